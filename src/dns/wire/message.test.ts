@@ -1,0 +1,129 @@
+import * as assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decodeMessage, encodeMessage, type Message } from '#dns/wire/message.ts'
+import { decodeName, encodeName } from '#dns/wire/name.ts'
+import { recordTypes, type ResourceRecord } from '#dns/wire/record.ts'
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+const record = (name: string, type: number, data: ResourceRecord['data']): ResourceRecord => ({
+  name,
+  type,
+  class: 1,
+  ttl: 30,
+  data,
+})
+
+const message: Message = {
+  id: 0xbeef,
+  response: true,
+  opcode: 0,
+  authoritative: true,
+  truncated: false,
+  recursionDesired: true,
+  recursionAvailable: true,
+  checkingDisabled: false,
+  rcode: 0,
+  questions: [{ name: 'web.default.svc.cluster.local', type: recordTypes.SRV, class: 1 }],
+  answers: [
+    record('web.default.svc.cluster.local', recordTypes.SRV, {
+      kind: 'srv',
+      priority: 0,
+      weight: 100,
+      port: 80,
+      target: 'web.default.svc.cluster.local',
+    }),
+    record('a.example', recordTypes.CNAME, { kind: 'name', target: 'b.example' }),
+    record('b.example', recordTypes.A, { kind: 'address', bytes: Uint8Array.of(192, 0, 2, 1) }),
+    record('b.example', recordTypes.MX, { kind: 'mx', preference: 10, target: 'mail.example' }),
+    record('b.example', 99, { kind: 'opaque', bytes: Uint8Array.of(1, 2, 3) }),
+  ],
+  authorities: [
+    record('cluster.local', recordTypes.SOA, {
+      kind: 'soa',
+      soa: {
+        mname: 'ns.dns.cluster.local',
+        rname: 'hostmaster.cluster.local',
+        serial: 4_000_000_000,
+        refresh: 7200,
+        retry: 1800,
+        expire: 86400,
+        minimum: 30,
+      },
+    }),
+  ],
+  additionals: [
+    record('web.default.svc.cluster.local', recordTypes.AAAA, { kind: 'address', bytes: new Uint8Array(16).fill(7) }),
+  ],
+  edns: { udpSize: 1232, version: 0, dnssecOk: true, options: [{ code: 10, bytes: Uint8Array.of(1, 2) }] },
+}
+
+test('message: what is encoded is decoded again', () => {
+  assert.deepEqual(decodeMessage(encodeMessage(message)), message)
+})
+
+test('message: names are compressed, SRV targets are not', () => {
+  const bytes = hex(
+    encodeMessage({ ...message, answers: message.answers.slice(0, 1), authorities: [], additionals: [] }),
+  )
+  const name = hex(encodeName('web.default.svc.cluster.local')!)
+  assert.equal(bytes.split(name).length - 1, 2)
+  assert.ok(bytes.includes('c00c0021'))
+})
+
+test('name: text and wire are one to one', () => {
+  const rows: [string, string][] = [
+    ['', '00'],
+    ['a.b', '0161016200'],
+    ['x\\046y', '03782e7900'],
+    ['\\000\\255', '0200ff00'],
+    ['\\092', '015c00'],
+  ]
+  for (const [text, wire] of rows) {
+    assert.equal(hex(encodeName(text)!), wire, text)
+    assert.equal(decodeName(Buffer.from(wire, 'hex'), 0)?.text, text)
+  }
+  assert.equal(decodeName(Buffer.from('03574542', 'hex').subarray(0, 3), 0), undefined)
+  assert.equal(decodeName(Buffer.from('0357454200', 'hex'), 0)?.text, 'web')
+})
+
+test('name: what is no name is undefined', () => {
+  for (const text of ['a..b', `${'x'.repeat(64)}.y`, Array.from({ length: 64 }, () => 'abcd').join('.'), '\\25', 'é'])
+    assert.equal(encodeName(text), undefined, text)
+  const loop = Buffer.from('000000000000000000000000c00c', 'hex')
+  assert.equal(decodeName(loop, 12), undefined)
+  const forward = Buffer.from('c00200', 'hex')
+  assert.equal(decodeName(forward, 0), undefined)
+})
+
+test('message: no bytes make decode throw', () => {
+  const seed = Number(process.env['FAIRWAY_SEED'] ?? 1)
+  const rounds = process.env['FAIRWAY_SOAK'] === '1' ? 1_000_000 : 20_000
+  const random = mulberry(seed)
+  const good = encodeMessage(message)
+  let decoded = 0
+  for (let i = 0; i < rounds; i++) {
+    const bytes = Uint8Array.from(good.subarray(0, random() < 0.2 ? Math.floor(random() * good.length) : good.length))
+    for (let flips = 1 + Math.floor(random() * 4); flips > 0 && bytes.length > 0; flips--)
+      bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256)
+    try {
+      const result = decodeMessage(bytes)
+      if (result !== undefined) {
+        decoded++
+        encodeMessage(result)
+      }
+    } catch (error) {
+      assert.fail(`seed ${seed}, round ${i}: ${hex(bytes)}: ${String(error)}`)
+    }
+  }
+  assert.ok(decoded > 0)
+})
+
+function mulberry(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}

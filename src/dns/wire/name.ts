@@ -1,0 +1,101 @@
+// Domain names on the wire (RFC 1035 section 3.1 and 4.1.4) and as text.
+//
+// As text a name is lower case, without a trailing dot; '' is the root. A byte that could be mistaken for something
+// else (a dot inside a label, a space, anything not printable) is written `\DDD`, so that text and wire form are one
+// to one and a strange name never equals a plain one.
+
+const dot = 0x2e
+const backslash = 0x5c
+
+/** Longest name on the wire, its length bytes and the root's zero included. */
+export const maxNameBytes = 255
+
+export type DecodedName = {
+  /** lower case */
+  readonly text: string
+  /** where reading goes on */
+  readonly end: number
+}
+
+/** Reads the name at `at`; undefined where it runs out of the message, loops, or is longer than a name may be. */
+export function decodeName(message: Uint8Array, at: number, limit = message.length): DecodedName | undefined {
+  let text = ''
+  let end = -1
+  let bytes = 1
+  let earliest = at
+  for (;;) {
+    if (at >= limit) return undefined
+    const length = message[at]!
+    if (length === 0) return { text, end: end === -1 ? at + 1 : end }
+    if ((length & 0xc0) === 0xc0) {
+      if (at + 1 >= limit) return undefined
+      const target = ((length & 0x3f) << 8) | message[at + 1]!
+      if (end === -1) end = at + 2
+      // A pointer must lead backwards: so it ends, whatever the bytes are.
+      if (target >= earliest) return undefined
+      earliest = target
+      at = target
+      continue
+    }
+    if ((length & 0xc0) !== 0 || at + 1 + length > limit) return undefined
+    bytes += length + 1
+    if (bytes > maxNameBytes) return undefined
+    if (text !== '') text += '.'
+    for (let i = at + 1; i <= at + length; i++) text += characterOf(message[i]!)
+    at += length + 1
+  }
+}
+
+/** The wire form without compression; undefined for text that is no name. */
+export function encodeName(text: string): Uint8Array | undefined {
+  const out = new Uint8Array(maxNameBytes)
+  let end = 0
+  for (const label of labelsOf(text)) {
+    const bytes = labelBytes(label)
+    if (bytes === undefined || bytes.length === 0 || bytes.length > 63 || end + bytes.length + 2 > maxNameBytes)
+      return undefined
+    out[end] = bytes.length
+    out.set(bytes, end + 1)
+    end += bytes.length + 1
+  }
+  return out.slice(0, end + 1)
+}
+
+/** The labels of a name as text, first label first. */
+export function labelsOf(text: string): string[] {
+  return text === '' ? [] : text.split('.')
+}
+
+/** Lower case, without the trailing dot. */
+export function normalName(text: string): string {
+  const lower = text.toLowerCase()
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower
+}
+
+/** True where `name` is `zone` or below it. Both normal. */
+export function isWithin(name: string, zone: string): boolean {
+  return zone === '' || name === zone || (name.endsWith(zone) && name[name.length - zone.length - 1] === '.')
+}
+
+function characterOf(byte: number): string {
+  if (byte >= 0x41 && byte <= 0x5a) return String.fromCharCode(byte + 32)
+  if (byte <= 0x20 || byte >= 0x7f || byte === dot || byte === backslash) return `\\${String(byte).padStart(3, '0')}`
+  return String.fromCharCode(byte)
+}
+
+function labelBytes(label: string): Uint8Array | undefined {
+  const bytes: number[] = []
+  for (let i = 0; i < label.length; i++) {
+    const code = label.charCodeAt(i)
+    if (code !== backslash) {
+      if (code > 0x7e) return undefined
+      bytes.push(code)
+      continue
+    }
+    const digits = label.slice(i + 1, i + 4)
+    if (!/^\d{3}$/.test(digits) || Number(digits) > 255) return undefined
+    bytes.push(Number(digits))
+    i += 3
+  }
+  return Uint8Array.from(bytes)
+}
