@@ -1,0 +1,181 @@
+// What a kind of object is to the server: one value of type `Kind` per served resource, listed in kinds.ts. Everything
+// that is the same for all kinds (routing, storage, metadata, patches, watches, printing) is the engine's; a kind says
+// only what is its own. All members but `admit` and a subresource's `handle` are pure.
+
+import type { FieldError } from '#api/field-error.ts'
+import type { ApiObject, DeleteOptions, Status } from '#api/meta.ts'
+import type { Resource } from '#api/resource.ts'
+
+export type Kind<T extends ApiObject = ApiObject> = {
+  readonly resource: Resource<T>
+  /** name of the object's type in the schema: 'core.Service' */
+  readonly type: string
+  readonly singular: string
+  readonly shortNames?: readonly string[]
+  /** 'all' makes it part of `kubectl get all` */
+  readonly categories?: readonly string[]
+  /** server-side printing: what a row has, and the row of one object, its cells in the same order */
+  readonly columns: readonly Column[]
+  row(object: T, nowMs: number): readonly Cell[]
+
+  /** Kubernetes' defaults; idempotent. Runs on every object that comes in, and on the result of each patch. */
+  default?(object: T): T
+  /** Before a create: drop what clients may not set (status), as the strategy of that kind does. */
+  prepareCreate?(object: T, context: AdmitContext): T
+  /** Before an update of the main resource: keep status, clear or carry over dependent fields. */
+  prepareUpdate?(object: T, old: T, context: AdmitContext): T
+  /** All that is wrong with the object; `old` on update. Metadata is checked by the engine. */
+  validate?(object: T, old: T | undefined): readonly FieldError[]
+  /** What is wrong with a name; default: a DNS-1123 subdomain. Not called with a generateName's prefix. */
+  name?(name: string): string | undefined
+  readonly warnings?: (object: T, old: T | undefined) => readonly string[]
+
+  /**
+   * Which changes count as a new metadata.generation. Absent: the kind has no generation (ConfigMap, Service ...);
+   * 'spec': each change of `spec`, starting at 1 on create.
+   */
+  readonly generation?: 'spec' | ((object: T, old: T) => boolean)
+  /** PUT of a name that is not there creates it (Service, Endpoints, Lease ...) */
+  readonly createOnUpdate?: boolean
+  /** has /status, which changes nothing but `status` and metadata's labels, annotations, finalizers, owners */
+  readonly status?: StatusOf<T> | true
+  /** has /scale: the paths (`.spec.replicas`) that a Scale reads and writes */
+  readonly scale?: {
+    readonly specReplicas: string
+    readonly statusReplicas: string
+    /** of a LabelSelector or of a map of labels */
+    readonly selector: string
+  }
+  /** Seconds between the first DELETE and the end (pods); 0 deletes at once. Absent: the kind has no grace. */
+  readonly graceful?: (object: T, options: DeleteOptions) => number
+  /** How the propagation of a DELETE is chosen where the client asks for none; default background. */
+  readonly orphanByDefault?: boolean
+  /**
+   * Values for field selectors beyond metadata.name and metadata.namespace. Answers the same keys for every object, also
+   * for an empty one: its keys are what clients may select by.
+   */
+  readonly fields?: (object: T) => Record<string, string>
+  /** seconds after its last write at which an object goes away by itself (Event) */
+  readonly ttlSeconds?: number
+  /** the verbs served; default: all */
+  readonly verbs?: readonly Verb[]
+  /** values taken from a shared pool with the object and given back with it (cluster IPs, node ports) */
+  readonly admit?: Admit<T>
+  /** name of the subresource -> how it answers: binding, eviction, log, exec, token ... (not status and scale) */
+  readonly subresources?: Readonly<Record<string, Subresource<T>>>
+}
+
+export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch'
+
+export type StatusOf<T extends ApiObject> = {
+  /** after the engine has kept all but status: default is to take the new status as it is */
+  prepare?(object: T, old: T, context: AdmitContext): T
+  validate?(object: T, old: T): readonly FieldError[]
+}
+
+export type Column = {
+  readonly name: string
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date'
+  /** 'name' marks the column that holds the object's name */
+  readonly format?: string
+  readonly description?: string
+  /** 0 (always shown, the default) or 1 (`-o wide`) */
+  readonly priority?: number
+}
+export type Cell = string | number | boolean | null
+
+/** Who asks. */
+export type User = {
+  readonly name: string
+  readonly uid?: string
+  readonly groups: readonly string[]
+  readonly extra?: Readonly<Record<string, readonly string[]>>
+}
+
+/** What the functions of a kind may know beyond the object, and the other objects that its effects may touch. */
+export type AdmitContext = {
+  readonly operation: 'create' | 'update' | 'delete' | 'connect'
+  readonly nowMs: number
+  readonly user: User
+  /** '' for a cluster-wide kind */
+  readonly namespace: string
+  readonly name: string
+  /** nothing may be kept: allocators only look */
+  readonly dryRun: boolean
+  /** a random whole number from 0 to below - 1 */
+  random(below: number): number
+  readonly objects: Objects
+}
+
+/** Other objects, as the server itself reads and writes them: no authorization, but all checks of their kind. */
+export interface Objects {
+  get<T extends ApiObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>
+  list<T extends ApiObject>(resource: Resource<T>, namespace?: string): Promise<readonly T[]>
+  /** Throws StatusError. */
+  create<T extends ApiObject>(resource: Resource<T>, object: T): Promise<T>
+  /**
+   * Reads, changes and writes until no one else wrote in between; undefined when it is not there. `change` answers the
+   * object itself for "leave it". Throws StatusError.
+   */
+  change<T extends ApiObject>(
+    resource: Resource<T>,
+    namespace: string,
+    name: string,
+    change: (object: T) => T,
+    options?: { readonly subresource?: 'status' },
+  ): Promise<T | undefined>
+  /** False when it was not there (or has another uid). Throws StatusError. */
+  delete(resource: Resource, namespace: string, name: string, options?: DeleteOptions): Promise<boolean>
+}
+
+/**
+ * Takes what an object needs from shared pools. Runs after prepare and before validate, so that validation sees what was
+ * allocated; then exactly one of commit and revert is called. In a dry run neither is: nothing may be taken.
+ */
+export type Admit<T extends ApiObject> = {
+  create?(object: T, context: AdmitContext): Promise<Admitted<T>>
+  update?(object: T, old: T, context: AdmitContext): Promise<Admitted<T>>
+  /** The object is gone from the store: give everything back. Not called in a dry run. */
+  deleted?(object: T, context: AdmitContext): Promise<void>
+}
+export type Admitted<T extends ApiObject> =
+  | { readonly kind: 'admitted'; readonly object: T; commit?(): Promise<void>; revert?(): Promise<void> }
+  | Refused
+/** Why a request is not carried out. The engine writes the Status of 'invalid' with Kubernetes' texts. */
+export type Refused =
+  | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
+  | { readonly kind: 'status'; readonly status: Status }
+
+export type Subresource<T extends ApiObject = ApiObject> = {
+  /** HTTP verbs as RBAC names them; connects (log, exec) answer 'get' and 'create' */
+  readonly verbs: readonly ('create' | 'get' | 'update' | 'patch')[]
+  /** what discovery says of it; default: the kind of its parent */
+  readonly kind?: { readonly group: string; readonly version: string; readonly kind: string; readonly type: string }
+  handle(request: SubresourceRequest<T>): Promise<SubresourceAnswer>
+}
+export type SubresourceRequest<T extends ApiObject> = {
+  readonly verb: 'create' | 'get' | 'update' | 'patch'
+  readonly context: AdmitContext
+  /** the object that it belongs to; the engine has answered 404 where there is none */
+  readonly object: T
+  /** the decoded body of a create or update, of type `kind.type` */
+  readonly body: ApiObject | undefined
+  readonly query: URLSearchParams
+}
+export type SubresourceAnswer =
+  | { readonly kind: 'object'; readonly object: ApiObject; readonly code?: number }
+  | Refused
+  /** the request goes on, body, upgrade and all, to the HTTPS API of the node's agent: `/containerLogs/ns/pod/c?...` */
+  | { readonly kind: 'relay'; readonly node: string; readonly pathAndQuery: string }
+
+/** What the table of kinds is built from: `kinds(setting)` in kinds.ts. */
+export type Setting = {
+  /** one or two CIDRs; the first gives the primary family */
+  readonly serviceClusterIpRanges: readonly string[]
+  /** '30000-32767' */
+  readonly serviceNodePortRange: string
+  /** signs service-account tokens (ServiceAccount's token subresource) */
+  readonly signToken?: (claims: Readonly<Record<string, unknown>>) => Promise<string>
+  /** for allocators that read what is taken when the server starts */
+  readonly objects: Objects
+}
