@@ -28,13 +28,13 @@ export type Kind<T extends ApiObject = ApiObject> = {
   validate?(object: T, old: T | undefined): readonly FieldError[]
   /** What is wrong with a name; default: a DNS-1123 subdomain. Not called with a generateName's prefix. */
   name?(name: string): string | undefined
-  readonly warnings?: (object: T, old: T | undefined) => readonly string[]
+  warnings?(object: T, old: T | undefined): readonly string[]
 
   /**
-   * Which changes count as a new metadata.generation. Absent: the kind has no generation (ConfigMap, Service ...);
-   * 'spec': each change of `spec`, starting at 1 on create.
+   * Which changes count as a new metadata.generation, which starts at 1. Absent: the kind has none (ConfigMap, Service
+   * ...); 'spec': a change of `spec`; 'content': of anything but metadata and status (EndpointSlice).
    */
-  readonly generation?: 'spec' | ((object: T, old: T) => boolean)
+  readonly generation?: 'spec' | 'content'
   /** PUT of a name that is not there creates it (Service, Endpoints, Lease ...) */
   readonly createOnUpdate?: boolean
   /** has /status, which changes nothing but `status` and metadata's labels, annotations, finalizers, owners */
@@ -47,14 +47,14 @@ export type Kind<T extends ApiObject = ApiObject> = {
     readonly selector: string
   }
   /** Seconds between the first DELETE and the end (pods); 0 deletes at once. Absent: the kind has no grace. */
-  readonly graceful?: (object: T, options: DeleteOptions) => number
+  graceful?(object: T, options: DeleteOptions): number
   /** How the propagation of a DELETE is chosen where the client asks for none; default background. */
   readonly orphanByDefault?: boolean
   /**
    * Values for field selectors beyond metadata.name and metadata.namespace. Answers the same keys for every object, also
    * for an empty one: its keys are what clients may select by.
    */
-  readonly fields?: (object: T) => Record<string, string>
+  fields?(object: T): Readonly<Record<string, string>>
   /** seconds after its last write at which an object goes away by itself (Event) */
   readonly ttlSeconds?: number
   /** the verbs served; default: all */
