@@ -1,10 +1,17 @@
-// One question through everything that may answer it, in CoreDNS's order: the cluster's zone first, then upstreams.
+// One question through everything that may answer it, in CoreDNS's order: rewrite, hosts, the cluster's zone, then
+// upstreams. Pure: what must be asked of the world is handed back as something to await.
 
 import { answer, type ZoneOptions } from '#dns/answer.ts'
+import type { ForwardConfig, ServerConfig } from '#dns/corefile/config.ts'
+import type { HostTable, Hosts } from '#dns/corefile/hosts.ts'
+import { rewrite } from '#dns/corefile/rewrite.ts'
+import { parseClusterName, parseReverseName } from '#dns/question.ts'
 import type { Query, Sections } from '#dns/query.ts'
+import { isWithin } from '#dns/wire/name.ts'
 import { rcodes } from '#dns/wire/message.ts'
 import { classIn, recordTypes, type ResourceRecord } from '#dns/wire/record.ts'
 import type { Zone } from '#dns/zone.ts'
+import { formatIp, parseIp } from '#lib/ip.ts'
 
 /** A reply before it is rendered. */
 export type Reply = Sections & { readonly rcode: number; readonly authoritative: boolean }
@@ -12,53 +19,128 @@ export type Reply = Sections & { readonly rcode: number; readonly authoritative:
 /** Asks the world outside. Answers SERVFAIL or REFUSED itself: it never throws. */
 export type Forward = (name: string, type: number, query: Pick<Query, 'edns'>) => Promise<Reply>
 
-/** What is known at once; `later` where upstreams must be asked. */
 export type Resolution =
-  | { readonly kind: 'now'; readonly reply: Reply }
+  /** known at once; `service` is the one Service (`namespace/name`) that the reply rests on, if it is only one */
+  | { readonly kind: 'now'; readonly reply: Reply; readonly service?: string }
   | { readonly kind: 'later'; ask(): Promise<Reply> }
 
 export type Resolver = (query: Query) => Resolution
 
-const code = (rcode: number): Resolution => ({ kind: 'now', reply: { rcode, authoritative: false } })
+/** One server block with what stands behind its plugins. */
+export type Server = {
+  readonly config: ServerConfig
+  readonly kubernetes?: { readonly zone: Zone; readonly options: ZoneOptions }
+  readonly hostTable?: () => HostTable
+  readonly forwards: readonly { readonly config: ForwardConfig; readonly forward: Forward }[]
+}
 
-/** A resolver over one zone and, for all other names, `forward` (undefined: they are refused). */
-export function createResolver(zone: Zone, options: ZoneOptions, forward: Forward | undefined): Resolver {
+/** The resolver of all server blocks that share a port: the one with the longest matching zone answers. */
+export function createResolver(servers: readonly Server[]): Resolver {
+  const byZone = servers
+    .flatMap((server) => server.config.zones.map((zone) => ({ zone, server })))
+    .toSorted((a, b) => b.zone.length - a.zone.length)
   return (query) => {
     if ((query.edns?.version ?? 0) !== 0) return code(rcodes.BADVERS)
     if (query.class !== classIn) return code(rcodes.REFUSED)
-    const found = answer(zone, options, query.name, query.type)
-    switch (found.kind) {
-      case 'pass':
-        if (forward === undefined) return code(rcodes.REFUSED)
-        return { kind: 'later', ask: () => forward(query.name, query.type, query) }
-      case 'refused':
-        return code(rcodes.REFUSED)
-      case 'servfail':
-        return code(rcodes.SERVFAIL)
-      case 'nodata':
-      case 'nxdomain': {
-        const rcode = found.kind === 'nodata' ? rcodes.NOERROR : rcodes.NXDOMAIN
-        return { kind: 'now', reply: { rcode, authoritative: true, authorities: [found.soa] } }
-      }
-      case 'records': {
-        const reply = {
-          rcode: rcodes.NOERROR,
-          authoritative: true,
-          answers: found.answers,
-          additionals: found.additionals,
-        }
-        const { alias } = found
-        if (alias === undefined || forward === undefined) return { kind: 'now', reply }
-        return { kind: 'later', ask: async () => joinAlias(reply, await forward(alias, query.type, query)) }
-      }
+    const found = byZone.find(({ zone }) => isWithin(query.name, zone))
+    return found === undefined ? code(rcodes.REFUSED) : resolveRewritten(found.server, query)
+  }
+}
+
+const code = (rcode: number): Resolution => ({ kind: 'now', reply: { rcode, authoritative: false } })
+
+function resolveRewritten(server: Server, query: Query): Resolution {
+  if (server.config.rewrite.length === 0) return resolve(server, query)
+  const { name, type, restore } = rewrite(server.config.rewrite, query)
+  if (name === query.name && type === query.type) return resolve(server, query)
+  const resolution = resolve(server, { ...query, name, type })
+  const back = (reply: Reply): Reply => (restore ? renamed(reply, name, query.name) : reply)
+  if (resolution.kind === 'later') return { kind: 'later', ask: async () => back(await resolution.ask()) }
+  return { kind: 'now', reply: back(resolution.reply) }
+}
+
+function renamed(reply: Reply, from: string, to: string): Reply {
+  const rename = (records: readonly ResourceRecord[] = []) =>
+    records.map((record) => (record.name === from ? { ...record, name: to } : record))
+  return { ...reply, answers: rename(reply.answers), additionals: rename(reply.additionals) }
+}
+
+function resolve(server: Server, query: Query): Resolution {
+  const fromHosts = server.config.hosts && lookUpHosts(server.config.hosts, server.hostTable?.(), query)
+  if (fromHosts !== undefined) return { kind: 'now', reply: fromHosts }
+  if (server.kubernetes === undefined) return resolveOutside(server, query.name, query)
+  const { zone, options } = server.kubernetes
+  const found = answer(zone, options, query.name, query.type)
+  switch (found.kind) {
+    case 'pass':
+      return resolveOutside(server, query.name, query)
+    case 'refused':
+      return code(rcodes.REFUSED)
+    case 'servfail':
+      return code(rcodes.SERVFAIL)
+    case 'nodata':
+    case 'nxdomain': {
+      const rcode = found.kind === 'nodata' ? rcodes.NOERROR : rcodes.NXDOMAIN
+      return known({ rcode, authoritative: true, authorities: [found.soa] }, query, options)
+    }
+    case 'records': {
+      const { answers, additionals, alias } = found
+      const reply = { rcode: rcodes.NOERROR, authoritative: true, answers, additionals }
+      if (alias === undefined) return known(reply, query, options)
+      const outside = resolveOutside(server, alias, query)
+      if (outside.kind === 'now') return { kind: 'now', reply }
+      return { kind: 'later', ask: async () => joinAlias(reply, await outside.ask()) }
     }
   }
 }
 
-/** The CNAME with what upstreams know of its target: nothing where they fail, so that the name itself still answers. */
+function known(reply: Reply, query: Query, options: ZoneOptions): Resolution {
+  if (!isWithin(query.name, options.domain)) return { kind: 'now', reply }
+  const followsAlias = reply.answers?.some((record) => record.type === recordTypes.CNAME) ?? false
+  const name = parseClusterName(query.name, options.domain)
+  if (followsAlias || !('service' in name)) return { kind: 'now', reply }
+  return { kind: 'now', reply, service: `${name.namespace}/${name.service}` }
+}
+
+function resolveOutside(server: Server, name: string, query: Query): Resolution {
+  const [best] = server.forwards
+    .filter(({ config }) => isWithin(name, config.from) && !config.except.some((zone) => isWithin(name, zone)))
+    .toSorted((a, b) => b.config.from.length - a.config.from.length)
+  if (best === undefined) return code(server.forwards.length === 0 ? rcodes.REFUSED : rcodes.SERVFAIL)
+  return { kind: 'later', ask: () => best.forward(name, query.type, query) }
+}
+
+/** The CNAME with what upstreams know of its target: alone where they fail, so that the name itself still answers. */
 function joinAlias(reply: Reply & { answers: readonly ResourceRecord[] }, target: Reply): Reply {
   const followed = (target.answers ?? []).filter(
     (record) => record.type === recordTypes.A || record.type === recordTypes.AAAA || record.type === recordTypes.CNAME,
   )
   return target.rcode === rcodes.NOERROR ? { ...reply, answers: [...reply.answers, ...followed] } : reply
+}
+
+function lookUpHosts(hosts: Hosts, file: HostTable | undefined, query: Query): Reply | undefined {
+  if (hosts.zones.length > 0 && !hosts.zones.some((zone) => isWithin(query.name, zone))) return undefined
+  const tables = [hosts.inline, ...(file === undefined ? [] : [file])]
+  const record = (type: number, data: ResourceRecord['data']): ResourceRecord => ({
+    name: query.name,
+    type,
+    class: classIn,
+    ttl: hosts.ttl,
+    data,
+  })
+  const reply = (answers: ResourceRecord[]): Reply => ({ rcode: rcodes.NOERROR, authoritative: true, answers })
+  const reverse = query.type === recordTypes.PTR && hosts.reverse ? parseReverseName(query.name) : undefined
+  if (reverse !== undefined) {
+    const address = formatIp(parseIp(reverse)!)
+    const names = tables.flatMap((table) => table.names.get(address) ?? [])
+    if (names.length > 0) return reply(names.map((target) => record(recordTypes.PTR, { kind: 'name', target })))
+  }
+  const addresses = tables.flatMap((table) => table.addresses.get(query.name) ?? [])
+  if (addresses.length > 0) {
+    const size = query.type === recordTypes.A ? 4 : query.type === recordTypes.AAAA ? 16 : 0
+    const bytes = addresses.map((address) => parseIp(address)!).filter((address) => address.length === size)
+    return reply(bytes.map((address) => record(query.type, { kind: 'address', bytes: address })))
+  }
+  const falls = hosts.fallthrough === undefined || hosts.fallthrough.some((zone) => isWithin(query.name, zone))
+  return falls ? undefined : { rcode: rcodes.NXDOMAIN, authoritative: true }
 }

@@ -2,10 +2,8 @@
 // Bytes in, bytes out: the path of every query. Answers about the cluster are rendered once and kept under the
 // question's own bytes until an object that they rest on changes.
 
-import { parseClusterName } from '#dns/question.ts'
 import { readQuery, renderBody, replyLimit, writeRejection, writeReply, type Body, type Query } from '#dns/query.ts'
 import type { Reply, Resolver } from '#dns/resolver.ts'
-import { isWithin } from '#dns/wire/name.ts'
 import { rcodes } from '#dns/wire/message.ts'
 
 /** What was answered, for metrics and the log. */
@@ -25,25 +23,16 @@ export type Responder = {
 const mostKept = 500_000
 const mostNegative = 20_000
 
-export function createResponder(domain: string, resolve: Resolver, onAnswer?: (answered: Answered) => void): Responder {
+export function createResponder(resolve: Resolver, onAnswer?: (answered: Answered) => void): Responder {
   const kept = new Map<string, { readonly query: Query; readonly body: Body }>()
   const negative = new Map<string, { readonly query: Query; readonly body: Body }>()
   const keysOfService = new Map<string, Set<string>>()
   let rotation = 0
 
-  /** The Service that an answer rests on; undefined where it rests on more than one object. */
-  const restsOn = (name: string): string | undefined => {
-    if (!isWithin(name, domain)) return undefined
-    const parsed = parseClusterName(name, domain)
-    return 'service' in parsed ? `${parsed.namespace}/${parsed.service}` : undefined
-  }
-
-  const keep = (key: string, query: Query, reply: Reply, body: Body) => {
-    const isAlias = reply.answers?.some((record) => record.data.kind === 'name') ?? false
-    const service =
-      isAlias || query.edns !== undefined || reply.rcode === rcodes.SERVFAIL ? undefined : restsOn(query.name)
-    if (service === undefined || key !== key.toLowerCase()) return
-    const where = reply.rcode === rcodes.NXDOMAIN ? negative : kept
+  const keep = (key: string, service: string, query: Query, body: Body) => {
+    // Only lower case is kept: letter cases of one name are endless.
+    if (query.edns !== undefined || body.rcode === rcodes.SERVFAIL || key !== key.toLowerCase()) return
+    const where = body.rcode === rcodes.NXDOMAIN ? negative : kept
     if (where.size >= (where === negative ? mostNegative : mostKept)) where.clear()
     where.set(key, { query, body })
     const keys = keysOfService.get(service)
@@ -74,14 +63,13 @@ export function createResponder(domain: string, resolve: Resolver, onAnswer?: (a
         return bytes
       }
       const { query } = read
-      const finish = (reply: Reply) => {
-        const body = renderBody(query.name, reply.rcode, reply.authoritative, reply)
-        if (plain) keep(key, query, reply, body)
-        return send(request, query, body, transport, out)
-      }
       const resolution = resolve(query)
-      if (resolution.kind === 'now') return finish(resolution.reply)
-      return resolution.ask().then(finish)
+      const render = (reply: Reply) => renderBody(query.name, reply.rcode, reply.authoritative, reply)
+      if (resolution.kind === 'later')
+        return resolution.ask().then((reply) => send(request, query, render(reply), transport, out))
+      const body = render(resolution.reply)
+      if (plain && resolution.service !== undefined) keep(key, resolution.service, query, body)
+      return send(request, query, body, transport, out)
     },
     forget(serviceKeys) {
       for (const service of serviceKeys) {
