@@ -1,0 +1,140 @@
+// effect: system calls
+// The one place where Fairway calls the C library. Every function is synchronous and works on the calling thread, which
+// matters for the namespace calls: they move that thread alone. Failures throw a SystemError.
+import koffi from 'koffi'
+import { constants } from 'node:os'
+
+/** A system call that failed: `code` is the errno's name (`ENOENT`), the message says what was tried. */
+export class SystemError extends Error {
+  readonly code: string
+  readonly errno: number
+  constructor(what: string, errno: number) {
+    super(`${what}: ${errorText(errno)}`)
+    this.name = 'SystemError'
+    this.code = errorName(errno)
+    this.errno = errno
+  }
+}
+
+export const AF = { inet: 2, inet6: 10, netlink: 16, bridge: 7, unspec: 0 } as const
+export const SOCK = { stream: 1, dgram: 2, raw: 3, nonblock: 0o4000, closeOnExec: 0o2000000 } as const
+export const CLONE = { newNet: 0x40000000, newNs: 0x00020000, newUts: 0x04000000, newIpc: 0x08000000 } as const
+export const MSG = { dontWait: 0x40, trunc: 0x20, peek: 0x2 } as const
+
+const c = koffi.load(null)
+const cSocket = c.func('int socket(int, int, int)')
+const cBind = c.func('int bind(int, const void*, uint32_t)')
+const cSend = c.func('int64_t send(int, const void*, size_t, int)')
+const cRecv = c.func('int64_t recv(int, void*, size_t, int)')
+const cSetsockopt = c.func('int setsockopt(int, int, int, const void*, uint32_t)')
+const cGetsockname = c.func('int getsockname(int, void*, void*)')
+const cIoctl = c.func('int ioctl(int, ulong, void*)')
+const cClose = c.func('int close(int)')
+const cDup2 = c.func('int dup2(int, int)')
+const cPipe2 = c.func('int pipe2(void*, int)')
+const cSetns = c.func('int setns(int, int)')
+const cUnshare = c.func('int unshare(int)')
+const cMount = c.func('int mount(const char*, const char*, const char*, ulong, const char*)')
+const cUmount2 = c.func('int umount2(const char*, int)')
+const cSethostname = c.func('int sethostname(const char*, size_t)')
+const cSyscall = c.func('long syscall(long, long, long, long, long)')
+const cStrerror = c.func('const char* strerror(int)')
+
+export const socket = (domain: number, type: number, protocol: number): number =>
+  checked(cSocket(domain, type | SOCK.closeOnExec, protocol), 'socket')
+export const bind = (fd: number, address: Uint8Array): void => done(cBind(fd, address, address.length), 'bind')
+
+/** Sends one datagram from `data`; answers how many bytes went out. */
+export const send = (fd: number, data: Uint8Array, flags = 0): number =>
+  checked(Number(cSend(fd, data, data.length, flags)), 'send')
+
+/** Receives one datagram into `into`; undefined where none is there (EAGAIN) on a non-blocking call. */
+export function receive(fd: number, into: Uint8Array, flags = 0): number | undefined {
+  for (;;) {
+    const length = Number(cRecv(fd, into, into.length, flags))
+    if (length >= 0) return length
+    const errno = koffi.errno()
+    if (errno === constants.errno.EAGAIN) return undefined
+    if (errno !== constants.errno.EINTR) throw new SystemError('recv', errno)
+  }
+}
+
+export const setSocketOption = (fd: number, level: number, option: number, value: number): void =>
+  done(cSetsockopt(fd, level, option, new Uint8Array(new Int32Array([value]).buffer), 4), `setsockopt ${option}`)
+
+/** SO_RCVTIMEO: how long a blocking receive waits before it answers undefined. */
+export const setReceiveTimeout = (fd: number, timeoutMs: number): void => {
+  const time = new BigInt64Array([BigInt(Math.floor(timeoutMs / 1000)), BigInt((timeoutMs % 1000) * 1000)])
+  done(cSetsockopt(fd, 1, 20, new Uint8Array(time.buffer), 16), 'setsockopt SO_RCVTIMEO')
+}
+
+/** The address that the kernel gave the socket, as the bytes of its sockaddr (at most 128). */
+export function socketName(fd: number): Uint8Array {
+  const address = new Uint8Array(128)
+  const length = new Uint32Array([address.length])
+  done(cGetsockname(fd, address, length), 'getsockname')
+  return address.subarray(0, length[0])
+}
+
+/** ioctl whose argument is a structure that the kernel reads and writes in place. */
+export const ioctl = (fd: number, request: number, argument: Uint8Array): void =>
+  done(cIoctl(fd, request, argument), `ioctl 0x${request.toString(16)}`)
+
+export const close = (fd: number): void => done(cClose(fd), 'close')
+export const duplicateOnto = (fd: number, onto: number): void => done(cDup2(fd, onto), 'dup2')
+
+/** A pipe, both ends closed on exec. */
+export function pipe(): { readonly readEnd: number; readonly writeEnd: number } {
+  const ends = new Int32Array(2)
+  done(cPipe2(ends, SOCK.closeOnExec), 'pipe2')
+  return { readEnd: ends[0]!, writeEnd: ends[1]! }
+}
+
+/** Moves the calling thread into the namespace behind an open file; `kind` is one of CLONE, checked by the kernel. */
+export const setns = (fd: number, kind: number): void => done(cSetns(fd, kind), 'setns')
+export const unshare = (kinds: number): void => done(cUnshare(kinds), 'unshare')
+export const mount = (source: string, target: string, type: string | null, flags: number, data: string | null): void =>
+  done(cMount(source, target, type, flags, data), `mount ${type ?? source} on ${target}`)
+export const umount2 = (target: string, flags: number): void => done(cUmount2(target, flags), `umount ${target}`)
+export const setHostname = (name: string): void =>
+  done(cSethostname(name, new TextEncoder().encode(name).length), 'sethostname')
+
+// Numbers above 423 are the same on every architecture.
+const SYS = { pidfdSendSignal: 424, pidfdOpen: 434 } as const
+
+/** A file descriptor that stands for the process and becomes readable when it exits; undefined where no such process is. */
+export function openPid(pid: number): number | undefined {
+  const fd = Number(cSyscall(SYS.pidfdOpen, pid, 0, 0, 0))
+  if (fd >= 0) return fd
+  const errno = koffi.errno()
+  if (errno === constants.errno.ESRCH) return undefined
+  throw new SystemError(`pidfd_open ${pid}`, errno)
+}
+
+/** Signals the process behind `openPid`; false where it has exited. */
+export function signalPid(pidFd: number, signal: number): boolean {
+  if (Number(cSyscall(SYS.pidfdSendSignal, pidFd, signal, 0, 0)) === 0) return true
+  const errno = koffi.errno()
+  if (errno === constants.errno.ESRCH) return false
+  throw new SystemError('pidfd_send_signal', errno)
+}
+
+// Where one number has two names, the one that Linux prints comes first here.
+const names = new Map<number, string>([
+  [constants.errno.EOPNOTSUPP, 'EOPNOTSUPP'],
+  [constants.errno.EAGAIN, 'EAGAIN'],
+  [524, 'ENOTSUPP'],
+])
+for (const [name, number] of Object.entries(constants.errno)) if (!names.has(number)) names.set(number, name)
+
+export const errorName = (errno: number): string => names.get(errno) ?? `E${errno}`
+export const errorText = (errno: number): string => (errno === 524 ? 'Operation is not supported' : cStrerror(errno))
+
+function checked(result: number, what: string): number {
+  if (result < 0) throw new SystemError(what, koffi.errno())
+  return result
+}
+
+function done(result: number, what: string): void {
+  checked(result, what)
+}
