@@ -1,0 +1,12 @@
+// The two time formats of the API.
+
+/** `Time`: RFC 3339 in UTC with whole seconds. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}
+
+/** `MicroTime`: RFC 3339 in UTC with microseconds. */
+export function formatMicroTime(ms: number): string {
+  const micros = Math.floor((ms - Math.floor(ms)) * 1000)
+  return `${new Date(ms).toISOString().slice(0, 23)}${String(micros).padStart(3, '0')}Z`
+}
