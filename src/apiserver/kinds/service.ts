@@ -1,0 +1,99 @@
+// Services. What they may say is in api/service; what they take from the cluster is in allocate/.
+
+import type { Admitted, AdmitContext, Kind } from '#apiserver/kind.ts'
+import { allocateCreate, allocateUpdate, releaseAll, type Allocated } from '#apiserver/allocate/service.ts'
+import type { Ledger } from '#apiserver/allocate/ledger.ts'
+import { age, ageColumn, labelsText, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
+import { endpoints, type Service, services } from '#api/core.ts'
+import type { Status } from '#api/meta.ts'
+import { dns1123Label } from '#api/names.ts'
+import { defaultService } from '#api/service/defaults.ts'
+import { externalIpText, portsText } from '#api/service/summary.ts'
+import { dropForeignFields } from '#api/service/transition.ts'
+import { specOf } from '#api/service/traits.ts'
+import { validateServiceStatus } from '#api/service/validate-status.ts'
+import { validateServiceUpdate } from '#api/service/validate-update.ts'
+import { validateService } from '#api/service/validate.ts'
+import { warnAboutService } from '#api/service/warnings.ts'
+
+/** `ledger`: answers once what stored Services hold has been read. */
+export function serviceKind(ledger: (context: AdmitContext) => Promise<Ledger>): Kind<Service> {
+  return {
+    resource: services,
+    type: 'core.Service',
+    singular: 'service',
+    shortNames: ['svc'],
+    categories: ['all'],
+    columns: [
+      nameColumn,
+      text('Type'),
+      text('Cluster-IP'),
+      text('External-IP'),
+      text('Port(s)'),
+      ageColumn,
+      wide('Selector'),
+    ],
+    row: (service, nowMs) => [
+      nameOf(service),
+      specOf(service).type ?? '',
+      specOf(service).clusterIPs?.[0] ?? '<none>',
+      externalIpText(service),
+      portsText(service),
+      age(service, nowMs),
+      labelsText(specOf(service).selector),
+    ],
+    name: (name) => dns1123Label(name)[0],
+    default: defaultService,
+    prepareCreate: (service) => ({ ...service, status: { loadBalancer: {} } }),
+    prepareUpdate: (service, old) => ({ ...service, status: old.status ?? { loadBalancer: {} } }),
+    validate: (service, old) => (old ? validateServiceUpdate(service, old) : validateService(service, undefined)),
+    warnings: warnAboutService,
+    createOnUpdate: true,
+    status: { validate: validateServiceStatus },
+    fields: (service) => ({
+      'spec.clusterIP': specOf(service).clusterIP ?? '',
+      'spec.type': specOf(service).type ?? '',
+    }),
+    admit: {
+      async create(service, context) {
+        return admitted(allocateCreate(service, await ledger(context), context), context)
+      },
+      async update(service, old, context) {
+        const allocated = allocateUpdate(service, old, await ledger(context), context)
+        const answer = admitted(allocated, context)
+        return answer.kind === 'admitted' ? { ...answer, object: dropForeignFields(answer.object, old) } : answer
+      },
+      async deleted(service, context) {
+        releaseAll(service, await ledger(context))
+        // A new Service of this name must not begin with the addresses of the old one.
+        await context.objects.delete(endpoints, context.namespace, context.name)
+      },
+    },
+  }
+}
+
+function admitted(allocated: Allocated, context: AdmitContext): Admitted<Service> {
+  if (allocated.kind === 'invalid') return { kind: 'invalid', errors: allocated.errors }
+  if (allocated.kind === 'internal') return { kind: 'status', status: internalError(allocated.message) }
+  const { transaction } = allocated
+  if (context.dryRun) return { kind: 'admitted', object: allocated.service }
+  return {
+    kind: 'admitted',
+    object: allocated.service,
+    commit: async () => transaction.commit(),
+    revert: async () => transaction.revert(),
+  }
+}
+
+function internalError(message: string): Status {
+  return {
+    apiVersion: 'v1',
+    kind: 'Status',
+    metadata: {},
+    status: 'Failure',
+    message: `Internal error occurred: ${message}`,
+    reason: 'InternalError',
+    details: { causes: [{ message }] },
+    code: 500,
+  }
+}
