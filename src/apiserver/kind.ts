@@ -37,6 +37,8 @@ export type Kind<T extends ApiObject = ApiObject> = {
   readonly generation?: 'spec' | 'content'
   /** PUT of a name that is not there creates it (Service, Endpoints, Lease ...) */
   readonly createOnUpdate?: boolean
+  /** false: a PUT must say which resourceVersion it replaces (Lease) */
+  readonly unconditionalUpdate?: boolean
   /** has /status, which changes nothing but `status` and metadata's labels, annotations, finalizers, owners */
   readonly status?: StatusOf<T> | true
   /** has /scale: the paths (`.spec.replicas`) that a Scale reads and writes */
@@ -48,6 +50,14 @@ export type Kind<T extends ApiObject = ApiObject> = {
   }
   /** Seconds between the first DELETE and the end (pods); 0 deletes at once. Absent: the kind has no grace. */
   graceful?(object: T, options: DeleteOptions): number
+  /** Why this object may not be deleted: the end of `namespaces "default" is forbidden: ...`. */
+  refuseDelete?(object: T): string | undefined
+  /** When the first DELETE marks an object that cannot go at once (Namespace: status.phase). */
+  prepareDelete?(object: T): T
+  /** Whether it may not go yet although metadata has no finalizers (Namespace: spec.finalizers). */
+  isHeld?(object: T): boolean
+  /** the answer to a DELETE that was carried out at once is the object, not a Status (Pod, Service ...) */
+  readonly answersDeleted?: boolean
   /** How the propagation of a DELETE is chosen where the client asks for none; default background. */
   readonly orphanByDefault?: boolean
   /**
@@ -115,14 +125,15 @@ export interface Objects {
   create<T extends ApiObject>(resource: Resource<T>, object: T): Promise<T>
   /**
    * Reads, changes and writes until no one else wrote in between; undefined when it is not there. `change` answers the
-   * object itself for "leave it". Throws StatusError.
+   * object itself for "leave it". `subresource` 'status' changes only the status; 'any' changes everything, without asking
+   * the kind's prepareUpdate (a binding, a finalize). Throws StatusError.
    */
   change<T extends ApiObject>(
     resource: Resource<T>,
     namespace: string,
     name: string,
     change: (object: T) => T,
-    options?: { readonly subresource?: 'status' },
+    options?: { readonly subresource?: 'status' | 'any' },
   ): Promise<T | undefined>
   /** False when it was not there (or has another uid). Throws StatusError. */
   delete(resource: Resource, namespace: string, name: string, options?: DeleteOptions): Promise<boolean>

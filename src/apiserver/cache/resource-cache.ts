@@ -1,0 +1,183 @@
+// All objects of one resource as they are now, and what happened to them lately. Loaded from the store at the first use
+// and kept by a watch on it; every read and every watch of clients is answered from here.
+
+import { Entry, entryAt, entryOf, type FieldsOf } from '#apiserver/cache/entry.ts'
+import { SortedKeys } from '#apiserver/cache/sorted-keys.ts'
+import { endOf, type Change, type Store, type Value } from '#apiserver/store/store.ts'
+
+/** How many events are kept for watches that resume; older ones come from the store's own history. */
+const ringSize = 1000
+
+/** One change of one object. A deleted entry is its last state as of the revision of the delete. */
+export type CacheEvent = {
+  readonly kind: 'added' | 'modified' | 'deleted'
+  readonly revision: number
+  readonly entry: Entry
+  readonly previous: Entry | undefined
+  /** the bytes of this event as watches send it: encoded once, whatever the number of watchers */
+  readonly encoded: Map<string, Uint8Array>
+}
+export type Listener = (events: readonly CacheEvent[]) => void
+
+export class ResourceCache {
+  readonly #store: Store
+  readonly #prefix: string
+  readonly #fieldsOf: FieldsOf | undefined
+  readonly #entries = new Map<string, Entry>()
+  readonly #keys = new SortedKeys()
+  readonly #listeners = new Set<Listener>()
+  #ring: CacheEvent[] = []
+  /** the ring holds every event after this revision */
+  #ringAfter = 0
+  #through = 0
+  #waiting: { readonly revision: number; readonly resolve: () => void }[] = []
+  #loaded: Promise<void> | undefined
+  #close: () => void = () => {}
+
+  constructor(store: Store, prefix: string, fieldsOf?: FieldsOf) {
+    this.#store = store
+    this.#prefix = prefix
+    this.#fieldsOf = fieldsOf
+  }
+
+  /** Resolves when everything is here that was written before the call; answers the store's revision then. */
+  async fresh(): Promise<number> {
+    this.#loaded ??= this.#load()
+    await this.#loaded
+    const revision = await this.#store.revision()
+    if (this.#through < revision) await new Promise<void>((resolve) => this.#waiting.push({ revision, resolve }))
+    return this.#through
+  }
+
+  /** The revision that the cache shows. */
+  get revision(): number {
+    return this.#through
+  }
+  get size(): number {
+    return this.#entries.size
+  }
+  /** The revision of the last change of any object of this resource that the cache can tell. */
+  get changedAt(): number {
+    return this.#ring.at(-1)?.revision ?? this.#ringAfter
+  }
+  get watchers(): number {
+    return this.#listeners.size
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key)
+  }
+
+  /** The entries whose keys start with `prefix`, in order, from the key `from` on. */
+  *range(prefix = '', from = prefix): Iterable<Entry> {
+    const end = prefix === '' ? undefined : endOf(prefix)
+    // The keys may change while a slow reader looks: go on behind the last one seen.
+    for (let index = this.#keys.from(from); index < this.#keys.size; index++) {
+      const key = this.#keys.at(index)!
+      if (end !== undefined && key >= end) return
+      yield this.#entries.get(key)!
+    }
+  }
+
+  /**
+   * Calls `listener` with every event after the revision `after`: at once (synchronously) with those that are past, then
+   * as they come. Throws StoreError 'compacted' when they are forgotten. The answer ends it.
+   */
+  async subscribe(after: number, listener: Listener): Promise<() => void> {
+    let past: readonly CacheEvent[] = []
+    for (;;) {
+      if (after >= this.#ringAfter) break
+      const through = this.#through
+      past = [...past, ...(await this.#history(after, through))]
+      after = through
+    }
+    const recent = [...past, ...this.#ring.filter((event) => event.revision > after)]
+    if (recent.length > 0) listener(recent)
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Stops following the store. */
+  close(): void {
+    this.#close()
+    this.#listeners.clear()
+  }
+
+  async #load(): Promise<void> {
+    const early: Change[] = []
+    let isLoaded = false
+    const watch = await this.#store.watch(this.#prefix, (changes, through) => {
+      if (isLoaded) this.#apply(changes, through)
+      else early.push(...changes)
+    })
+    this.#close = () => watch.close()
+    const page = await this.#store.list(this.#prefix)
+    for (const { key, revision, value } of page.items) {
+      const entry = this.#entryOf(key, revision, value)
+      this.#entries.set(entry.key, entry)
+    }
+    this.#keys.replace(this.#entries.keys())
+    this.#ringAfter = this.#through = page.revision
+    isLoaded = true
+    const later = early.filter(({ revision }) => revision > page.revision)
+    this.#apply(later, later.at(-1)?.revision ?? page.revision)
+  }
+
+  #apply(changes: readonly Change[], through: number): void {
+    const events: CacheEvent[] = []
+    for (const change of changes) {
+      const event = this.#eventOf(change, this.#entries.get(this.#shorten(change.key)))
+      if (event === undefined) continue
+      if (event.kind === 'deleted') {
+        this.#entries.delete(event.entry.key)
+        this.#keys.delete(event.entry.key)
+      } else {
+        this.#entries.set(event.entry.key, event.entry)
+        if (event.kind === 'added') this.#keys.add(event.entry.key)
+      }
+      events.push(event)
+    }
+    this.#remember(events)
+    this.#through = Math.max(this.#through, through)
+    if (events.length > 0) for (const listener of this.#listeners) listener(events)
+    const ready = this.#waiting.filter(({ revision }) => revision <= this.#through)
+    if (ready.length === 0) return
+    this.#waiting = this.#waiting.filter(({ revision }) => revision > this.#through)
+    for (const { resolve } of ready) resolve()
+  }
+
+  #remember(events: readonly CacheEvent[]): void {
+    this.#ring.push(...events)
+    // Twice the size before it is cut, so that cutting costs nothing per event.
+    if (this.#ring.length <= 2 * ringSize) return
+    const cut = this.#ring.length - ringSize
+    this.#ringAfter = this.#ring[cut - 1]!.revision
+    this.#ring = this.#ring.slice(cut)
+  }
+
+  #eventOf(change: Change, previous: Entry | undefined): CacheEvent | undefined {
+    const { key, revision, value } = change
+    const encoded = new Map<string, Uint8Array>()
+    if (value !== undefined) {
+      const kind = previous === undefined ? 'added' : 'modified'
+      return { kind, revision, entry: this.#entryOf(key, revision, value), previous, encoded }
+    }
+    if (previous === undefined) return undefined
+    return { kind: 'deleted', revision, entry: entryAt(previous, revision), previous, encoded }
+  }
+
+  async #history(after: number, through: number): Promise<CacheEvent[]> {
+    const changes = await this.#store.changes(this.#prefix, after, through)
+    return changes.flatMap((change) => {
+      const previous = change.previous && this.#entryOf(change.key, change.revision - 1, change.previous)
+      return this.#eventOf(change, previous) ?? []
+    })
+  }
+
+  #entryOf(key: string, revision: number, value: Value): Entry {
+    return entryOf(this.#shorten(key), revision, value, this.#fieldsOf)
+  }
+  #shorten(key: string): string {
+    return key.slice(this.#prefix.length)
+  }
+}

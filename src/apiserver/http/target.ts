@@ -1,0 +1,93 @@
+// What a request is about, read from its method and URL: the verbs and parts that authorization, metrics and routing
+// share (apiserver's endpoints/request/requestinfo.go).
+
+import type { Verb } from '#apiserver/kind.ts'
+
+export type Target =
+  | {
+      readonly kind: 'resource'
+      readonly verb: Verb | 'connect'
+      readonly group: string
+      readonly version: string
+      readonly plural: string
+      /** '' in a request for all namespaces or for a cluster-wide resource */
+      readonly namespace: string
+      /** '' in a request for a collection */
+      readonly name: string
+      /** '' for the object itself */
+      readonly subresource: string
+      /** what follows the subresource: the path of a proxy request */
+      readonly rest: string
+    }
+  | { readonly kind: 'other'; readonly verb: string; readonly path: string }
+
+const verbs: Readonly<Record<string, Verb>> = {
+  POST: 'create',
+  GET: 'get',
+  HEAD: 'get',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+}
+/** Subresources of a namespace, which look like resources in it. */
+const namespaceSubresources = new Set(['status', 'finalize'])
+
+export function targetOf(method: string, path: string, query: URLSearchParams): Target {
+  const other: Target = { kind: 'other', verb: method.toLowerCase(), path }
+  const parts = path.split('/').filter((part) => part !== '')
+  const isLegacy = parts[0] === 'api'
+  if ((!isLegacy && parts[0] !== 'apis') || parts.length < (isLegacy ? 3 : 4)) return other
+  const verb = verbs[method]
+  if (verb === undefined) return other
+  const decoded = decodeAll(parts)
+  if (decoded === undefined) return other
+  const group = isLegacy ? '' : decoded[1]!
+  const version = decoded[isLegacy ? 1 : 2]!
+  let rest = decoded.slice(isLegacy ? 2 : 3)
+  const isLegacyWatch = rest[0] === 'watch' && rest.length > 1
+  if (isLegacyWatch) rest = rest.slice(1)
+
+  let namespace = ''
+  if (rest[0] === 'namespaces' && rest.length > 2 && !namespaceSubresources.has(rest[2]!)) {
+    namespace = rest[1]!
+    rest = rest.slice(2)
+  }
+  const [plural = '', name = '', subresource = '', ...tail] = rest
+  // A namespace is in itself, for those who may do something in one namespace only.
+  if (plural === 'namespaces' && group === '') namespace = name
+  return {
+    kind: 'resource',
+    verb: collectionVerb(verb, name, isLegacyWatch || isTrue(query.get('watch'))),
+    group,
+    version,
+    plural,
+    namespace,
+    name: name === '' && verb === 'get' ? nameSelected(query) : name,
+    subresource,
+    rest: tail.join('/'),
+  }
+}
+
+/** A collection is listed or watched, and deleted as a whole. */
+function collectionVerb(verb: Verb, name: string, isWatch: boolean): Verb {
+  if (verb === 'get' && isWatch) return 'watch'
+  if (name !== '') return verb
+  return verb === 'get' ? 'list' : verb === 'delete' ? 'deletecollection' : verb
+}
+
+/** `fieldSelector=metadata.name=x` asks for one object, and may be done by who may get that one. */
+function nameSelected(query: URLSearchParams): string {
+  const match = /(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)/.exec(query.get('fieldSelector') ?? '')
+  return match?.[1] ?? ''
+}
+
+/** A flag of a query: whatever is there and is not an explicit no. */
+export const isTrue = (text: string | null): boolean => text !== null && !/^(0|false)$/i.test(text)
+
+function decodeAll(parts: readonly string[]): string[] | undefined {
+  try {
+    return parts.map((part) => decodeURIComponent(part))
+  } catch {
+    return undefined
+  }
+}

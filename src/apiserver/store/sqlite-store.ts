@@ -1,0 +1,290 @@
+// effect: SQLite file
+// The store in one SQLite file: a log of writes with one writer in this process. Writes that arrive in one turn of the
+// event loop are one transaction, and are acknowledged when it is on the disk.
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Clock } from '#daemon/clock.ts'
+import { openSqliteFile, storeErrorOf } from '#apiserver/store/sqlite-file.ts'
+import {
+  endOf,
+  StoreError,
+  type Change,
+  type ListOptions,
+  type Page,
+  type Sink,
+  type Store,
+  type Stored,
+  type Value,
+  type WriteOptions,
+  type Written,
+} from '#apiserver/store/store.ts'
+
+/** Keys that have outlived their time go within this many milliseconds. */
+const sweepMs = 30_000
+/** How many superseded rows one step of a compaction removes: bounds how long requests wait for it. */
+const compactionStep = 1000
+
+type Row = {
+  readonly revision: number
+  readonly key: string
+  readonly previous: number
+  readonly value: string | null
+  readonly before: string | null
+}
+type Write = {
+  readonly key: string
+  /** undefined: delete */
+  readonly value: Value | undefined
+  /** 0: must not be there */
+  readonly expected: number
+  readonly expires: number | null
+  resolve(written: Written): void
+  reject(error: StoreError): void
+}
+type Watcher = { readonly prefix: string; readonly sink: Sink }
+
+export type SqliteStoreOptions = { readonly path: string; readonly clock: Clock }
+
+/** Opens the store. Throws StoreError. */
+export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
+  return new SqliteStore(options)
+}
+
+export class SqliteStore implements Store {
+  readonly #path: string
+  readonly #clock: Clock
+  readonly #database: DatabaseSync
+  readonly #statements: ReturnType<typeof prepare>
+  readonly #watchers = new Set<Watcher>()
+  #queue: Write[] = []
+  #scheduled = false
+  #revision: number
+  #compacted: number
+  #closed = false
+  #cancelSweep: () => void = () => {}
+
+  constructor({ path, clock }: SqliteStoreOptions) {
+    this.#path = path
+    this.#clock = clock
+    this.#database = openSqliteFile(path)
+    try {
+      this.#statements = prepare(this.#database)
+      this.#compacted = Number(this.#statements.compacted.get()!['revision'])
+      this.#revision = this.#lastRevision()
+    } catch (error) {
+      this.#database.close()
+      throw storeErrorOf(error, path)
+    }
+    this.#sweepLater()
+  }
+
+  async revision(): Promise<number> {
+    return this.#revision
+  }
+  async compacted(): Promise<number> {
+    return this.#compacted
+  }
+
+  async get(key: string): Promise<Stored | undefined> {
+    return this.#read(() => storedOf(this.#statements.last.get(key) as Row | undefined))
+  }
+
+  async list(prefix: string, { limit = 0, from = prefix, revision = this.#revision }: ListOptions = {}): Promise<Page> {
+    this.#check(revision)
+    return this.#read(() => {
+      const end = endOf(prefix)
+      const rows = this.#statements.list.all(from, end, revision, limit > 0 ? limit : -1) as Row[]
+      const lastKey = rows.at(-1)?.key
+      const isAll = limit <= 0 || rows.length < limit || lastKey === undefined
+      const remaining = isAll ? 0 : Number(this.#statements.count.get(`${lastKey}\0`, end, revision)!['count'])
+      return { items: rows.map((row) => storedOf(row)!), revision, remaining }
+    })
+  }
+
+  create(key: string, value: Value, { ttlSeconds }: WriteOptions = {}): Promise<Written> {
+    return this.#enqueue(key, value, 0, ttlSeconds)
+  }
+  update(key: string, value: Value, expected: number, { ttlSeconds }: WriteOptions = {}): Promise<Written> {
+    return this.#enqueue(key, value, expected, ttlSeconds)
+  }
+  delete(key: string, expected: number): Promise<Written> {
+    return this.#enqueue(key, undefined, expected, undefined)
+  }
+
+  async watch(prefix: string, sink: Sink): Promise<{ revision: number; close(): void }> {
+    const watcher = { prefix, sink }
+    this.#watchers.add(watcher)
+    return { revision: this.#revision, close: () => this.#watchers.delete(watcher) }
+  }
+
+  async changes(prefix: string, after: number, through: number): Promise<readonly Change[]> {
+    this.#check(after)
+    return this.#read(() =>
+      (this.#statements.changes.all(after, through, prefix, endOf(prefix)) as Row[]).map((row) => ({
+        key: row.key,
+        revision: row.revision,
+        value: row.value === null ? undefined : { text: row.value },
+        ...(row.before === null ? {} : { previous: { text: row.before } }),
+      })),
+    )
+  }
+
+  async compact(revision: number): Promise<void> {
+    const target = Math.min(revision, this.#revision)
+    // In steps, each with a turn of the event loop after it, so that requests go on. History is refused from the first
+    // step on, since a half-compacted history would answer wrongly.
+    while (this.#compacted < target && !this.#closed) {
+      const through = Math.min(target, this.#compacted + compactionStep)
+      this.#transaction(() => {
+        this.#statements.compactSuperseded.run(this.#compacted, through)
+        this.#statements.compactDeletes.run(this.#compacted, through)
+        this.#statements.setCompacted.run(through)
+      })
+      this.#compacted = through
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return
+    this.#flush()
+    this.#closed = true
+    this.#cancelSweep()
+    this.#watchers.clear()
+    this.#database.close()
+  }
+
+  #enqueue(key: string, value: Value | undefined, expected: number, ttlSeconds: number | undefined): Promise<Written> {
+    const expires = ttlSeconds === undefined ? null : Math.floor(this.#clock.now() / 1000) + ttlSeconds
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new StoreError('closed', `${this.#path}: the store is closed`))
+      this.#queue.push({ key, value, expected, expires, resolve, reject })
+      if (this.#scheduled) return undefined
+      this.#scheduled = true
+      setImmediate(() => this.#flush())
+      return undefined
+    })
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    const batch = this.#queue
+    if (batch.length === 0) return
+    this.#queue = []
+    const changes: Change[] = []
+    const results: Written[] = []
+    try {
+      this.#transaction(() => {
+        for (const write of batch) results.push(this.#write(write, changes))
+      })
+    } catch (error) {
+      const storeError = storeErrorOf(error, this.#path)
+      for (const { reject } of batch) reject(storeError)
+      return
+    }
+    this.#revision += changes.length
+    // Watchers first: whoever is told of a write finds it in every cache.
+    this.#publish(changes)
+    for (const [index, { resolve }] of batch.entries()) resolve(results[index]!)
+  }
+
+  #write({ key, value, expected, expires }: Write, changes: Change[]): Written {
+    const last = this.#statements.lastRevision.get(key) as { revision: number; deleted: number } | undefined
+    const current = last === undefined || last.deleted === 1 ? 0 : last.revision
+    if (current !== expected)
+      return { done: false, current: storedOf(this.#statements.last.get(key) as Row | undefined) }
+    const revision = this.#revision + changes.length + 1
+    this.#statements.insert.run(revision, key, last?.revision ?? 0, value?.text ?? null, expires)
+    changes.push({ key, revision, value })
+    return { done: true, revision }
+  }
+
+  #publish(changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    for (const { prefix, sink } of this.#watchers)
+      sink(
+        changes.filter(({ key }) => key.startsWith(prefix)),
+        this.#revision,
+      )
+  }
+
+  #transaction(act: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      act()
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #read<T>(read: () => T): T {
+    if (this.#closed) throw new StoreError('closed', `${this.#path}: the store is closed`)
+    try {
+      return read()
+    } catch (error) {
+      throw storeErrorOf(error, this.#path)
+    }
+  }
+
+  #check(revision: number): void {
+    if (revision < this.#compacted)
+      throw new StoreError('compacted', `revision ${revision} is forgotten: the oldest is ${this.#compacted}`)
+    if (revision > this.#revision)
+      throw new StoreError('future', `revision ${revision} is not there yet: the last is ${this.#revision}`)
+  }
+
+  #lastRevision(): number {
+    return Math.max(this.#compacted, Number(this.#statements.newest.get()!['revision'] ?? 0))
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.#clock.after(sweepMs, () => {
+      void this.#sweep().finally(() => {
+        if (!this.#closed) this.#sweepLater()
+      })
+    })
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      const rows = this.#statements.expired.all(Math.floor(this.#clock.now() / 1000)) as Row[]
+      await Promise.all(rows.map(({ key, revision }) => this.delete(key, revision)))
+    } catch {
+      // The same trouble meets the next request, which has someone to tell.
+    }
+  }
+}
+
+function prepare(database: DatabaseSync): Record<StatementName, StatementSync> {
+  const entries = Object.entries(statements).map(([name, sql]) => [name, database.prepare(sql)])
+  return Object.fromEntries(entries) as Record<StatementName, StatementSync>
+}
+
+type StatementName = keyof typeof statements
+const newestOfEach = `SELECT key, value, max(revision) AS revision FROM log
+  WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key`
+const statements = {
+  compacted: 'SELECT revision FROM compaction',
+  setCompacted: 'UPDATE compaction SET revision = ?',
+  newest: 'SELECT max(revision) AS revision FROM log',
+  last: 'SELECT revision, key, value FROM log WHERE key = ? ORDER BY revision DESC LIMIT 1',
+  lastRevision: 'SELECT revision, value IS NULL AS deleted FROM log WHERE key = ? ORDER BY revision DESC LIMIT 1',
+  insert: 'INSERT INTO log (revision, key, previous, value, expires) VALUES (?, ?, ?, ?, ?)',
+  list: `SELECT * FROM (${newestOfEach}) WHERE value IS NOT NULL ORDER BY key LIMIT ?`,
+  count: `SELECT count(*) AS count FROM (${newestOfEach}) WHERE value IS NOT NULL`,
+  changes: `SELECT log.revision, log.key, log.value, before.value AS before
+    FROM log LEFT JOIN log AS before ON before.revision = log.previous
+    WHERE log.revision > ? AND log.revision <= ? AND log.key >= ? AND log.key < ? ORDER BY log.revision`,
+  compactSuperseded:
+    'DELETE FROM log WHERE revision IN (SELECT previous FROM log WHERE revision > ? AND revision <= ?)',
+  compactDeletes: 'DELETE FROM log WHERE revision > ? AND revision <= ? AND value IS NULL',
+  expired: `SELECT key, revision FROM log WHERE expires <= ?
+    AND NOT EXISTS (SELECT 1 FROM log AS later WHERE later.key = log.key AND later.revision > log.revision)`,
+} as const
+
+function storedOf(row: Row | undefined): Stored | undefined {
+  if (row === undefined || row.value === null) return undefined
+  return { key: row.key, revision: row.revision, value: { text: row.value } }
+}

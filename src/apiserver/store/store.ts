@@ -1,0 +1,94 @@
+// What the server asks of a store: revisioned keys with compare-and-swap, history back to a compaction, and watches.
+// The terms are etcd's: every write is one revision of the whole store; an object's resourceVersion is the revision of
+// its last write, a list's is the store's revision at the time of reading.
+
+import type { ApiObject } from '#api/meta.ts'
+
+/** The JSON of an object as it is stored (without resourceVersion), and the object itself where someone has it already. */
+export type Value = { readonly text: string; readonly object?: ApiObject }
+
+export type Stored = {
+  readonly key: string
+  readonly value: Value
+  readonly revision: number
+}
+
+/** One write. A delete has no value. `previous` is what the key held before, asked for by `changes` only. */
+export type Change = {
+  readonly key: string
+  readonly revision: number
+  readonly value: Value | undefined
+  readonly previous?: Value
+}
+
+/** Whether a conditional write was done; if not, what stands there instead (undefined: nothing). */
+export type Written =
+  | { readonly done: true; readonly revision: number }
+  | { readonly done: false; readonly current: Stored | undefined }
+
+export type Page = {
+  readonly items: readonly Stored[]
+  /** the revision that the list shows */
+  readonly revision: number
+  /** how many keys the prefix holds after the last item */
+  readonly remaining: number
+}
+export type ListOptions = {
+  /** 0 or absent: all */
+  readonly limit?: number
+  /** the first key to answer */
+  readonly from?: string
+  /** as of this revision; absent: now */
+  readonly revision?: number
+}
+export type WriteOptions = {
+  /** after which the key goes away by itself */
+  readonly ttlSeconds?: number
+}
+
+/**
+ * Called with changes of the watched keys in order, and with the revision up to which nothing is missing any more: also
+ * without changes, when others went on.
+ */
+export type Sink = (changes: readonly Change[], through: number) => void
+
+/** All methods throw StoreError. Keys are sorted by code units. */
+export interface Store extends AsyncDisposable {
+  /** The revision of the last write that anyone was told of. */
+  revision(): Promise<number>
+  get(key: string): Promise<Stored | undefined>
+  list(prefix: string, options?: ListOptions): Promise<Page>
+  create(key: string, value: Value, options?: WriteOptions): Promise<Written>
+  /** Writes if the key's last write was `expected`. */
+  update(key: string, value: Value, expected: number, options?: WriteOptions): Promise<Written>
+  delete(key: string, expected: number): Promise<Written>
+  /** Every change after the current revision, which it answers, until closed. */
+  watch(prefix: string, sink: Sink): Promise<{ readonly revision: number; close(): void }>
+  /** The changes after one revision up to and with another, oldest first, with what was there before. */
+  changes(prefix: string, after: number, through: number): Promise<readonly Change[]>
+  /** Forgets what was superseded at or before this revision. */
+  compact(revision: number): Promise<void>
+  /** The revision of the last compaction: history before it is gone. */
+  compacted(): Promise<number>
+}
+
+export type StoreErrorCode = 'compacted' | 'future' | 'full' | 'corrupt' | 'locked' | 'unreadable' | 'closed' | 'failed'
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  /**
+   * compacted: that revision is forgotten; future: it is not there yet; full: no space; corrupt: the file is damaged or no
+   * store; locked: another process has it; unreadable: cannot be opened; failed: anything else
+   */
+  readonly code: StoreErrorCode
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The first key after all that start with `prefix`. */
+export function endOf(prefix: string): string {
+  const last = prefix.length - 1
+  return prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1)
+}
