@@ -1,4 +1,4 @@
-// effect: Buffer, for the speed of its latin1 strings
+// effect: Buffer, for the speed of its latin1 strings; clock
 // Bytes in, bytes out: the path of every query. Answers about the cluster are rendered once and kept under the
 // question's own bytes until an object that they rest on changes.
 
@@ -7,14 +7,27 @@ import type { Reply, Resolver } from '#dns/resolver.ts'
 import { rcodes } from '#dns/wire/message.ts'
 
 /** What was answered, for metrics and the log. */
-export type Answered = { readonly query: Query | undefined; readonly rcode: number; readonly bytes: number }
+export type Answered = Asked & {
+  readonly query: Query | undefined
+  readonly rcode: number
+  readonly bytes: number
+  readonly tookMs: number
+}
+
+/** How a query came. `family` is 1 for IPv4 and 2 for IPv6, as in CoreDNS's metrics. */
+export type Asked = {
+  readonly transport: 'udp' | 'tcp'
+  readonly family: '1' | '2'
+  readonly address: string
+  readonly port: number
+}
 
 export type Responder = {
   /**
    * Answers the query in the first `length` bytes of `request`. Returns the reply's length in `out`, 0 where nothing
    * may be sent, or a promise of it: then `request` must stay as it is, and `out` be read as soon as the promise holds.
    */
-  respond(request: Buffer, length: number, transport: 'udp' | 'tcp', out: Buffer): number | Promise<number>
+  respond(request: Buffer, length: number, asked: Asked, out: Buffer): number | Promise<number>
   /** Forgets what rests on these Services (`namespace/name`; `namespace/` for a whole namespace). */
   forget(serviceKeys: Iterable<string>): void
 }
@@ -23,7 +36,10 @@ export type Responder = {
 const mostKept = 500_000
 const mostNegative = 20_000
 
-export function createResponder(resolve: Resolver, onAnswer?: (answered: Answered) => void): Responder {
+export function createResponder(
+  resolve: Resolver,
+  onAnswer: (answered: Answered) => void = () => undefined,
+): Responder {
   const kept = new Map<string, { readonly query: Query; readonly body: Body }>()
   const negative = new Map<string, { readonly query: Query; readonly body: Body }>()
   const keysOfService = new Map<string, Set<string>>()
@@ -40,36 +56,37 @@ export function createResponder(resolve: Resolver, onAnswer?: (answered: Answere
     else keys.add(key)
   }
 
-  const send = (request: Buffer, query: Query, body: Body, transport: 'udp' | 'tcp', out: Buffer): number => {
+  const send = (request: Buffer, query: Query, body: Body, asked: Asked, started: number, out: Buffer): number => {
     rotation = (rotation + 1 + ((Math.random() * 8) | 0)) & 0xffff
-    const bytes = writeReply(request, query, body, replyLimit(query, transport), rotation, out)
-    onAnswer?.({ query, rcode: body.rcode, bytes })
+    const bytes = writeReply(request, query, body, replyLimit(query, asked.transport), rotation, out)
+    onAnswer({ ...asked, query, rcode: body.rcode, bytes, tookMs: performance.now() - started })
     return bytes
   }
 
   return {
-    respond(request, length, transport, out) {
+    respond(request, length, asked, out) {
+      const started = performance.now()
       // A query without OPT is its header and its question: those bytes are the key.
       const key = request.toString('latin1', 12, length)
       const plain = length > 12 && request[11] === 0 && request[5] === 1 && (request[2]! & 0xf8) === 0
       const known = plain ? (kept.get(key) ?? negative.get(key)) : undefined
       if (known !== undefined && request[7] === 0 && request[9] === 0)
-        return send(request, known.query, known.body, transport, out)
+        return send(request, known.query, known.body, asked, started, out)
       const read = readQuery(request, length)
       if (read.kind === 'drop') return 0
       if (read.kind === 'reject') {
         const bytes = writeRejection(request, read.rcode, out)
-        onAnswer?.({ query: undefined, rcode: read.rcode, bytes })
+        onAnswer({ ...asked, query: undefined, rcode: read.rcode, bytes, tookMs: performance.now() - started })
         return bytes
       }
       const { query } = read
       const resolution = resolve(query)
       const render = (reply: Reply) => renderBody(query.name, reply.rcode, reply.authoritative, reply)
       if (resolution.kind === 'later')
-        return resolution.ask().then((reply) => send(request, query, render(reply), transport, out))
+        return resolution.ask().then((reply) => send(request, query, render(reply), asked, started, out))
       const body = render(resolution.reply)
       if (plain && resolution.service !== undefined) keep(key, resolution.service, query, body)
-      return send(request, query, body, transport, out)
+      return send(request, query, body, asked, started, out)
     },
     forget(serviceKeys) {
       for (const service of serviceKeys) {

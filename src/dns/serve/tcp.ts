@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { listenError } from '#dns/serve/udp.ts'
-import type { Responder } from '#dns/serve/responder.ts'
+import type { Asked, Responder } from '#dns/serve/responder.ts'
 
 const largest = 65_535
 /** How long a client may take to send a whole query, and how long it may stay silent between two. */
@@ -33,6 +33,8 @@ function converse(socket: Socket, responder: Responder): void {
   let pending = 0
   const out = Buffer.allocUnsafe(largest + 2)
   const body = out.subarray(2)
+  const { remoteAddress: address = '', remotePort: port = 0, remoteFamily } = socket
+  const asked: Asked = { transport: 'tcp', family: remoteFamily === 'IPv6' ? '2' : '1', address, port }
   const send = (bytes: number) => {
     if (bytes === 0) return socket.destroy()
     out.writeUInt16BE(bytes, 0)
@@ -44,7 +46,7 @@ function converse(socket: Socket, responder: Responder): void {
       if (waiting.length < length + 2) break
       const request = waiting.subarray(2, length + 2)
       waiting = waiting.subarray(length + 2)
-      const answered = responder.respond(request, length, 'tcp', body)
+      const answered = responder.respond(request, length, asked, body)
       if (typeof answered === 'number') send(answered)
       else {
         pending++

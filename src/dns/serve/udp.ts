@@ -17,12 +17,18 @@ export async function serveUdp(
     signal: at.signal,
   })
   const out = Buffer.allocUnsafe(largest)
+  const family = at.address.includes(':') ? '2' : '1'
   socket.on('message', (request, from) => {
     // The socket keeps the bytes until they are sent, and `out` is written again before that: hence the copies.
     const send = (bytes: number) => {
       if (bytes > 0 && !at.signal.aborted) socket.send(Buffer.from(out.subarray(0, bytes)), from.port, from.address)
     }
-    const answered = responder.respond(request, request.length, 'udp', out)
+    const answered = responder.respond(
+      request,
+      request.length,
+      { transport: 'udp', family, address: from.address, port: from.port },
+      out,
+    )
     if (typeof answered === 'number') send(answered)
     else void answered.then(send)
   })

@@ -114,13 +114,16 @@ export function decodeMessage(bytes: Uint8Array): Message | undefined {
   }
 }
 
+/** A copy, also where the bytes are a Buffer, whose own slice shares memory. */
+const copyOf = (bytes: Uint8Array, start: number, end: number) => new Uint8Array(bytes.subarray(start, end))
+
 function decodeOptions(bytes: Uint8Array): Edns['options'] | undefined {
   const options: { code: number; bytes: Uint8Array }[] = []
   for (let at = 0; at < bytes.length;) {
     if (at + 4 > bytes.length) return undefined
     const end = at + 4 + ((bytes[at + 2]! << 8) | bytes[at + 3]!)
     if (end > bytes.length) return undefined
-    options.push({ code: (bytes[at]! << 8) | bytes[at + 1]!, bytes: bytes.slice(at + 4, end) })
+    options.push({ code: (bytes[at]! << 8) | bytes[at + 1]!, bytes: copyOf(bytes, at + 4, end) })
     at = end
   }
   return options
@@ -136,7 +139,7 @@ function decodeData(bytes: Uint8Array, type: number, start: number, end: number)
     case recordTypes.A:
     case recordTypes.AAAA:
       return end - start === (type === recordTypes.A ? 4 : 16)
-        ? { kind: 'address', bytes: bytes.slice(start, end) }
+        ? { kind: 'address', bytes: copyOf(bytes, start, end) }
         : undefined
     case recordTypes.CNAME:
     case recordTypes.NS:
@@ -175,7 +178,7 @@ function decodeData(bytes: Uint8Array, type: number, start: number, end: number)
       }
     }
     default:
-      return { kind: 'opaque', bytes: bytes.slice(start, end) }
+      return { kind: 'opaque', bytes: copyOf(bytes, start, end) }
   }
 }
 

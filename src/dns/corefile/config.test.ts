@@ -1,0 +1,128 @@
+import * as assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readCorefile, type ServerConfig } from '#dns/corefile/config.ts'
+import { rewrite } from '#dns/corefile/rewrite.ts'
+
+/** kubeadm's, in its shape. */
+const usual = `
+.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30 {
+       disable success cluster.local
+       disable denial cluster.local
+    }
+    loop
+    reload
+    loadbalance
+}
+# a stub domain
+example.org:53 {
+    forward . 192.0.2.1:5353 [2001:db8::1]:53
+}
+`
+
+function only(text: string): ServerConfig {
+  const read = readCorefile(text)
+  assert.ok('servers' in read, JSON.stringify(read))
+  return read.servers[0]!
+}
+
+test('corefile: the usual one, with a stub domain', () => {
+  const read = readCorefile(usual)
+  assert.ok('servers' in read, JSON.stringify(read))
+  const [main, stub] = read.servers
+  assert.deepEqual(main!.zones, [''])
+  assert.deepEqual(main!.health, { host: '', port: 8080, lameduckMs: 5000 })
+  assert.deepEqual(main!.ready, { host: '', port: 8181 })
+  assert.deepEqual(main!.metrics, { host: '', port: 9153 })
+  assert.deepEqual(main!.kubernetes, {
+    zones: ['cluster.local', 'in-addr.arpa', 'ip6.arpa'],
+    ttl: 30,
+    pods: 'insecure',
+    endpointPodNames: false,
+    ignoreEmptyServices: false,
+    fallthrough: ['in-addr.arpa', 'ip6.arpa'],
+    namespaces: [],
+    startupTimeoutMs: 5000,
+  })
+  assert.equal(main!.forward[0]!.maxConcurrent, 1000)
+  assert.equal(main!.cache!.success.maxTtl, 30)
+  assert.deepEqual(main!.cache!.disableDenial, ['cluster.local'])
+  assert.deepEqual([main!.loop, main!.loadbalance, main!.errors, main!.log], [true, true, true, false])
+  assert.deepEqual(stub!.zones, ['example.org'])
+  assert.deepEqual(stub!.forward[0]!.to, ['192.0.2.1:5353', '[2001:db8::1]:53'])
+})
+
+test('corefile: zones may be networks, several, without a port', () => {
+  assert.deepEqual(only('10.0.0.0/8 a.test, B.test. {\n whoami\n}'.replace('whoami', 'errors')).zones, [
+    '10.in-addr.arpa',
+    'a.test',
+    'b.test',
+  ])
+  assert.equal(only('. {\n errors\n}').port, 53)
+})
+
+test('corefile: what is wrong is said with its line', () => {
+  const rows: [text: string, line: number, message: RegExp][] = [
+    ['', 1, /no server block/],
+    ['.:53 {\n  errors\n', 1, /never closed/],
+    ['.:53\n  errors\n}', 1, /expected "\{"/],
+    ['.:53 {\n  autopath\n}', 2, /unknown plugin "autopath".*kubernetes/],
+    ['.:53 {\n  kubernetes cluster.local {\n    podz on\n  }\n}', 3, /unknown option "podz" of kubernetes/],
+    ['.:53 {\n  kubernetes cluster.local {\n    pods maybe\n  }\n}', 3, /pods is one of disabled, insecure, verified/],
+    ['.:53 {\n  kubernetes in-addr.arpa\n}', 2, /no reverse zone/],
+    ['.:53 {\n  kubernetes a {\n ttl 4000\n }\n}', 3, /from 0 to 3600/],
+    ['.:53 {\n  forward .\n}', 2, /at least one upstream/],
+    ['.:99999 {\n}', 1, /99999 is no port/],
+    ['tls://. {\n}', 1, /tls:\/\/ is not served/],
+    ['.:53 {\n}\n.:53 {\n}', 3, /already served/],
+    ['.:53 {\n  reload 1s\n}', 2, /every 2s/],
+    ['.:53 {\n  health {\n lameduck soon\n }\n}', 3, /no duration/],
+    ['.:53 {\n  rewrite class IN CH\n}', 2, /cannot rewrite "class"/],
+    ['.:53 {\n  rewrite name regex ( b\n}', 2, /no regular expression/],
+    ['.:53 {\n  hosts {\n   nonsense\n }\n}', 3, /unknown option "nonsense" of hosts/],
+    ['.:53 {\n  log "unclosed\n}', 2, /never closed/],
+  ]
+  for (const [text, line, message] of rows) {
+    const read = readCorefile(text)
+    assert.ok('error' in read, text)
+    assert.equal(read.error.line, line, text)
+    assert.match(read.error.message, message)
+  }
+})
+
+test('corefile: variables of the environment are filled in', () => {
+  const read = readCorefile('.:{$PORT} {\n  forward . {%UPSTREAM%}\n}', { PORT: '1053', UPSTREAM: '192.0.2.9' })
+  assert.ok('servers' in read)
+  assert.deepEqual([read.servers[0]!.port, read.servers[0]!.forward[0]!.to], [1053, ['192.0.2.9']])
+})
+
+test('rewrite: names and types, in order', () => {
+  const rules = only(`. {
+    rewrite type ANY HINFO
+    rewrite name exact old.example new.example
+    rewrite continue name suffix .corp .example answer auto
+    rewrite name regex (.*)\\.v1\\.test\\.$ {1}.v2.test
+  }`).rewrite
+  const rows: [asked: string, type: number, name: string, lookedUp: number, restore: boolean][] = [
+    ['old.example', 1, 'new.example', 1, true],
+    ['a.corp', 1, 'a.example', 1, true],
+    ['x.v1.test', 1, 'x.v2.test', 1, false],
+    ['x.other', 255, 'x.other', 13, false],
+  ]
+  for (const [asked, type, name, lookedUp, restore] of rows)
+    assert.deepEqual(rewrite(rules, { name: asked, type }), { name, type: lookedUp, restore }, asked)
+})

@@ -1,0 +1,57 @@
+// What the server counts, under CoreDNS's names, so that its dashboards work.
+
+import type { Registry } from '#daemon/metrics.ts'
+import type { Answered } from '#dns/serve/responder.ts'
+import { rcodes } from '#dns/wire/message.ts'
+import { typeName } from '#dns/wire/record.ts'
+
+const durations = [
+  0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
+]
+const sizes = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16_000, 32_000, 48_000, 64_000]
+const codeNames = new Map<number, string>(Object.entries(rcodes).map(([name, code]) => [code, name]))
+
+export type DnsMetrics = {
+  answered(server: string, answered: Answered): void
+  forwarded(to: string, rcode: number | undefined, tookMs: number): void
+  lookedUp(server: string, hit: boolean): void
+  reloaded(ok: boolean): void
+}
+
+export function createDnsMetrics(registry: Registry): DnsMetrics {
+  const at = ['server', 'zone', 'view']
+  const requests = registry.counter('coredns_dns_requests_total', 'DNS queries.', [...at, 'proto', 'family', 'type'])
+  const responses = registry.counter('coredns_dns_responses_total', 'DNS replies by code.', [...at, 'rcode', 'plugin'])
+  const duration = registry.histogram('coredns_dns_request_duration_seconds', 'Time to a reply.', durations, at)
+  const bytes = registry.histogram('coredns_dns_response_size_bytes', 'Size of replies.', sizes, [...at, 'proto'])
+  const proxied = registry.counter('coredns_proxy_requests_total', 'Queries sent to upstreams.', [
+    'proxy_name',
+    'to',
+    'rcode',
+  ])
+  const proxyTime = registry.histogram('coredns_proxy_request_duration_seconds', 'Time of upstreams.', durations, [
+    'proxy_name',
+    'to',
+    'rcode',
+  ])
+  const hits = registry.counter('coredns_cache_hits_total', 'Answers found in the cache.', ['server'])
+  const misses = registry.counter('coredns_cache_misses_total', 'Answers not found in the cache.', ['server'])
+  const failed = registry.counter('coredns_reload_failed_total', 'Configurations that could not be used.')
+  return {
+    answered(server, { query, rcode, bytes: size, transport, family, tookMs }) {
+      // Types that nobody knows are counted together, so that no client can make metrics without end.
+      const type = query === undefined ? 'other' : typeName(query.type)
+      requests.add(1, server, '.', '', transport, family, type.startsWith('TYPE') ? 'other' : type)
+      responses.add(1, server, '.', '', codeNames.get(rcode) ?? String(rcode), '')
+      duration.observe(tookMs / 1000, server, '.', '')
+      bytes.observe(size, server, '.', '', transport)
+    },
+    forwarded(to, rcode, tookMs) {
+      const code = rcode === undefined ? 'NONE' : (codeNames.get(rcode) ?? String(rcode))
+      proxied.add(1, 'forward', to, code)
+      proxyTime.observe(tookMs / 1000, 'forward', to, code)
+    },
+    lookedUp: (server, hit) => (hit ? hits : misses).add(1, server),
+    reloaded: (ok) => void (ok || failed.add(1)),
+  }
+}
