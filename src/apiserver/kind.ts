@@ -58,10 +58,6 @@ export type Kind<T extends ApiObject = ApiObject> = {
   isHeld?(object: T): boolean
   /** the answer to a DELETE that was carried out at once is the object, not a Status (Pod, Service ...) */
   readonly answersDeleted?: boolean
-  /** A deleted object stays while this is so, as with metadata.finalizers (a Namespace's spec.finalizers). */
-  isHeld?(object: T): boolean
-  /** What an object becomes when its deletion begins but it stays for now (a Namespace: Terminating). */
-  deleting?(object: T): T
   /** How the propagation of a DELETE is chosen where the client asks for none; default background. */
   readonly orphanByDefault?: boolean
   /**
