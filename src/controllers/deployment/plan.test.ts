@@ -5,7 +5,7 @@ import type { Pod } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
 import type { Act } from '#controllers/act.ts'
 import { planDeployment } from '#controllers/deployment/plan.ts'
-import { at, deployment, epochMs, meta, ownedBy, replicaSet, runningPod } from '#test/objects.ts'
+import { at, deployment, epochMs, meta, ownedBy, replicaSet, runningPod } from '#test/stored-objects.ts'
 
 const prefix = 'deployment.kubernetes.io/'
 
@@ -245,7 +245,7 @@ test('progress: complete, going on, out of time', () => {
   })
   const cases: readonly (readonly [
     string,
-    object,
+    Record<string, unknown>,
     readonly [number, number, number],
     number,
     string,

@@ -6,11 +6,11 @@ import type { Stored } from '#api/stored.ts'
 import { planReplicaSet, slowStart, writeReplicaSetStatus } from '#controllers/replicaset/plan.ts'
 import { nextAvailableMs, replicaSetStatus } from '#controllers/replicaset/status.ts'
 import { chooseVictims, deletionCost } from '#controllers/replicaset/victims.ts'
-import { at, epochMs, ownedBy, pod, replicaSet, runningPod } from '#test/objects.ts'
+import { at, epochMs, ownedBy, pod, replicaSet, runningPod } from '#test/stored-objects.ts'
 
 const nowMs = epochMs + 3_600_000
 const web = replicaSet('web-1', { metadata: { ownerReferences: ownedBy(deployments, 'web') } })
-const ready = (name: string, node = 'node-1', readySince = 0, metadata: object = {}) =>
+const ready = (name: string, node = 'node-1', readySince = 0, metadata: Record<string, unknown> = {}) =>
   runningPod(name, node, '10.244.0.2', { readySince, metadata: { ...metadata } })
 
 test('creates what is missing, from the template', () => {
