@@ -1,0 +1,46 @@
+// The endpoints of each port of a Service, out of all its slices.
+import { byKey } from '#lib/sort.ts'
+import { type Family, type Protocol, type SliceView, socketAddress } from '#proxy/state.ts'
+
+export type Endpoint = {
+  /** `ip:port`, with brackets around an IPv6 address: its name everywhere */
+  readonly address: string
+  readonly ip: string
+  readonly port: number
+  readonly ready: boolean
+  readonly serving: boolean
+  readonly terminating: boolean
+  /** on this node */
+  readonly local: boolean
+  readonly zones: readonly string[]
+  readonly nodes: readonly string[]
+}
+
+/** How ports of a Service and of its slices find each other: by name and protocol. */
+export const portKey = (name: string, protocol: Protocol): string => `${name}/${protocol}`
+
+/**
+ * The endpoints by `portKey`, sorted by address. An address that stands in several slices, or twice in one (its pod is
+ * gone and a new one got its IP), counts once; the one that is not terminating wins.
+ */
+export function mergeSlices(slices: Iterable<SliceView>, family: Family, node: string): Map<string, Endpoint[]> {
+  const ports = new Map<string, Map<string, Endpoint>>()
+  for (const slice of slices) {
+    if (slice.family !== family) continue
+    for (const { name, protocol, port } of slice.ports) {
+      const key = portKey(name, protocol)
+      const found = ports.get(key) ?? new Map<string, Endpoint>()
+      ports.set(key, found)
+      for (const endpoint of slice.endpoints) {
+        const { ip, ready, serving, terminating, zones, nodes } = endpoint
+        const address = socketAddress(ip, port)
+        if (terminating && found.has(address)) continue
+        const local = endpoint.node !== undefined && endpoint.node === node
+        found.set(address, { address, ip, port, ready, serving, terminating, local, zones, nodes })
+      }
+    }
+  }
+  const sorted = new Map<string, Endpoint[]>()
+  for (const [key, found] of ports) sorted.set(key, [...found.values()].sort(byKey(({ address }) => address)))
+  return sorted
+}
