@@ -114,7 +114,7 @@ type Plain<T> = { [F in keyof T as F extends '@' ? never : IsInline<T[F]> extend
 type Inlined<G extends SchemaGroup, T> = {
   [F in keyof T]: T[F] extends `${number} inline ${infer N}`
     ? N extends keyof Schema[G]
-      ? Schema[G][N]
+      ? Plain<Schema[G][N]>
       : never
     : never
 }[keyof T]
