@@ -1,7 +1,7 @@
 /** The known word that was probably meant: it begins so, or few letters differ. Undefined where none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined
-  let least = Math.floor(Math.max(word.length, 3) / 3) + 0.5
+  let least = Math.floor(word.length / 3) + 0.5
   for (const candidate of known) {
     const isStart = word.length >= 3 && candidate.startsWith(word)
     const distance = isStart ? 0.5 : editDistance(word, candidate)
