@@ -1,7 +1,7 @@
 // All objects of one resource as they are now, and what happened to them lately. Loaded from the store at the first use
 // and kept by a watch on it; every read and every watch of clients is answered from here.
 
-import { Entry, entryAt, entryOf, type FieldsOf } from '#apiserver/cache/entry.ts'
+import { type Entry, entryAt, entryOf, type FieldsOf } from '#apiserver/cache/entry.ts'
 import { SortedKeys } from '#apiserver/cache/sorted-keys.ts'
 import { endOf, type Change, type Store, type Value } from '#apiserver/store/store.ts'
 

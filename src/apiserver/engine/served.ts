@@ -1,0 +1,72 @@
+// The resources that a server serves: each kind with its cache, found by the parts of a URL.
+
+import { apiVersionOf, type Resource } from '#api/resource.ts'
+import type { ApiObject } from '#api/meta.ts'
+import { ResourceCache } from '#apiserver/cache/resource-cache.ts'
+import type { Kind } from '#apiserver/kind.ts'
+import type { Store } from '#apiserver/store/store.ts'
+
+/** One resource: its kind and where its objects are. Doubles as the name that a Status gives to it. */
+export type Served = {
+  readonly kind: Kind
+  readonly resource: Resource
+  readonly group: string
+  readonly plural: string
+  readonly apiVersion: string
+  /** what its keys in the store begin with */
+  readonly prefix: string
+  readonly cache: ResourceCache
+  /** names of the fields of its field selectors, beyond metadata's */
+  readonly fieldNames: readonly string[]
+  /** how errors about selectors name it: `apps/v1, Resource=deployments` */
+  readonly selectorName: string
+}
+
+export class ServedResources {
+  readonly #byPath = new Map<string, Served>()
+
+  constructor(kinds: readonly Kind[], store: Store) {
+    for (const kind of kinds) this.add(kind, store)
+  }
+
+  add(kind: Kind, store: Store): void {
+    const { resource } = kind
+    const { group, version, plural } = resource
+    const prefix = `${group || 'core'}/${plural}/`
+    const fieldsOf = kind.fields?.bind(kind)
+    this.#byPath.set(pathKey(group, version, plural), {
+      kind,
+      resource,
+      group,
+      plural,
+      apiVersion: apiVersionOf(resource),
+      prefix,
+      cache: new ResourceCache(store, prefix, fieldsOf as ((object: ApiObject) => Record<string, string>) | undefined),
+      fieldNames: Object.keys(kind.fields?.({}) ?? {}),
+      selectorName: `${group}/${version}, Resource=${plural}`,
+    })
+  }
+
+  find(group: string, version: string, plural: string): Served | undefined {
+    return this.#byPath.get(pathKey(group, version, plural))
+  }
+  /** Throws where the resource is not served: a mistake of the caller. */
+  of(resource: Resource): Served {
+    const served = this.find(resource.group, resource.version, resource.plural)
+    if (served === undefined) throw new Error(`${apiVersionOf(resource)} ${resource.plural} is not served`)
+    return served
+  }
+  all(): Iterable<Served> {
+    return this.#byPath.values()
+  }
+  hasGroupVersion(group: string, version: string): boolean {
+    return [...this.#byPath.values()].some(({ resource }) => resource.group === group && resource.version === version)
+  }
+}
+
+const pathKey = (group: string, version: string, plural: string) => `${group}/${version}/${plural}`
+
+/** The key of an object within its resource. */
+export function keyIn(served: Served, namespace: string, name: string): string {
+  return served.resource.namespaced ? `${namespace}/${name}` : name
+}
