@@ -23,6 +23,8 @@ export type Resolution =
   /** known at once; `service` is the one Service (`namespace/name`) that the reply rests on, if it is only one */
   | { readonly kind: 'now'; readonly reply: Reply; readonly service?: string }
   | { readonly kind: 'later'; ask(): Promise<Reply> }
+  /** another thread answers */
+  | { readonly kind: 'elsewhere' }
 
 export type Resolver = (query: Query) => Resolution
 
@@ -55,6 +57,7 @@ function resolveRewritten(server: Server, query: Query): Resolution {
   if (name === query.name && type === query.type) return resolve(server, query)
   const resolution = resolve(server, { ...query, name, type })
   const back = (reply: Reply): Reply => (restore ? renamed(reply, name, query.name) : reply)
+  if (resolution.kind === 'elsewhere') return resolution
   if (resolution.kind === 'later') return { kind: 'later', ask: async () => back(await resolution.ask()) }
   return { kind: 'now', reply: back(resolution.reply) }
 }
@@ -88,6 +91,7 @@ function resolve(server: Server, query: Query): Resolution {
       const reply = { rcode: rcodes.NOERROR, authoritative: true, answers, additionals }
       if (alias === undefined) return known(reply, query, options)
       const outside = resolveOutside(server, alias, query)
+      if (outside.kind === 'elsewhere') return outside
       if (outside.kind === 'now') return { kind: 'now', reply }
       return { kind: 'later', ask: async () => joinAlias(reply, await outside.ask()) }
     }

@@ -19,13 +19,16 @@ export class SystemError extends Error {
 export const AF = { inet: 2, inet6: 10, netlink: 16, bridge: 7, unspec: 0 } as const
 export const SOCK = { stream: 1, dgram: 2, raw: 3, nonblock: 0o4000, closeOnExec: 0o2000000 } as const
 export const CLONE = { newNet: 0x40000000, newNs: 0x00020000, newUts: 0x04000000, newIpc: 0x08000000 } as const
-export const MSG = { dontWait: 0x40, trunc: 0x20, peek: 0x2 } as const
+export const MSG = { dontWait: 0x40, trunc: 0x20, peek: 0x2, waitForOne: 0x10000 } as const
 
 const c = koffi.load(null)
 const cSocket = c.func('int socket(int, int, int)')
 const cBind = c.func('int bind(int, const void*, uint32_t)')
 const cSend = c.func('int64_t send(int, const void*, size_t, int)')
 const cRecv = c.func('int64_t recv(int, void*, size_t, int)')
+const cSendto = c.func('int64_t sendto(int, const void*, size_t, int, const void*, uint32_t)')
+const cRecvmmsg = c.func('int recvmmsg(int, void*, uint32_t, int, void*)')
+const cSendmmsg = c.func('int sendmmsg(int, void*, uint32_t, int)')
 const cSetsockopt = c.func('int setsockopt(int, int, int, const void*, uint32_t)')
 const cGetsockname = c.func('int getsockname(int, void*, void*)')
 const cIoctl = c.func('int ioctl(int, ulong, void*)')
@@ -58,6 +61,24 @@ export function receive(fd: number, into: Uint8Array, flags = 0): number | undef
     if (errno !== constants.errno.EINTR) throw new SystemError('recv', errno)
   }
 }
+
+/** Sends one datagram to a sockaddr; false where there was no room for it. */
+export function sendTo(fd: number, data: Uint8Array, address: Uint8Array): boolean {
+  if (Number(cSendto(fd, data, data.length, MSG.dontWait, address, address.length)) >= 0) return true
+  const errno = koffi.errno()
+  if (errno === constants.errno.EAGAIN || errno === constants.errno.ECONNREFUSED || errno === constants.errno.EPERM)
+    return false
+  throw new SystemError('sendto', errno)
+}
+
+/** recvmmsg and sendmmsg over `count` mmsghdr structures; how many were done, 0 where the call was cut short. */
+export const receiveMany = (fd: number, headers: Uint8Array, count: number, flags: number): number =>
+  Math.max(0, Number(cRecvmmsg(fd, headers, count, flags, null)))
+export const sendMany = (fd: number, headers: Uint8Array, count: number): number =>
+  Math.max(0, Number(cSendmmsg(fd, headers, count, 0)))
+
+/** Where a typed array's bytes lie; they stay there as long as it lives. */
+export const addressOf = (bytes: Uint8Array): bigint => BigInt(koffi.address(bytes) as unknown as bigint)
 
 export const setSocketOption = (fd: number, level: number, option: number, value: number): void =>
   done(cSetsockopt(fd, level, option, new Uint8Array(new Int32Array([value]).buffer), 4), `setsockopt ${option}`)

@@ -25,7 +25,7 @@ export type Asked = {
 export type Responder = {
   /**
    * Answers the query in the first `length` bytes of `request`. Returns the reply's length in `out`, 0 where nothing
-   * may be sent, or a promise of it: then `request` must stay as it is, and `out` be read as soon as the promise holds.
+   * may be sent, -1 where another thread answers, or a promise of it: then `request` must stay as it is, and `out` be read as soon as the promise holds.
    */
   respond(request: Buffer, length: number, asked: Asked, out: Buffer): number | Promise<number>
   /** Forgets what rests on these Services (`namespace/name`; `namespace/` for a whole namespace). */
@@ -81,6 +81,7 @@ export function createResponder(
       }
       const { query } = read
       const resolution = resolve(query)
+      if (resolution.kind === 'elsewhere') return -1
       const render = (reply: Reply) => renderBody(query.name, reply.rcode, reply.authoritative, reply)
       if (resolution.kind === 'later')
         return resolution.ask().then((reply) => send(request, query, render(reply), asked, started, out))
