@@ -40,6 +40,7 @@ const cUnshare = c.func('int unshare(int)')
 const cMount = c.func('int mount(const char*, const char*, const char*, ulong, const char*)')
 const cUmount2 = c.func('int umount2(const char*, int)')
 const cSethostname = c.func('int sethostname(const char*, size_t)')
+const cSetxattr = c.func('int setxattr(const char*, const char*, const void*, size_t, int)')
 const cSyscall = c.func('long syscall(long, long, long, long, long)')
 const cStrerror = c.func('const char* strerror(int)')
 
@@ -116,6 +117,9 @@ export const setns = (fd: number, kind: number): void => done(cSetns(fd, kind), 
 export const unshare = (kinds: number): void => done(cUnshare(kinds), 'unshare')
 export const mount = (source: string, target: string, type: string | null, flags: number, data: string | null): void =>
   done(cMount(source, target, type, flags, data), `mount ${type ?? source} on ${target}`)
+/** An extended attribute of a file: `trusted.overlay.opaque`. */
+export const setFileAttribute = (path: string, name: string, value: Uint8Array): void =>
+  done(cSetxattr(path, name, value, value.length, 0), `setxattr ${name} of ${path}`)
 export const umount2 = (target: string, flags: number): void => done(cUmount2(target, flags), `umount ${target}`)
 export const setHostname = (name: string): void =>
   done(cSethostname(name, new TextEncoder().encode(name).length), 'sethostname')
