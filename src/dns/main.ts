@@ -11,6 +11,7 @@ import { createLoopCheck } from '#dns/loop.ts'
 import { createDnsMetrics, type DnsMetrics } from '#dns/metrics.ts'
 import { observeObjects } from '#dns/objects.ts'
 import { createResolver, type Server } from '#dns/resolver.ts'
+import { Batches } from '#dns/serve/batches.ts'
 import { Pages } from '#dns/serve/http.ts'
 import { createResponder, type Answered, type Responder } from '#dns/serve/responder.ts'
 import { serveTcp } from '#dns/serve/tcp.ts'
@@ -25,6 +26,8 @@ export type DnsOptions = {
   readonly client: () => Client
   /** where nothing is said by `bind` */
   readonly address: string
+  /** threads of their own that answer UDP by batches; 0: the main thread answers */
+  readonly threads: number
 }
 
 /** Answers DNS as the Corefile says, until the signal aborts (and the lameduck time is over). */
@@ -37,6 +40,7 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
   const servers = readServers(options.corefile, text)
   const zone = new Zone()
   await using pages = new Pages()
+  await using batches = new Batches(zone, metrics)
   const responders = new Map<number, Responder>()
   let generation = new AbortController()
 
@@ -56,10 +60,30 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
           { log, metrics, stop },
         ),
       )
+    batches.use(assembled)
     previous.abort()
   }
   use(servers)
 
+  await addPages(pages, servers, zone, batches, context)
+  const sockets = new Set<string>()
+  for (const config of servers) {
+    for (const address of config.bind.length > 0 ? config.bind : [options.address]) {
+      if (sockets.has(`${address} ${config.port}`)) continue
+      sockets.add(`${address} ${config.port}`)
+      // The socket outlives a reload; what it answers with is looked up for each query.
+      const current: Responder = {
+        respond: (...args) => responders.get(config.port)!.respond(...args),
+        forget: (keys) => responders.get(config.port)!.forget(keys),
+      }
+      const at = { address, port: config.port, signal: ended.signal }
+      if (options.threads > 0) await batches.serve(current, { address, port: config.port, threads: options.threads })
+      else await serveUdp(current, at)
+      await serveTcp(current, at)
+      log.info(`Listening on ${address}:${config.port}, udp and tcp`)
+    }
+  }
+  // After the sockets: the threads behind them must see every change.
   const kubernetes = servers.find((server) => server.kubernetes !== undefined)?.kubernetes
   if (kubernetes === undefined) zone.synced = true
   else
@@ -72,26 +96,14 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
         zone.serial = Math.floor(clock.now() / 1000)
         const touched = zone.apply(change)
         for (const responder of responders.values()) responder.forget(touched)
+        batches.change(change)
       },
       onSync() {
         zone.synced = true
+        batches.changed()
         log.info('Synced with the API server')
       },
     })
-  await addPages(pages, servers, zone, context)
-  for (const config of servers) {
-    for (const address of config.bind.length > 0 ? config.bind : [options.address]) {
-      // The socket outlives a reload; what it answers with is looked up for each query.
-      const current: Responder = {
-        respond: (...args) => responders.get(config.port)!.respond(...args),
-        forget: (keys) => responders.get(config.port)!.forget(keys),
-      }
-      const at = { address, port: config.port, signal: ended.signal }
-      await serveUdp(current, at)
-      await serveTcp(current, at)
-      log.info(`Listening on ${address}:${config.port}, udp and tcp`)
-    }
-  }
   followReload()
   await aborted(AbortSignal.any([signal, ended.signal]))
   const lameduckMs = ended.signal.aborted ? 0 : Math.max(0, ...servers.map((server) => server.health?.lameduckMs ?? 0))
@@ -161,6 +173,7 @@ async function addPages(
   pages: Pages,
   servers: readonly ServerConfig[],
   zone: Zone,
+  batches: Batches,
   context: PartContext,
 ): Promise<void> {
   for (const { health, ready, metrics } of servers) {
@@ -170,11 +183,10 @@ async function addPages(
         zone.synced ? { status: 200, body: 'OK' } : { status: 503, body: 'kubernetes' },
       )
     if (metrics)
-      await pages.add(metrics, '/metrics', () => ({
-        status: 200,
-        body: context.registry.render(),
-        type: 'text/plain; version=0.0.4; charset=utf-8',
-      }))
+      await pages.add(metrics, '/metrics', () => {
+        batches.count()
+        return { status: 200, body: context.registry.render(), type: 'text/plain; version=0.0.4; charset=utf-8' }
+      })
   }
 }
 

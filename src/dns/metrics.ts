@@ -13,6 +13,8 @@ const codeNames = new Map<number, string>(Object.entries(rcodes).map(([name, cod
 
 export type DnsMetrics = {
   answered(server: string, answered: Answered): void
+  /** answers of threads that only count */
+  counted(server: string, type: string, rcode: number, count: number): void
   forwarded(to: string, rcode: number | undefined, tookMs: number): void
   lookedUp(server: string, hit: boolean): void
   reloaded(ok: boolean): void
@@ -45,6 +47,10 @@ export function createDnsMetrics(registry: Registry): DnsMetrics {
       responses.add(1, server, '.', '', codeNames.get(rcode) ?? String(rcode), '')
       duration.observe(tookMs / 1000, server, '.', '')
       bytes.observe(size, server, '.', '', transport)
+    },
+    counted(server, type, rcode, count) {
+      requests.add(count, server, '.', '', 'udp', '1', type)
+      responses.add(count, server, '.', '', codeNames.get(rcode) ?? String(rcode), '')
     },
     forwarded(to, rcode, tookMs) {
       const code = rcode === undefined ? 'NONE' : (codeNames.get(rcode) ?? String(rcode))
