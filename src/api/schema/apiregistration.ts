@@ -20,7 +20,7 @@ export const apiregistration = {
     group: '0 string',
     groupPriorityMinimum: '0 int32! default=0',
     insecureSkipTLSVerify: '0 bool',
-    service: '0 ServiceReference',
+    service: '0 ServiceReference?',
     version: '0 string',
     versionPriority: '0 int32! default=0',
   },
@@ -30,6 +30,6 @@ export const apiregistration = {
   ServiceReference: {
     name: '0 string',
     namespace: '0 string',
-    port: '0 int32',
+    port: '0 int32?',
   },
 } as const

@@ -24,12 +24,12 @@ export const authentication = {
     status: '3 TokenRequestStatus',
   },
   TokenRequestSpec: {
-    audiences: '1 [string] list=atomic',
-    boundObjectRef: '3 BoundObjectReference',
-    expirationSeconds: '4 int64',
+    audiences: '1 [string] always list=atomic',
+    boundObjectRef: '3 BoundObjectReference?',
+    expirationSeconds: '4 int64?',
   },
   TokenRequestStatus: {
-    token: '1 string',
+    token: '1 string always',
     expirationTimestamp: '2 Time',
   },
   TokenReview: {

@@ -32,8 +32,8 @@ export const authorization = {
     resource: '5 string',
     subresource: '6 string',
     name: '7 string',
-    fieldSelector: '8 FieldSelectorAttributes',
-    labelSelector: '9 LabelSelectorAttributes',
+    fieldSelector: '8 FieldSelectorAttributes?',
+    labelSelector: '9 LabelSelectorAttributes?',
   },
   ResourceRule: {
     verbs: '1 [string]! list=atomic',
@@ -49,8 +49,8 @@ export const authorization = {
     status: '3 SubjectAccessReviewStatus',
   },
   SelfSubjectAccessReviewSpec: {
-    resourceAttributes: '1 ResourceAttributes',
-    nonResourceAttributes: '2 NonResourceAttributes',
+    resourceAttributes: '1 ResourceAttributes?',
+    nonResourceAttributes: '2 NonResourceAttributes?',
   },
   SelfSubjectRulesReview: {
     apiVersion: '0 string',
@@ -70,8 +70,8 @@ export const authorization = {
     status: '3 SubjectAccessReviewStatus',
   },
   SubjectAccessReviewSpec: {
-    resourceAttributes: '1 ResourceAttributes',
-    nonResourceAttributes: '2 NonResourceAttributes',
+    resourceAttributes: '1 ResourceAttributes?',
+    nonResourceAttributes: '2 NonResourceAttributes?',
     user: '3 string',
     groups: '4 [string] list=atomic',
     extra: '5 {[string]}',

@@ -16,16 +16,16 @@ export const autoscaling = {
   },
   HorizontalPodAutoscalerSpec: {
     scaleTargetRef: '1 CrossVersionObjectReference!',
-    minReplicas: '2 int32',
+    minReplicas: '2 int32?',
     maxReplicas: '3 int32! default=0',
-    targetCPUUtilizationPercentage: '4 int32',
+    targetCPUUtilizationPercentage: '4 int32?',
   },
   HorizontalPodAutoscalerStatus: {
-    observedGeneration: '1 int64',
-    lastScaleTime: '2 Time',
+    observedGeneration: '1 int64?',
+    lastScaleTime: '2 Time?',
     currentReplicas: '3 int32! default=0',
     desiredReplicas: '4 int32! default=0',
-    currentCPUUtilizationPercentage: '5 int32',
+    currentCPUUtilizationPercentage: '5 int32?',
   },
   Scale: {
     apiVersion: '0 string',

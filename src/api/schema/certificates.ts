@@ -24,7 +24,7 @@ export const certificates = {
     usages: '5 [string] list=atomic',
     extra: '6 {[string]}',
     signerName: '7 string!',
-    expirationSeconds: '8 int32',
+    expirationSeconds: '8 int32?',
   },
   CertificateSigningRequestStatus: {
     conditions: '1 [CertificateSigningRequestCondition] list=map keys=type',

@@ -25,7 +25,7 @@ export const coreConfig = {
     metadata: '1 meta.ObjectMeta',
     data: '2 {string}',
     binaryData: '3 {bytes}',
-    immutable: '4 bool',
+    immutable: '4 bool?',
   },
   Event: {
     apiVersion: '0 string',
@@ -40,11 +40,11 @@ export const coreConfig = {
     count: '8 int32',
     type: '9 string',
     eventTime: '10 MicroTime',
-    series: '11 EventSeries',
+    series: '11 EventSeries?',
     action: '12 string',
-    related: '13 ObjectReference',
-    reportingComponent: '14 string',
-    reportingInstance: '15 string',
+    related: '13 ObjectReference?',
+    reportingComponent: '14 string always',
+    reportingInstance: '15 string always',
   },
   EventSeries: {
     count: '1 int32',
@@ -122,9 +122,9 @@ export const coreConfig = {
     message: '5 string',
   },
   ReplicationControllerSpec: {
-    replicas: '1 int32 default=1',
+    replicas: '1 int32? default=1',
     selector: '2 {string} map=atomic',
-    template: '3 PodTemplateSpec',
+    template: '3 PodTemplateSpec?',
     minReadySeconds: '4 int32 default=0',
   },
   ReplicationControllerStatus: {
@@ -145,7 +145,7 @@ export const coreConfig = {
   ResourceQuotaSpec: {
     hard: '1 {Quantity}',
     scopes: '2 [string] list=atomic',
-    scopeSelector: '3 ScopeSelector',
+    scopeSelector: '3 ScopeSelector?',
   },
   ResourceQuotaStatus: {
     hard: '1 {Quantity}',
@@ -167,7 +167,7 @@ export const coreConfig = {
     data: '2 {bytes}',
     type: '3 string',
     stringData: '4 {string}',
-    immutable: '5 bool',
+    immutable: '5 bool?',
   },
   SecretReference: {
     '@': 'atomic',
@@ -180,7 +180,7 @@ export const coreConfig = {
     metadata: '1 meta.ObjectMeta',
     secrets: '2 [ObjectReference] merge=name list=map keys=name',
     imagePullSecrets: '3 [LocalObjectReference] list=atomic',
-    automountServiceAccountToken: '4 bool',
+    automountServiceAccountToken: '4 bool?',
   },
   TopologySelectorLabelRequirement: {
     key: '1 string!',

@@ -40,27 +40,27 @@ export const coreNode = {
     message: '6 string',
   },
   NodeConfigSource: {
-    configMap: '2 ConfigMapNodeConfigSource',
+    configMap: '2 ConfigMapNodeConfigSource?',
   },
   NodeConfigStatus: {
-    assigned: '1 NodeConfigSource',
-    active: '2 NodeConfigSource',
-    lastKnownGood: '3 NodeConfigSource',
+    assigned: '1 NodeConfigSource?',
+    active: '2 NodeConfigSource?',
+    lastKnownGood: '3 NodeConfigSource?',
     error: '4 string',
   },
   NodeDaemonEndpoints: {
     kubeletEndpoint: '1 DaemonEndpoint',
   },
   NodeFeatures: {
-    supplementalGroupsPolicy: '1 bool',
+    supplementalGroupsPolicy: '1 bool?',
   },
   NodeRuntimeHandler: {
-    name: '1 string',
-    features: '2 NodeRuntimeHandlerFeatures',
+    name: '1 string always',
+    features: '2 NodeRuntimeHandlerFeatures?',
   },
   NodeRuntimeHandlerFeatures: {
-    recursiveReadOnlyMounts: '1 bool',
-    userNamespaces: '2 bool',
+    recursiveReadOnlyMounts: '1 bool?',
+    userNamespaces: '2 bool?',
   },
   NodeSpec: {
     podCIDR: '1 string',
@@ -68,7 +68,7 @@ export const coreNode = {
     providerID: '3 string',
     unschedulable: '4 bool',
     taints: '5 [Taint] list=atomic',
-    configSource: '6 NodeConfigSource',
+    configSource: '6 NodeConfigSource?',
     podCIDRs: '7 [string] patch=merge list=set',
   },
   NodeStatus: {
@@ -82,13 +82,13 @@ export const coreNode = {
     images: '8 [ContainerImage] list=atomic',
     volumesInUse: '9 [string] list=atomic',
     volumesAttached: '10 [AttachedVolume] list=atomic',
-    config: '11 NodeConfigStatus',
+    config: '11 NodeConfigStatus?',
     runtimeHandlers: '12 [NodeRuntimeHandler] list=atomic',
-    features: '13 NodeFeatures',
+    features: '13 NodeFeatures?',
     declaredFeatures: '14 [string] list=atomic',
   },
   NodeSwapStatus: {
-    capacity: '1 int64',
+    capacity: '1 int64?',
   },
   NodeSystemInfo: {
     machineID: '1 string!',
@@ -101,12 +101,12 @@ export const coreNode = {
     kubeProxyVersion: '8 string!',
     operatingSystem: '9 string!',
     architecture: '10 string!',
-    swap: '11 NodeSwapStatus',
+    swap: '11 NodeSwapStatus?',
   },
   Taint: {
     key: '1 string!',
     value: '2 string',
     effect: '3 string!',
-    timeAdded: '4 Time',
+    timeAdded: '4 Time?',
   },
 } as const

@@ -2,21 +2,21 @@
 
 export const coreService = {
   ClientIPConfig: {
-    timeoutSeconds: '1 int32',
+    timeoutSeconds: '1 int32?',
   },
   EndpointAddress: {
     '@': 'atomic',
     ip: '1 string!',
-    targetRef: '2 ObjectReference',
+    targetRef: '2 ObjectReference?',
     hostname: '3 string',
-    nodeName: '4 string',
+    nodeName: '4 string?',
   },
   EndpointPort: {
     '@': 'atomic',
     name: '1 string',
     port: '2 int32! default=0',
     protocol: '3 string',
-    appProtocol: '4 string',
+    appProtocol: '4 string?',
   },
   EndpointSubset: {
     addresses: '1 [EndpointAddress] list=atomic',
@@ -32,7 +32,7 @@ export const coreService = {
   LoadBalancerIngress: {
     ip: '1 string',
     hostname: '2 string',
-    ipMode: '3 string',
+    ipMode: '3 string?',
     ports: '4 [PortStatus] list=atomic',
   },
   LoadBalancerStatus: {
@@ -41,7 +41,7 @@ export const coreService = {
   PortStatus: {
     port: '1 int32! default=0',
     protocol: '2 string!',
-    error: '3 string',
+    error: '3 string?',
   },
   Service: {
     apiVersion: '0 string',
@@ -56,7 +56,7 @@ export const coreService = {
     port: '3 int32! default=0',
     targetPort: '4 IntOrString',
     nodePort: '5 int32',
-    appProtocol: '6 string',
+    appProtocol: '6 string?',
   },
   ServiceSpec: {
     ports: '1 [ServicePort] merge=port list=map keys=port,protocol',
@@ -71,20 +71,20 @@ export const coreService = {
     externalTrafficPolicy: '11 string',
     healthCheckNodePort: '12 int32',
     publishNotReadyAddresses: '13 bool',
-    sessionAffinityConfig: '14 SessionAffinityConfig',
-    ipFamilyPolicy: '17 string',
+    sessionAffinityConfig: '14 SessionAffinityConfig?',
+    ipFamilyPolicy: '17 string?',
     clusterIPs: '18 [string] list=atomic',
     ipFamilies: '19 [string] list=atomic',
-    allocateLoadBalancerNodePorts: '20 bool',
-    loadBalancerClass: '21 string',
-    internalTrafficPolicy: '22 string',
-    trafficDistribution: '23 string',
+    allocateLoadBalancerNodePorts: '20 bool?',
+    loadBalancerClass: '21 string?',
+    internalTrafficPolicy: '22 string?',
+    trafficDistribution: '23 string?',
   },
   ServiceStatus: {
     loadBalancer: '1 LoadBalancerStatus',
     conditions: '2 [meta.Condition] merge=type list=map keys=type',
   },
   SessionAffinityConfig: {
-    clientIP: '1 ClientIPConfig',
+    clientIP: '1 ClientIPConfig?',
   },
 } as const

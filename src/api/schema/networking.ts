@@ -4,7 +4,7 @@ export const networking = {
   HTTPIngressPath: {
     path: '1 string',
     backend: '2 IngressBackend!',
-    pathType: '3 string!',
+    pathType: '3 string?!',
   },
   HTTPIngressRuleValue: {
     paths: '1 [HTTPIngressPath]! list=atomic',
@@ -16,7 +16,7 @@ export const networking = {
     spec: '2 IPAddressSpec!',
   },
   IPAddressSpec: {
-    parentRef: '1 ParentReference!',
+    parentRef: '1 ParentReference?!',
   },
   IPBlock: {
     cidr: '1 string!',
@@ -30,8 +30,8 @@ export const networking = {
     status: '3 IngressStatus',
   },
   IngressBackend: {
-    resource: '3 core.TypedLocalObjectReference',
-    service: '4 IngressServiceBackend',
+    resource: '3 core.TypedLocalObjectReference?',
+    service: '4 IngressServiceBackend?',
   },
   IngressClass: {
     apiVersion: '0 string',
@@ -40,15 +40,15 @@ export const networking = {
     spec: '2 IngressClassSpec',
   },
   IngressClassParametersReference: {
-    apiGroup: '1 string',
+    apiGroup: '1 string?',
     kind: '2 string!',
     name: '3 string!',
-    scope: '4 string',
-    namespace: '5 string',
+    scope: '4 string?',
+    namespace: '5 string?',
   },
   IngressClassSpec: {
     controller: '1 string',
-    parameters: '2 IngressClassParametersReference',
+    parameters: '2 IngressClassParametersReference?',
   },
   IngressLoadBalancerIngress: {
     ip: '1 string',
@@ -61,24 +61,24 @@ export const networking = {
   IngressPortStatus: {
     port: '1 int32! default=0',
     protocol: '2 string!',
-    error: '3 string',
+    error: '3 string?',
   },
   IngressRule: {
     host: '1 string',
     ingressRuleValue: '2 inline IngressRuleValue',
   },
   IngressRuleValue: {
-    http: '1 HTTPIngressRuleValue',
+    http: '1 HTTPIngressRuleValue?',
   },
   IngressServiceBackend: {
     name: '1 string!',
     port: '2 ServiceBackendPort',
   },
   IngressSpec: {
-    defaultBackend: '1 IngressBackend',
+    defaultBackend: '1 IngressBackend?',
     tls: '2 [IngressTLS] list=atomic',
     rules: '3 [IngressRule] list=atomic',
-    ingressClassName: '4 string',
+    ingressClassName: '4 string?',
   },
   IngressStatus: {
     loadBalancer: '1 IngressLoadBalancerStatus',
@@ -102,14 +102,14 @@ export const networking = {
     from: '2 [NetworkPolicyPeer] list=atomic',
   },
   NetworkPolicyPeer: {
-    podSelector: '1 meta.LabelSelector',
-    namespaceSelector: '2 meta.LabelSelector',
-    ipBlock: '3 IPBlock',
+    podSelector: '1 meta.LabelSelector?',
+    namespaceSelector: '2 meta.LabelSelector?',
+    ipBlock: '3 IPBlock?',
   },
   NetworkPolicyPort: {
-    protocol: '1 string',
-    port: '2 IntOrString',
-    endPort: '3 int32',
+    protocol: '1 string?',
+    port: '2 IntOrString?',
+    endPort: '3 int32?',
   },
   NetworkPolicySpec: {
     podSelector: '1 meta.LabelSelector',

@@ -8,8 +8,8 @@ export const rbac = {
     apiVersion: '0 string',
     kind: '0 string',
     metadata: '1 meta.ObjectMeta',
-    rules: '2 [PolicyRule] list=atomic',
-    aggregationRule: '3 AggregationRule',
+    rules: '2 [PolicyRule] always list=atomic',
+    aggregationRule: '3 AggregationRule?',
   },
   ClusterRoleBinding: {
     apiVersion: '0 string',
@@ -29,7 +29,7 @@ export const rbac = {
     apiVersion: '0 string',
     kind: '0 string',
     metadata: '1 meta.ObjectMeta',
-    rules: '2 [PolicyRule] list=atomic',
+    rules: '2 [PolicyRule] always list=atomic',
   },
   RoleBinding: {
     apiVersion: '0 string',
@@ -40,7 +40,7 @@ export const rbac = {
   },
   RoleRef: {
     '@': 'atomic',
-    apiGroup: '1 string',
+    apiGroup: '1 string always',
     kind: '2 string!',
     name: '3 string!',
   },

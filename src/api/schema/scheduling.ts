@@ -5,9 +5,9 @@ export const scheduling = {
     apiVersion: '0 string',
     kind: '0 string',
     metadata: '1 meta.ObjectMeta',
-    value: '2 int32 default=0',
+    value: '2 int32 always default=0',
     globalDefault: '3 bool',
     description: '4 string',
-    preemptionPolicy: '5 string',
+    preemptionPolicy: '5 string?',
   },
 } as const

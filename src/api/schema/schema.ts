@@ -2,14 +2,16 @@
 //
 // Each file beside this one is a table: type name -> field name -> row. A row is
 //
-//   NUMBER TYPE[!] [merge=KEY] [patch=STRATEGY] [list=set|map|atomic] [keys=A,B] [map=atomic|granular] [default=V]
+//   NUMBER TYPE[?][!] [always] [merge=KEY] [patch=STRATEGY] [list=set|map|atomic] [keys=A,B] [map=atomic|granular] [default=V]
 //   NUMBER inline TYPE
 //
 // NUMBER is the protobuf field number (0: not in protobuf). TYPE is a scalar, a type of the same group, `group.Type`,
-// `[TYPE]` for a list or `{TYPE}` for a map from strings; `!` says that OpenAPI requires the field. `inline` marks a
-// protobuf message whose fields stand in the JSON object itself. A type with the row `'@': 'atomic'` is replaced whole
-// by server-side apply. TypeScript types, decoding, pruning, protobuf, OpenAPI, strategic merge and apply all read
-// these rows, so a field is written once. Facts: OpenAPI v3 and generated.proto of Kubernetes 1.36.2.
+// `[TYPE]` for a list or `{TYPE}` for a map from strings; `?` says that a value of zero differs from no value, `!` that
+// OpenAPI requires the field. What is not `?` is left out when it is zero, unless it is `!`, `always` or an object:
+// those stand in every object, with their zero value. `inline` marks a protobuf message whose fields stand in the JSON
+// object itself. A type with the row `'@': 'atomic'` is replaced whole by server-side apply. TypeScript types, decoding,
+// pruning, protobuf, OpenAPI, strategic merge and apply all read these rows, so a field is written once. Facts: OpenAPI
+// v3, generated.proto and the Go types of Kubernetes 1.36.2.
 
 import { apiextensions } from '#api/schema/apiextensions.ts'
 import { apiregistration } from '#api/schema/apiregistration.ts'
@@ -98,7 +100,7 @@ export type Scalars = {
 type Word<Row> = Row extends `${number} ${infer W} ${string}` ? W : Row extends `${number} ${infer W}` ? W : never
 type IsInline<Row> = Row extends `${number} inline ${string}` ? true : false
 type IsRequired<Row> = Word<Row> extends `${string}!` ? true : false
-type Decode<G extends SchemaGroup, W> = W extends `${infer Bare}!`
+type Decode<G extends SchemaGroup, W> = W extends `${infer Bare}!` | `${infer Bare}?`
   ? Decode<G, Bare>
   : W extends `[${infer Element}]`
     ? readonly Decode<G, Element>[]
@@ -144,7 +146,12 @@ export type Field = {
   /** protobuf number; 0: not in protobuf */
   readonly number: number
   readonly type: FieldType
+  /** OpenAPI demands it */
   readonly required: boolean
+  /** zero differs from no value (a pointer, to Kubernetes) */
+  readonly optional: boolean
+  /** stands in every object, with its zero value where it has no other */
+  readonly always: boolean
   /** strategic merge: the key of list elements */
   readonly mergeKey?: string
   /** strategic merge: `merge`, `replace`, `retainKeys` or two of them */
@@ -214,15 +221,19 @@ export function typeNames(): string[] {
 }
 
 function parseRow(group: string, name: string, words: readonly string[]): Field {
-  const word = words[1] ?? ''
-  const required = word.endsWith('!')
+  const [, word = '', pointer, exclamation] = /^(.*?)(\?)?(!)?$/.exec(words[1] ?? '')!
+  const type = parseType(group, word)
+  const required = exclamation !== undefined
+  const optional = pointer !== undefined
   const field: { -readonly [K in keyof Field]: Field[K] } = {
     name,
     number: Number(words[0]),
-    type: parseType(group, required ? word.slice(0, -1) : word),
+    type,
     required,
+    optional,
+    always: !optional && (required || type.kind === 'object' || words[2] === 'always'),
   }
-  for (const attribute of words.slice(2)) {
+  for (const attribute of words.slice(words[2] === 'always' ? 3 : 2)) {
     const at = attribute.indexOf('=')
     const value = attribute.slice(at + 1)
     switch (attribute.slice(0, at)) {

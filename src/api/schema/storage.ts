@@ -8,17 +8,17 @@ export const storage = {
     spec: '2 CSIDriverSpec!',
   },
   CSIDriverSpec: {
-    attachRequired: '1 bool',
-    podInfoOnMount: '2 bool',
+    attachRequired: '1 bool?',
+    podInfoOnMount: '2 bool?',
     volumeLifecycleModes: '3 [string] list=set',
-    storageCapacity: '4 bool',
-    fsGroupPolicy: '5 string',
+    storageCapacity: '4 bool?',
+    fsGroupPolicy: '5 string?',
     tokenRequests: '6 [TokenRequest] list=atomic',
-    requiresRepublish: '7 bool',
-    seLinuxMount: '8 bool',
-    nodeAllocatableUpdatePeriodSeconds: '9 int64',
-    serviceAccountTokenInSecrets: '10 bool',
-    preventPodSchedulingIfMissing: '11 bool',
+    requiresRepublish: '7 bool?',
+    seLinuxMount: '8 bool?',
+    nodeAllocatableUpdatePeriodSeconds: '9 int64?',
+    serviceAccountTokenInSecrets: '10 bool?',
+    preventPodSchedulingIfMissing: '11 bool?',
   },
   CSINode: {
     apiVersion: '0 string',
@@ -29,8 +29,8 @@ export const storage = {
   CSINodeDriver: {
     name: '1 string!',
     nodeID: '2 string!',
-    topologyKeys: '3 [string] list=atomic',
-    allocatable: '4 VolumeNodeResources',
+    topologyKeys: '3 [string] always list=atomic',
+    allocatable: '4 VolumeNodeResources?',
   },
   CSINodeSpec: {
     drivers: '1 [CSINodeDriver]! merge=name list=map keys=name',
@@ -39,10 +39,10 @@ export const storage = {
     apiVersion: '0 string',
     kind: '0 string',
     metadata: '1 meta.ObjectMeta',
-    nodeTopology: '2 meta.LabelSelector',
+    nodeTopology: '2 meta.LabelSelector?',
     storageClassName: '3 string!',
-    capacity: '4 Quantity',
-    maximumVolumeSize: '5 Quantity',
+    capacity: '4 Quantity?',
+    maximumVolumeSize: '5 Quantity?',
   },
   StorageClass: {
     apiVersion: '0 string',
@@ -50,15 +50,15 @@ export const storage = {
     metadata: '1 meta.ObjectMeta',
     provisioner: '2 string!',
     parameters: '3 {string}',
-    reclaimPolicy: '4 string',
+    reclaimPolicy: '4 string?',
     mountOptions: '5 [string] list=atomic',
-    allowVolumeExpansion: '6 bool',
-    volumeBindingMode: '7 string',
+    allowVolumeExpansion: '6 bool?',
+    volumeBindingMode: '7 string?',
     allowedTopologies: '8 [core.TopologySelectorTerm] list=atomic',
   },
   TokenRequest: {
     audience: '1 string!',
-    expirationSeconds: '2 int64',
+    expirationSeconds: '2 int64?',
   },
   VolumeAttachment: {
     apiVersion: '0 string',
@@ -68,8 +68,8 @@ export const storage = {
     status: '3 VolumeAttachmentStatus',
   },
   VolumeAttachmentSource: {
-    persistentVolumeName: '1 string',
-    inlineVolumeSpec: '2 core.PersistentVolumeSpec',
+    persistentVolumeName: '1 string?',
+    inlineVolumeSpec: '2 core.PersistentVolumeSpec?',
   },
   VolumeAttachmentSpec: {
     attacher: '1 string!',
@@ -79,8 +79,8 @@ export const storage = {
   VolumeAttachmentStatus: {
     attached: '1 bool! default=false',
     attachmentMetadata: '2 {string}',
-    attachError: '3 VolumeError',
-    detachError: '4 VolumeError',
+    attachError: '3 VolumeError?',
+    detachError: '4 VolumeError?',
   },
   VolumeAttributesClass: {
     apiVersion: '0 string',
@@ -92,9 +92,9 @@ export const storage = {
   VolumeError: {
     time: '1 Time',
     message: '2 string',
-    errorCode: '3 int32',
+    errorCode: '3 int32?',
   },
   VolumeNodeResources: {
-    count: '1 int32',
+    count: '1 int32?',
   },
 } as const
