@@ -1,7 +1,7 @@
 // effect: iptables programs
-// The iptables of this machine: which back end it writes to and what it can do. Programs run in the namespaces of the
-// thread that calls.
+// The iptables of this machine: which back end it writes to and what it can do.
 import { spawn } from 'node:child_process'
+import { withNetns } from '#kernel/netns.ts'
 
 export type IptablesFamily = 4 | 6
 
@@ -16,6 +16,14 @@ export type Iptables = {
   readonly command: string
   readonly saveCommand: string
   readonly restoreCommand: string
+  /** path of the pinned network namespace whose tables these are; undefined: the caller's own */
+  readonly netns: string | undefined
+}
+
+export type IptablesOptions = {
+  /** asks for one back end by name; default the machine's own choice */
+  readonly backend?: 'nft' | 'legacy' | undefined
+  readonly netns?: string | undefined
 }
 
 /** An iptables program failed. `code` says whether trying again helps (`Locked`), the program is absent, or it refused. */
@@ -32,15 +40,18 @@ export class IptablesError extends Error {
 }
 
 /**
- * Looks for iptables of a family; `backend` asks for one back end by name, else the machine's default is taken. Throws
- * IptablesError `NotInstalled` where there is none, `Refused` where the kernel has no iptables for the family.
+ * Looks for the iptables of a family. Throws IptablesError: `NotInstalled` where there is none, `Refused` where the
+ * kernel has no iptables for the family.
  */
-export async function findIptables(family: IptablesFamily, backend?: 'nft' | 'legacy'): Promise<Iptables> {
+export async function findIptables(
+  family: IptablesFamily,
+  { backend, netns }: IptablesOptions = {},
+): Promise<Iptables> {
   const stem = `${family === 4 ? 'iptables' : 'ip6tables'}${backend === undefined ? '' : `-${backend}`}`
-  const { stdout } = await runProgram(stem, ['--version'])
+  const stdout = await runProgram(stem, ['--version'], { netns })
   const [, version] = /v(\d+(?:\.\d+)+)/.exec(stdout) ?? []
   if (version === undefined) throw new IptablesError('Refused', `${stem} does not say its version: ${stdout.trim()}`)
-  await runProgram(stem, ['-w', '5', '-t', 'nat', '-S', 'POSTROUTING'])
+  await runProgram(stem, ['-w', '5', '-t', 'nat', '-S', 'POSTROUTING'], { netns })
   return {
     family,
     backend: stdout.includes('nf_tables') ? 'nft' : 'legacy',
@@ -49,6 +60,7 @@ export async function findIptables(family: IptablesFamily, backend?: 'nft' | 'le
     command: stem,
     saveCommand: `${stem}-save`,
     restoreCommand: `${stem}-restore`,
+    netns,
   }
 }
 
@@ -58,14 +70,14 @@ function isAtLeast(version: string, wanted: readonly number[]): boolean {
   return at < 0 || (parts[at] ?? 0) > wanted[at]!
 }
 
-/** Runs one of the programs with `input` on its standard input. Throws IptablesError. */
+/** Runs one of the programs with `input` on its standard input; answers its standard output. Throws IptablesError. */
 export function runProgram(
   program: string,
   words: readonly string[],
-  input?: string,
-): Promise<{ readonly stdout: string }> {
+  { input, netns }: { readonly input?: string; readonly netns?: string | undefined } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = withNetns(netns, () => spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] }))
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -77,7 +89,7 @@ export function runProgram(
       reject(new IptablesError(error.code === 'ENOENT' ? 'NotInstalled' : 'Refused', text))
     })
     child.on('close', (status) => {
-      if (status === 0) resolve({ stdout: Buffer.concat(stdout).toString() })
+      if (status === 0) resolve(Buffer.concat(stdout).toString())
       else reject(failure(program, status, Buffer.concat(stderr).toString()))
     })
     child.stdin.end(input)

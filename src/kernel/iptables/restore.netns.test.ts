@@ -8,7 +8,7 @@ import { need } from '#test/need.ts'
 for (const backend of ['nft', 'legacy'] as const)
   for (const family of [4, 6] as const)
     test(`restore: ${backend}, IPv${family}`, { skip: need({ root: true, programs: ['iptables'] }) }, async () => {
-      const iptables = await findIptables(family, backend)
+      const iptables = await findIptables(family, { backend })
       assert.equal(iptables.backend, backend)
       assert.equal(iptables.randomFully, true)
       const address = family === 4 ? '10.96.0.1/32' : 'fd00:96::1/128'

@@ -6,18 +6,17 @@ import { type Iptables, IptablesError, runProgram } from '#kernel/iptables/progr
 const lockWaitSeconds = 5
 
 /** The text of iptables-save of one table, `filter`, `nat` or `mangle`. Throws IptablesError. */
-export async function saveTable(iptables: Iptables, table: string): Promise<string> {
-  const { stdout } = await runProgram(iptables.saveCommand, ['-t', table])
-  return stdout
-}
+export const saveTable = ({ saveCommand, netns }: Iptables, table: string): Promise<string> =>
+  runProgram(saveCommand, ['-t', table], { netns })
 
 /**
  * Gives `text` to iptables-restore --noflush --counters. Throws IptablesError; where one line is at fault, the message
  * quotes it and `line` counts from 1.
  */
-export async function restoreTables(iptables: Iptables, text: string): Promise<void> {
+export async function restoreTables({ restoreCommand, netns }: Iptables, text: string): Promise<void> {
+  const words = ['-w', `${lockWaitSeconds}`, '--noflush', '--counters']
   try {
-    await runProgram(iptables.restoreCommand, ['-w', `${lockWaitSeconds}`, '--noflush', '--counters'], text)
+    await runProgram(restoreCommand, words, { input: text, netns })
   } catch (error) {
     if (!(error instanceof IptablesError) || error.line === undefined) throw error
     const line = text.split('\n')[error.line - 1]
