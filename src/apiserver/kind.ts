@@ -29,6 +29,8 @@ export type Kind<T extends ApiObject = ApiObject> = {
   /** What is wrong with a name; default: a DNS-1123 subdomain. Not called with a generateName's prefix. */
   name?(name: string): string | undefined
   warnings?(object: T, old: T | undefined): readonly string[]
+  /** a warning that goes with every answer about this kind, also to reads (Endpoints) */
+  readonly deprecated?: string
 
   /**
    * Which changes count as a new metadata.generation, which starts at 1. Absent: the kind has none (ConfigMap, Service

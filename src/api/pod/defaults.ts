@@ -1,5 +1,5 @@
-// The defaults of pods and of pod templates (Kubernetes' pkg/apis/core/v1/defaults.go), and those that admission plug-ins
-// give to pods alone: default tolerations and service account.
+// The defaults of pods and of pod templates (Kubernetes' pkg/apis/core/v1/defaults.go), and the tolerations that
+// admission gives to pods alone.
 
 import type { Container, Pod, PodSpec, PodTemplateSpec, Probe, Toleration, Volume } from '#api/core.ts'
 import type { Typed } from '#api/schema/schema.ts'
@@ -173,19 +173,12 @@ const lostNode: readonly Toleration[] = ['not-ready', 'unreachable'].map((taint)
   tolerationSeconds: 300,
 }))
 
-/**
- * What admission adds to a new pod: it stays five minutes on a node that is lost (DefaultTolerationSeconds), and it runs
- * as its namespace's default service account (ServiceAccount).
- */
-export function admitPod(pod: Pod): Pod {
+/** A pod stays five minutes on a node that is lost, unless it says otherwise (DefaultTolerationSeconds). */
+export function addTolerations(pod: Pod): Pod {
   const spec = pod.spec ?? noContainers
   const given = spec.tolerations ?? []
   const added = lostNode.filter(
     (wanted) => !given.some(({ key, effect }) => (key === wanted.key || !key) && (effect === 'NoExecute' || !effect)),
   )
-  const account = spec.serviceAccountName || 'default'
-  return {
-    ...pod,
-    spec: { ...spec, tolerations: [...given, ...added], serviceAccountName: account, serviceAccount: account },
-  }
+  return added.length === 0 ? pod : { ...pod, spec: { ...spec, tolerations: [...given, ...added] } }
 }

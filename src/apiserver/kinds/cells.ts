@@ -2,7 +2,7 @@
 
 import type { Cell, Column } from '#apiserver/kind.ts'
 import type { Container } from '#api/core.ts'
-import type { ApiObject, LabelSelector } from '#api/meta.ts'
+import type { ApiObject } from '#api/meta.ts'
 import { ageOf } from '#lib/duration.ts'
 
 export const nameColumn: Column = { name: 'Name', type: 'string', format: 'name' }
@@ -46,19 +46,4 @@ export function containerCells(containers: readonly Container[] | undefined): re
 export function labelsText(labels: Readonly<Record<string, string>> | undefined): string {
   const pairs = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`)
   return pairs.sort().join(',') || '<none>'
-}
-
-/** A selector as `kubectl get -l` would take it, its requirements sorted by key; '' if it selects everything. */
-export function selectorText(selector: LabelSelector | undefined): string {
-  const equal = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => ({ key, text: `${key}=${value}` }))
-  const expressions = (selector?.matchExpressions ?? []).map(({ key, operator, values }) => {
-    const list = `(${[...(values ?? [])].sort().join(',')})`
-    if (operator === 'In') return { key, text: `${key} in ${list}` }
-    if (operator === 'NotIn') return { key, text: `${key} notin ${list}` }
-    return { key, text: operator === 'Exists' ? key : `!${key}` }
-  })
-  return [...equal, ...expressions]
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-    .map(({ text }) => text)
-    .join(',')
 }

@@ -4,8 +4,8 @@ import type { Admitted, AdmitContext, Kind } from '#apiserver/kind.ts'
 import { allocateCreate, allocateUpdate, releaseAll, type Allocated } from '#apiserver/allocate/service.ts'
 import type { Ledger } from '#apiserver/allocate/ledger.ts'
 import { age, ageColumn, labelsText, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
+import { internalError } from '#api/status.ts'
 import { endpoints, type Service, services } from '#api/core.ts'
-import type { Status } from '#api/meta.ts'
 import { dns1123Label } from '#api/names.ts'
 import { defaultService } from '#api/service/defaults.ts'
 import { externalIpText, portsText } from '#api/service/summary.ts'
@@ -49,6 +49,7 @@ export function serviceKind(ledger: (context: AdmitContext) => Promise<Ledger>):
     validate: (service, old) => (old ? validateServiceUpdate(service, old) : validateService(service, undefined)),
     warnings: warnAboutService,
     createOnUpdate: true,
+    answersDeleted: true,
     status: { validate: validateServiceStatus },
     fields: (service) => ({
       'spec.clusterIP': specOf(service).clusterIP ?? '',
@@ -82,18 +83,5 @@ function admitted(allocated: Allocated, context: AdmitContext): Admitted<Service
     object: allocated.service,
     commit: async () => transaction.commit(),
     revert: async () => transaction.revert(),
-  }
-}
-
-function internalError(message: string): Status {
-  return {
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Failure',
-    message: `Internal error occurred: ${message}`,
-    reason: 'InternalError',
-    details: { causes: [{ message }] },
-    code: 500,
   }
 }

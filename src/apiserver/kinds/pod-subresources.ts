@@ -1,0 +1,143 @@
+// What is done to one pod beside writing it: a scheduler binds it, a drain evicts it, people look into it.
+
+import type { Subresource, SubresourceAnswer, SubresourceRequest } from '#apiserver/kind.ts'
+import { attach, exec, log, portForward } from '#apiserver/kinds/pod-streams.ts'
+import type { Binding, Pod, PodCondition } from '#api/core.ts'
+import { pods } from '#api/core.ts'
+import { type FieldError, notSupported, required } from '#api/field-error.ts'
+import type { ApiObject, DeleteOptions } from '#api/meta.ts'
+import { isPodTerminal } from '#api/pod-state.ts'
+import { checkEphemeralChange } from '#api/pod/validate-ephemeral.ts'
+import { validateStoredPod } from '#api/pod/validate.ts'
+import { badRequest, conflict, notFound, StatusError, success } from '#api/status.ts'
+import { formatTime } from '#api/time.ts'
+
+type Request = SubresourceRequest<Pod>
+type Answer = Promise<SubresourceAnswer>
+
+export const podSubresources: Readonly<Record<string, Subresource<Pod>>> = {
+  attach: { verbs: ['create', 'get'], kind: options('PodAttachOptions'), handle: attach },
+  binding: {
+    verbs: ['create'],
+    kind: { group: '', version: 'v1', kind: 'Binding', type: 'core.Binding' },
+    handle: bind,
+  },
+  ephemeralcontainers: { verbs: ['get', 'patch', 'update'], handle: addEphemeral },
+  eviction: {
+    verbs: ['create'],
+    kind: { group: 'policy', version: 'v1', kind: 'Eviction', type: 'policy.Eviction' },
+    handle: evict,
+  },
+  exec: { verbs: ['create', 'get'], kind: options('PodExecOptions'), handle: exec },
+  log: { verbs: ['get'], handle: log },
+  portforward: { verbs: ['create', 'get'], kind: options('PodPortForwardOptions'), handle: portForward },
+}
+
+/** Streams take their options from the URL; only discovery names their kind. */
+function options(kind: string): NonNullable<Subresource['kind']> {
+  return { group: '', version: 'v1', kind, type: 'meta.Status' }
+}
+
+const bindings = { group: '', plural: 'pods/binding' }
+
+/** Gives a pod its node, once. */
+async function bind({ body, context }: Request): Answer {
+  const binding = body as Binding | undefined
+  if (binding?.metadata?.name !== context.name)
+    return { kind: 'status', status: badRequest('name in URL does not match name in Binding object') }
+  const errors = checkBinding(binding)
+  if (errors.length > 0) return { kind: 'invalid', errors }
+  const { uid, annotations, labels } = binding.metadata
+  const refuse = (why: string) => new StatusError(conflict(bindings, context.name, why))
+  const change = (pod: Pod): Pod => {
+    if (uid && uid !== pod.metadata?.uid)
+      throw refuse(`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata?.uid}`)
+    if (pod.metadata?.deletionTimestamp !== undefined)
+      throw refuse(`pod ${context.name} is being deleted, cannot be assigned to a host`)
+    if (pod.spec?.nodeName) throw refuse(`pod ${context.name} is already assigned to node "${pod.spec.nodeName}"`)
+    if (pod.spec?.schedulingGates?.length) throw refuse(`pod ${context.name} has non-empty .spec.schedulingGates`)
+    const { nominatedNodeName: _, ...status } = pod.status ?? {}
+    return withCondition(
+      {
+        ...pod,
+        metadata: {
+          ...pod.metadata,
+          ...(annotations ? { annotations: { ...pod.metadata?.annotations, ...annotations } } : {}),
+          ...(labels ? { labels: { ...pod.metadata?.labels, ...labels } } : {}),
+        },
+        spec: { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName: binding.target.name ?? '' },
+        status,
+      },
+      { type: 'PodScheduled', status: 'True' },
+      context.nowMs,
+    )
+  }
+  await changePod({ context }, change)
+  return { kind: 'object', object: success(), code: 201 }
+}
+
+function checkBinding({ target }: Binding): FieldError[] {
+  const errors: FieldError[] = []
+  if (target.kind && target.kind !== 'Node') errors.push(notSupported('target.kind', target.kind, ['Node', '<empty>']))
+  if (!target.name) errors.push(required('target.name'))
+  return errors
+}
+
+/** Deletes a pod the gentle way, after saying why in its status. */
+async function evict({ object, body, context }: Request): Answer {
+  const eviction = body as (ApiObject & { readonly deleteOptions?: DeleteOptions }) | undefined
+  if (eviction?.metadata?.name !== undefined && eviction.metadata.name !== context.name)
+    return { kind: 'status', status: badRequest('name in URL does not match name in Eviction object') }
+  const given = eviction?.deleteOptions
+  if (context.dryRun || given?.dryRun?.length) return { kind: 'object', object: success(), code: 201 }
+  const why: PodCondition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+  }
+  if (!isPodTerminal(object)) await changePod({ context }, (pod) => withCondition(pod, why, context.nowMs), 'status')
+  const { dryRun: _, ...deleteOptions } = given ?? {}
+  const isGone = !(await context.objects.delete(pods, context.namespace, context.name, deleteOptions))
+  if (isGone) return { kind: 'status', status: notFound(pods, context.name) }
+  return { kind: 'object', object: success(), code: 201 }
+}
+
+/** `kubectl debug`: one more container in a pod that runs. */
+async function addEphemeral({ verb, object, body, context }: Request): Answer {
+  if (verb === 'get') return { kind: 'object', object }
+  const wanted = (body as Pod | undefined)?.spec?.ephemeralContainers ?? []
+  const change = (pod: Pod): Pod => ({
+    ...pod,
+    metadata: { ...pod.metadata, generation: (pod.metadata?.generation ?? 1) + 1 },
+    spec: { ...pod.spec, containers: pod.spec?.containers ?? [], ephemeralContainers: wanted },
+  })
+  const changed = change(object)
+  const errors = [...validateStoredPod(changed), ...checkEphemeralChange(changed, object)]
+  if (errors.length > 0) return { kind: 'invalid', errors }
+  if (context.dryRun) return { kind: 'object', object: changed }
+  return { kind: 'object', object: await changePod({ context }, change) }
+}
+
+async function changePod(
+  { context }: Pick<Request, 'context'>,
+  change: (pod: Pod) => Pod,
+  subresource: 'any' | 'status' = 'any',
+): Promise<Pod> {
+  if (context.dryRun) {
+    const pod = await context.objects.get(pods, context.namespace, context.name)
+    if (pod !== undefined) return change(pod)
+  }
+  const changed = await context.objects.change(pods, context.namespace, context.name, change, { subresource })
+  if (changed === undefined) throw new StatusError(notFound(pods, context.name))
+  return changed
+}
+
+/** The pod with this condition; its time moves only when its status does. */
+function withCondition(pod: Pod, wanted: PodCondition, nowMs: number): Pod {
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== wanted.type)
+  const before = pod.status?.conditions?.find(({ type }) => type === wanted.type)
+  const moved = before?.status === wanted.status ? before.lastTransitionTime : undefined
+  const condition = { ...wanted, lastTransitionTime: moved ?? formatTime(nowMs) }
+  return { ...pod, status: { ...pod.status, conditions: [...others, condition] } }
+}
