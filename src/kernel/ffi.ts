@@ -30,6 +30,7 @@ const cSendto = c.func('int64_t sendto(int, const void*, size_t, int, const void
 const cRecvmmsg = c.func('int recvmmsg(int, void*, uint32_t, int, void*)')
 const cSendmmsg = c.func('int sendmmsg(int, void*, uint32_t, int)')
 const cSetsockopt = c.func('int setsockopt(int, int, int, const void*, uint32_t)')
+const cGetsockopt = c.func('int getsockopt(int, int, int, void*, void*)')
 const cGetsockname = c.func('int getsockname(int, void*, void*)')
 const cIoctl = c.func('int ioctl(int, ulong, void*)')
 const cClose = c.func('int close(int)')
@@ -42,6 +43,8 @@ const cUmount2 = c.func('int umount2(const char*, int)')
 const cSethostname = c.func('int sethostname(const char*, size_t)')
 const cSetxattr = c.func('int setxattr(const char*, const char*, const void*, size_t, int)')
 const cSyscall = c.func('long syscall(long, long, long, long, long)')
+const cGetAffinity = c.func('int sched_getaffinity(int, size_t, void*)')
+const cSetAffinity = c.func('int sched_setaffinity(int, size_t, const void*)')
 const cStrerror = c.func('const char* strerror(int)')
 
 export const socket = (domain: number, type: number, protocol: number): number =>
@@ -84,6 +87,10 @@ export const addressOf = (bytes: Uint8Array): bigint => BigInt(koffi.address(byt
 export const setSocketOption = (fd: number, level: number, option: number, value: number): void =>
   done(cSetsockopt(fd, level, option, new Uint8Array(new Int32Array([value]).buffer), 4), `setsockopt ${option}`)
 
+/** Reads an option into `value`, whose contents some options take as a question. */
+export const getSocketOption = (fd: number, level: number, option: number, value: Uint8Array): void =>
+  done(cGetsockopt(fd, level, option, value, new Uint32Array([value.length])), `getsockopt ${option}`)
+
 /** SO_RCVTIMEO: how long a blocking receive waits before it answers undefined. */
 export const setReceiveTimeout = (fd: number, timeoutMs: number): void => {
   const time = new BigInt64Array([BigInt(Math.floor(timeoutMs / 1000)), BigInt((timeoutMs % 1000) * 1000)])
@@ -123,6 +130,13 @@ export const setFileAttribute = (path: string, name: string, value: Uint8Array):
 export const umount2 = (target: string, flags: number): void => done(cUmount2(target, flags), `umount ${target}`)
 export const setHostname = (name: string): void =>
   done(cSethostname(name, new TextEncoder().encode(name).length), 'sethostname')
+
+/** The processors that the calling thread may run on, one bit each. */
+export function processors(): Uint8Array {
+  const bits = new Uint8Array(128)
+  return bits.subarray(0, checked(cGetAffinity(0, bits.length, bits), 'sched_getaffinity') || bits.length)
+}
+export const useProcessors = (bits: Uint8Array): void => done(cSetAffinity(0, bits.length, bits), 'sched_setaffinity')
 
 // Numbers above 423 are the same on every architecture.
 const SYS = { pidfdSendSignal: 424, pidfdOpen: 434 } as const
