@@ -29,7 +29,7 @@ const options: RenderOptions = {
   counters: true,
   large: false,
 }
-const nothing = { hasJump: () => false, hasChain: () => false, staleChains: [] }
+const nothing = { hasJump: () => false, hasChain: () => false, serviceChains: [] }
 
 for (let seed = 1; seed <= 20; seed++)
   test(`differences add up to the whole, seed ${seed}`, () => {
@@ -74,7 +74,7 @@ test('everything again: jumps that are there stay, chains of Services that are g
   const found = {
     hasJump: (jump: Jump) => kernel.get(jump.table)!.get(jump.from)!.includes(jump.rule),
     hasChain: (table: string, chain: string) => kernel.get(table)!.has(chain),
-    staleChains: ['KUBE-SEP-GONE'],
+    serviceChains: ['KUBE-SEP-GONE'],
   }
   applyRestore(renderWhole([], { ...options, localhostNodePorts: false }, found).text, kernel)
   assert.equal(kernel.get('nat')!.has('KUBE-SEP-GONE'), false)

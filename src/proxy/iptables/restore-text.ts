@@ -11,6 +11,8 @@ class TableText {
   readonly #chains: string[] = []
   readonly #rules: string[] = []
   readonly #deletions: string[] = []
+  /** how many rules were appended: all but jumps and single rules put in front */
+  added = 0
 
   constructor(name: Table) {
     this.#name = name
@@ -22,6 +24,7 @@ class TableText {
   }
   add(chain: string, rule: string): void {
     this.#rules.push(`-A ${chain} ${rule}\n`)
+    this.added++
   }
   /** In front of all other rules of the chain. */
   insert(chain: string, rule: string): void {
@@ -39,10 +42,6 @@ class TableText {
     for (const rule of rules) this.add(chain, rule)
   }
 
-  /** How many rules there are, without deletions. */
-  get rules(): number {
-    return this.#rules.length
-  }
   toString(): string {
     const lines = this.#chains.length + this.#rules.length + this.#deletions.length
     if (lines === 0) return ''
@@ -60,8 +59,8 @@ export type Restore = {
 export type Found = {
   hasJump(jump: Jump): boolean
   hasChain(table: Table, chain: string): boolean
-  /** chains of Services that no plan has */
-  readonly staleChains: readonly string[]
+  /** chains of Services, of now or of earlier, in table nat */
+  readonly serviceChains: readonly string[]
 }
 
 /** Everything: our chains filled anew in one step, missing jumps put in front, chains of Services that are gone deleted. */
@@ -77,16 +76,20 @@ export function renderWhole(plans: Iterable<PortPlan>, options: RenderOptions, f
   }
   for (const jump of [...jumps, ...kubeletJumps])
     if (!found.hasJump(jump)) tables[jump.table].insert(jump.from, jump.rule)
+  const used = new Set<string>()
   const sink = {
     share: (chain: SharedChain, rule: string) => tables[tableOf(chain)].add(nameOf(chain), rule),
-    own: (chain: string, rules: readonly string[]) => tables.nat.fill(chain, rules),
+    own(chain: string, rules: readonly string[]) {
+      tables.nat.fill(chain, rules)
+      used.add(chain)
+    },
   }
   for (const plan of plans) {
     renderFronts(plan, options, sink)
     renderChains(plan, options, sink)
   }
   for (const rule of nodePortRules(options)) tables.nat.add('KUBE-SERVICES', rule)
-  for (const chain of found.staleChains) tables.nat.delete(chain)
+  for (const chain of found.serviceChains) if (!used.has(chain)) tables.nat.delete(chain)
   return restoreOf(tables)
 }
 
@@ -125,6 +128,25 @@ export function renderChange(
   rewrite(rewritten, tables, all, options)
   for (const chain of old.chains.keys()) if (!now.chains.has(chain)) tables.nat.delete(chain)
   return restoreOf(tables)
+}
+
+/** How many rules each of our chains has when everything is written, by `table CHAIN`. */
+export function countRules(plans: Iterable<PortPlan>, options: RenderOptions): Map<string, number> {
+  const counts = new Map<string, number>()
+  const count = (chain: string, rules: number) => counts.set(chain, (counts.get(chain) ?? 0) + rules)
+  for (const table of canaryTables) count(`${table} ${canaryChain}`, 0)
+  for (const table of ['filter', 'nat'] as const) for (const chain of frameChains[table]) count(`${table} ${chain}`, 0)
+  for (const { table, chain, rules } of renderFrame(options)) count(`${table} ${chain}`, rules.length)
+  count('nat KUBE-SERVICES', nodePortRules(options).length)
+  const sink = {
+    share: (chain: SharedChain) => count(chain, 1),
+    own: (chain: string, rules: readonly string[]) => count(`nat ${chain}`, rules.length),
+  }
+  for (const plan of plans) {
+    renderFronts(plan, options, sink)
+    renderChains(plan, options, sink)
+  }
+  return counts
 }
 
 function rewrite(
@@ -171,7 +193,7 @@ const nameOf = (chain: SharedChain) => chain.slice(chain.indexOf(' ') + 1)
 
 const restoreOf = (tables: { readonly filter: TableText; readonly nat: TableText; readonly mangle?: TableText }) => ({
   text: `${tables.mangle ?? ''}${tables.filter}${tables.nat}`,
-  rules: { filter: tables.filter.rules, nat: tables.nat.rules },
+  rules: { filter: tables.filter.added, nat: tables.nat.added },
 })
 
 const equalLists = (a: readonly string[], b: readonly string[]) =>

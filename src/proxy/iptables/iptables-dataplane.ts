@@ -1,0 +1,162 @@
+// effect: iptables programs, netlink sockets
+// iptables mode in one address family: keeps the kernel's tables equal to the plans.
+import { legacyTableSize } from '#kernel/iptables/legacy-table.ts'
+import { type Iptables, IptablesError } from '#kernel/iptables/program.ts'
+import { restoreTables, saveTable } from '#kernel/iptables/restore.ts'
+import { ensureCounters } from '#kernel/netfilter/accounting.ts'
+import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
+import type { Logger } from '#daemon/log.ts'
+import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
+import { renderCleanup } from '#proxy/iptables/cleanup-text.ts'
+import { type Outline, outline } from '#proxy/iptables/found.ts'
+import { jumps, kubeletChain, kubeletJumps } from '#proxy/iptables/frame.ts'
+import { invalidDroppedCounter, largeClusterEndpoints, type RenderOptions } from '#proxy/iptables/render-options.ts'
+import { localhostAcceptedCounter } from '#proxy/iptables/render-options.ts'
+import { countRules, renderChange, renderWhole, type Restore } from '#proxy/iptables/restore-text.ts'
+import type { PortPlan } from '#proxy/plan/plan.ts'
+
+export type IptablesOptions = Omit<RenderOptions, 'family' | 'randomFully' | 'counters' | 'large'>
+
+/** What was written, for metrics. */
+export type Written = {
+  readonly whole: boolean
+  /** rules of this write, and in all */
+  readonly rules: Restore['rules']
+  readonly total: Restore['rules']
+}
+export type IptablesObserver = { written(what: Written): void; failed(whole: boolean): void }
+
+export class IptablesDataplane implements Dataplane {
+  readonly #iptables: Iptables
+  readonly #log: Logger
+  readonly #observer: IptablesObserver
+  #options: RenderOptions
+  #total = { filter: 0, nat: 0 }
+  /** tells whether anyone has written since; undefined: not known */
+  #fingerprint: string | undefined
+
+  constructor(iptables: Iptables, options: IptablesOptions, log: Logger, observer: IptablesObserver) {
+    this.#iptables = iptables
+    this.#log = log
+    this.#observer = observer
+    const { family, randomFully } = iptables
+    this.#options = { ...options, family, randomFully, counters: false, large: false }
+  }
+
+  get family(): 4 | 6 {
+    return this.#iptables.family
+  }
+
+  async apply(plans: Plans, changes?: ReadonlyMap<string, Change>): Promise<void> {
+    const large = countEndpoints(plans) > largeClusterEndpoints
+    const whole = changes === undefined || large !== this.#options.large
+    this.#options = { ...this.#options, large }
+    try {
+      if (whole) await this.#applyWhole(plans)
+      else await this.#applyChanges(plans, changes)
+    } catch (error) {
+      this.#observer.failed(whole)
+      this.#fingerprint = undefined
+      throw error
+    }
+  }
+
+  async #applyWhole(plans: Plans): Promise<void> {
+    this.#options = {
+      ...this.#options,
+      counters: ensureCounters([invalidDroppedCounter, localhostAcceptedCounter], this.#iptables.netns),
+    }
+    const found = await this.#look()
+    let restore = renderWhole(portsOf(plans), this.#options, found)
+    try {
+      await this.#restore(restore)
+    } catch (error) {
+      // The kernel may have the counters and still lack the match that counts into them.
+      if (!(error instanceof IptablesError) || error.code !== 'Refused' || !this.#options.counters) throw error
+      this.#options = { ...this.#options, counters: false }
+      restore = renderWhole(portsOf(plans), this.#options, found)
+      await this.#restore(restore)
+    }
+    this.#total = restore.rules
+    this.#observer.written({ whole: true, rules: restore.rules, total: restore.rules })
+  }
+
+  async #applyChanges(plans: Plans, changes: ReadonlyMap<string, Change>): Promise<void> {
+    const before = [...changes.values()].flatMap((change) => change.before)
+    const after = [...changes.values()].flatMap((change) => change.after)
+    const restore = renderChange(before, after, () => portsOf(plans), this.#options)
+    if (restore.text !== '') await this.#restore(restore)
+    const counted = (ports: readonly PortPlan[]) => sumByTable(countRules(ports, this.#options))
+    const [had, has] = [counted(before), counted(after)]
+    this.#total = { filter: this.#total.filter + has.filter - had.filter, nat: this.#total.nat + has.nat - had.nat }
+    this.#observer.written({ whole: false, rules: restore.rules, total: this.#total })
+  }
+
+  /**
+   * In nftables each table that is restored is one generation: more than these, and somebody else was at work too,
+   * which only the next check can tell.
+   */
+  async #restore({ text }: Restore): Promise<void> {
+    const { backend, netns } = this.#iptables
+    const before = backend === 'nft' ? nftablesGeneration(netns) : 0
+    await restoreTables(this.#iptables, text)
+    const commits = text.split('\nCOMMIT\n').length - 1
+    const isAlone = backend !== 'nft' || nftablesGeneration(netns) - before === commits
+    this.#fingerprint = isAlone ? this.#readFingerprint() : undefined
+  }
+
+  async check(plans: Plans): Promise<string | undefined> {
+    const fingerprint = this.#readFingerprint()
+    if (fingerprint === this.#fingerprint) return undefined
+    const found = await this.#look()
+    const missing = [...jumps, ...kubeletJumps].find((jump) => !found.hasJump(jump))
+    if (missing !== undefined) return `${missing.table} ${missing.from} no longer jumps to ${missing.to}`
+    for (const [chain, rules] of countRules(portsOf(plans), this.#options)) {
+      const count = found.counts.get(chain)
+      if (count === undefined) return `${chain} is gone`
+      if (count !== rules && !chain.endsWith(kubeletChain)) return `${chain} has ${count} rules instead of ${rules}`
+    }
+    this.#log.debug('Someone else changed iptables, and left our rules alone', { ipFamily: `IPv${this.family}` }, 4)
+    this.#fingerprint = fingerprint
+    return undefined
+  }
+
+  async remove(): Promise<void> {
+    const text = renderCleanup(await this.#look())
+    if (text !== '') await restoreTables(this.#iptables, text)
+    this.#fingerprint = undefined
+  }
+
+  async #look(): Promise<Outline> {
+    const [mangle, filter, nat] = await Promise.all([
+      saveTable(this.#iptables, 'mangle'),
+      saveTable(this.#iptables, 'filter'),
+      saveTable(this.#iptables, 'nat'),
+    ])
+    return outline({ mangle, filter, nat })
+  }
+
+  #readFingerprint(): string {
+    const { backend, family, netns } = this.#iptables
+    if (backend === 'nft') return `${nftablesGeneration(netns)}`
+    return ['mangle', 'filter', 'nat'].map((table) => JSON.stringify(legacyTableSize(family, table, netns))).join()
+  }
+}
+
+function* portsOf(plans: Plans): Iterable<PortPlan> {
+  for (const ports of plans.values()) yield* ports
+}
+
+function countEndpoints(plans: Plans): number {
+  let sum = 0
+  for (const port of portsOf(plans)) sum += port.all.length
+  return sum
+}
+
+function sumByTable(counts: ReadonlyMap<string, number>): { readonly filter: number; readonly nat: number } {
+  const sums = { filter: 0, nat: 0 }
+  for (const [chain, rules] of counts)
+    if (chain.startsWith('nat ')) sums.nat += rules
+    else if (chain.startsWith('filter ')) sums.filter += rules
+  return sums
+}
