@@ -1,9 +1,12 @@
 // effect: HTTP requests to a Kubernetes API server
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { List, Status } from '#api/meta.ts'
-import type { Resource } from '#api/resource.ts'
+import type { ApiObject, List, Status } from '#api/meta.ts'
+import { apiVersionOf, pathOf, type Resource } from '#api/resource.ts'
 import type { ClientConfig } from '#client/kubeconfig.ts'
+import { lines } from '#client/lines.ts'
+import { ConnectionError, createTransport, type Request, type Send } from '#client/transport.ts'
+import { systemClock } from '#daemon/clock.ts'
 
 export type RequestOptions = { readonly signal?: AbortSignal | undefined }
 export type InNamespace = RequestOptions & {
@@ -92,4 +95,172 @@ export const isAlreadyExists = (error: unknown): boolean => hasReason(error, 'Al
 export const isExpired = (error: unknown): boolean =>
   error instanceof ApiError && (error.httpStatus === 410 || ['Expired', 'Gone'].includes(error.status.reason ?? ''))
 
-export declare function connect(config: ClientConfig): Client
+const patchTypes = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+} as const
+const answerIdleMs = 60_000
+/** How often a request is repeated that the server answers with "later", and the longest pause that it may ask for. */
+const mostRetries = 5
+const longestRetryMs = 10_000
+
+export function connect(config: ClientConfig): Client {
+  const { send, close } = createTransport(config)
+  const call = async (request: Request): Promise<unknown> => {
+    const { status, text } = await sendPatiently(send, request)
+    if (status < 300) return parseJson(text, request)
+    throw new ApiError(status, statusOf(status, text))
+  }
+  const write = (method: string, path: string, query: Query, body: unknown, options: WriteOptions, type = json) =>
+    call({
+      method,
+      path: withQuery(path, {
+        ...query,
+        dryRun: options.dryRun ? 'All' : undefined,
+        fieldManager: options.fieldManager,
+      }),
+      headers: { accept: json, 'content-type': type },
+      body: JSON.stringify(body),
+      signal: options.signal,
+      idleMs: answerIdleMs,
+    })
+  const read = (path: string, query: Query, signal: AbortSignal | undefined) =>
+    call({ method: 'GET', path: withQuery(path, query), headers: { accept: json }, signal, idleMs: answerIdleMs })
+
+  return {
+    server: config.server,
+    close,
+    get: <T>(resource: Resource<T>, name: string, options: InNamespace & { readonly subresource?: string } = {}) =>
+      read(pathOf(resource, options.namespace, name, options.subresource), {}, options.signal) as Promise<T>,
+    list: <T>(resource: Resource<T>, options: ListOptions = {}) => {
+      const { limit, continue: token } = options
+      const query = { ...selection(options), limit, continue: token }
+      return read(pathOf(resource, options.namespace), query, options.signal) as Promise<List<T>>
+    },
+    create: <T>(resource: Resource<T>, object: T, options: WriteOptions & { readonly name?: string } = {}) => {
+      const { namespace, named } = identityOf(resource, object, options.namespace)
+      const path = pathOf(resource, namespace, options.name, options.subresource)
+      return write('POST', path, {}, options.subresource === undefined ? named : object, options) as Promise<T>
+    },
+    update: <T>(resource: Resource<T>, object: T, options: WriteOptions = {}) => {
+      const { namespace, name, named } = identityOf(resource, object, options.namespace)
+      const path = pathOf(resource, namespace, name, options.subresource)
+      return write('PUT', path, {}, named, options) as Promise<T>
+    },
+    patch: <T>(resource: Resource<T>, name: string, patch: unknown, options: PatchOptions) => {
+      const path = pathOf(resource, options.namespace, name, options.subresource)
+      const query = { force: options.force ? 'true' : undefined }
+      return write('PATCH', path, query, patch, options, patchTypes[options.type]) as Promise<T>
+    },
+    async delete(resource, name, options = {}) {
+      const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy } = options
+      const preconditions = uid !== undefined || resourceVersion !== undefined ? { uid, resourceVersion } : undefined
+      const body = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds, propagationPolicy, preconditions }
+      await write('DELETE', pathOf(resource, options.namespace, name), {}, body, options)
+    },
+    watch: (resource, options) => watch(send, resource, options),
+    async raw(method, path, options = {}) {
+      const body = await send({ method, path, ...options })
+      return { status: body.statusCode ?? 0, headers: body.headers, body }
+    },
+  }
+}
+
+const json = 'application/json'
+
+async function* watch<T>(send: Send, resource: Resource<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+  const { signal, namespace, allowWatchBookmarks, timeoutSeconds } = options
+  const query = { watch: 'true', ...selection(options), allowWatchBookmarks, timeoutSeconds }
+  const request = {
+    method: 'GET',
+    path: withQuery(pathOf(resource, namespace), query),
+    headers: { accept: json },
+    signal,
+  }
+  const response = await send(request)
+  const status = response.statusCode ?? 0
+  try {
+    if (status !== 200)
+      throw new ApiError(status, statusOf(status, (await response.setEncoding('utf8').toArray()).join('')))
+    for await (const line of lines(response)) {
+      if (line === '') continue
+      const event = parseJson(line, request) as WatchEvent<T> | { readonly type: 'ERROR'; readonly object: Status }
+      if (event.type === 'ERROR') throw new ApiError(event.object.code ?? 500, event.object)
+      yield event
+    }
+  } catch (error) {
+    if (signal.aborted) return
+    if (error instanceof ApiError || error instanceof ConnectionError) throw error
+    throw new ConnectionError(`watch ${resource.plural}`, error)
+  } finally {
+    response.destroy()
+  }
+}
+
+/** Sends a request and reads its answer; repeats it where the server says "later" (429 or 5xx with Retry-After). */
+async function sendPatiently(
+  send: Send,
+  request: Request,
+): Promise<{ readonly status: number; readonly text: string }> {
+  for (let retry = 0; ; retry++) {
+    const response = await send(request)
+    const status = response.statusCode ?? 0
+    const text = await readText(response, request)
+    const afterSeconds = Number(response.headers['retry-after'])
+    const isLater = (status === 429 || status >= 500) && afterSeconds >= 0
+    if (!isLater || retry === mostRetries) return { status, text }
+    await systemClock.sleep(Math.min(afterSeconds * 1000, longestRetryMs), request.signal)
+    request.signal?.throwIfAborted()
+  }
+}
+
+async function readText(response: Readable, { method, path, signal }: Request): Promise<string> {
+  try {
+    const chunks: Buffer[] = []
+    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
+    return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8')
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new ConnectionError(`${method} ${path}`, error)
+  }
+}
+
+function parseJson(text: string, { method, path }: Request): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new ConnectionError(`${method} ${path}: the answer is not JSON`, error)
+  }
+}
+
+/** The Status of an answer that is not 2xx; made up where something else than an API server answered. */
+function statusOf(code: number, text: string): Status {
+  try {
+    const status = JSON.parse(text) as Status & ApiObject
+    if (status.kind === 'Status') return status
+  } catch {}
+  const message = text.trim().slice(0, 200) || `the server answered ${code}`
+  return { status: 'Failure', code, message, reason: code === 404 ? 'NotFound' : code === 410 ? 'Expired' : 'Unknown' }
+}
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>
+
+function selection({ labelSelector, fieldSelector, resourceVersion }: Selected): Query {
+  return { labelSelector, fieldSelector, resourceVersion }
+}
+
+function withQuery(path: string, query: Query): string {
+  const words = new URLSearchParams()
+  for (const [key, value] of Object.entries(query))
+    if (value !== undefined && value !== '') words.set(key, String(value))
+  return words.size === 0 ? path : `${path}?${words}`
+}
+
+function identityOf(resource: Resource, object: unknown, namespace: string | undefined) {
+  const given = object as ApiObject
+  // Objects of a list have no type of their own.
+  const named = given.kind === undefined ? { apiVersion: apiVersionOf(resource), kind: resource.kind, ...given } : given
+  return { namespace: namespace ?? given.metadata?.namespace, name: given.metadata?.name ?? '', named }
+}

@@ -1,3 +1,11 @@
+// effect: files, environment
+// Where the API server is and who we are to it: a kubeconfig file, or the service account of a pod.
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { parseKubeconfig, type FileOrText } from '#client/parse-kubeconfig.ts'
+import { UserError } from '#daemon/error.ts'
+
 /** How to reach an API server. Certificates and keys are PEM texts. */
 export type ClientConfig = {
   /** `https://HOST:PORT[/PREFIX]` */
@@ -6,11 +14,78 @@ export type ClientConfig = {
   readonly cert?: string | undefined
   readonly key?: string | undefined
   readonly token?: string | undefined
-  /** read again when it changes, as kubelets rotate projected tokens */
+  /** read again from time to time, as kubelets rotate projected tokens */
   readonly tokenFile?: string | undefined
   readonly insecure?: boolean | undefined
   /** the name to expect in the server's certificate, where it is not the host of `server` */
   readonly serverName?: string | undefined
   /** the namespace of the context */
   readonly namespace?: string | undefined
+}
+
+const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/**
+ * Reads the given file; without one $KUBECONFIG, ~/.kube/config, or the pod's service account, whichever is there
+ * first. Throws UserError that names the file and what is wrong with it.
+ */
+export function loadKubeconfig(
+  from?: string | { readonly inCluster: true },
+  options: { readonly context?: string } = {},
+): ClientConfig {
+  if (typeof from === 'object') return inCluster()
+  const path = from || defaultPath()
+  return path === undefined ? inCluster() : fromFile(path, options.context)
+}
+
+function defaultPath(): string | undefined {
+  // Of a list of files the first that exists counts; they are not merged.
+  const named = (process.env['KUBECONFIG'] ?? '').split(':').filter(Boolean)
+  if (named.length > 0) return named.find((path) => existsSync(path)) ?? named[0]
+  const usual = join(homedir(), '.kube', 'config')
+  return existsSync(usual) ? usual : undefined
+}
+
+function fromFile(path: string, context: string | undefined): ClientConfig {
+  const parsed = parseKubeconfig(readText(path, 'kubeconfig'), path, context)
+  const folder = dirname(resolve(path))
+  const load = (source: FileOrText | undefined, what: string) =>
+    source?.kind === 'file' ? readText(resolve(folder, source.path), `${what} of ${path}`) : source?.text
+  return {
+    server: parsed.server,
+    ca: load(parsed.ca, 'certificate authority'),
+    cert: load(parsed.cert, 'client certificate'),
+    key: load(parsed.key, 'client key'),
+    token: parsed.token,
+    tokenFile: parsed.tokenFile === undefined ? undefined : resolve(folder, parsed.tokenFile),
+    insecure: parsed.insecure,
+    serverName: parsed.serverName,
+    namespace: parsed.namespace,
+  }
+}
+
+function inCluster(): ClientConfig {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = process.env
+  if (!host || !existsSync(`${serviceAccount}/token`))
+    throw new UserError('no kubeconfig: no file was given, $KUBECONFIG is not set, and this is not a pod', {
+      code: 'NoKubeconfig',
+      remedy: 'give --kubeconfig FILE',
+    })
+  return {
+    server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    ca: readText(`${serviceAccount}/ca.crt`, 'certificate authority'),
+    tokenFile: `${serviceAccount}/token`,
+    namespace: readText(`${serviceAccount}/namespace`, 'namespace').trim(),
+  }
+}
+
+function readText(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'not allowed to read it' : String(code)
+    throw new UserError(`cannot read the ${what}: ${path}: ${why}`, { code: 'BadKubeconfig', cause })
+  }
 }

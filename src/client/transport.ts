@@ -1,0 +1,105 @@
+// effect: HTTP requests
+// One HTTP/1.1 request at a time, over connections that are kept open. What is asked is the client's business.
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { isIP } from 'node:net'
+import { readFileSync } from 'node:fs'
+import type { ClientConfig } from '#client/kubeconfig.ts'
+import { messageOf } from '#daemon/error.ts'
+import { version } from '#daemon/version.ts'
+
+/** No answer came, or it broke off. */
+export class ConnectionError extends Error {
+  readonly code = 'ConnectionError'
+  constructor(what: string, cause: unknown) {
+    super(`${what}: ${messageOf(cause)}`, { cause })
+    this.name = 'ConnectionError'
+  }
+}
+
+export type Request = {
+  readonly method: string
+  /** with query, below the server's URL */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: string | Uint8Array | undefined
+  readonly signal?: AbortSignal | undefined
+  /** give up when nothing comes for so long; undefined: never */
+  readonly idleMs?: number | undefined
+}
+export type Send = (request: Request) => Promise<IncomingMessage>
+
+const tokenAgeMs = 10_000
+/** Kernels ask a silent peer after so long, and give it up ten seconds later. */
+const keepAliveMs = 15_000
+
+/** Answers a function that sends requests to the server; it resolves when the headers of the answer are there. */
+export function createTransport(config: ClientConfig): { readonly send: Send; close(): void } {
+  const base = new URL(config.server)
+  const isHttps = base.protocol === 'https:'
+  const options = { keepAlive: true, maxFreeSockets: 4, scheduling: 'lifo' as const }
+  const serverName = config.serverName ?? (isIP(base.hostname.replaceAll(/[[\]]/g, '')) ? '' : base.hostname)
+  const agent = isHttps
+    ? new HttpsAgent({
+        ...options,
+        ...(config.ca !== undefined && { ca: config.ca }),
+        ...(config.cert !== undefined && { cert: config.cert }),
+        ...(config.key !== undefined && { key: config.key }),
+        servername: serverName,
+        rejectUnauthorized: config.insecure !== true,
+      })
+    : new HttpAgent(options)
+  const open = isHttps ? httpsRequest : httpRequest
+  const target = {
+    agent,
+    host: base.hostname.replaceAll(/[[\]]/g, ''),
+    port: base.port === '' ? (isHttps ? 443 : 80) : base.port,
+  }
+  const prefix = base.pathname.replace(/\/$/, '')
+  const token = tokenReader(config)
+
+  const once = (request: Request, mayRetry: boolean): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const bearer = token()
+      const { method, body, signal, idleMs } = request
+      const headers = {
+        'user-agent': `fairway/${version}`,
+        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }),
+        ...request.headers,
+      }
+      const sent = open({ ...target, method, path: prefix + request.path, headers, ...(signal && { signal }) })
+      const fail = (error: NodeJS.ErrnoException) => {
+        if (signal?.aborted) return reject(signal.reason as Error)
+        // The server closed a kept connection just when we used it again: no one has seen this request.
+        if (mayRetry && sent.reusedSocket && error.code === 'ECONNRESET' && method !== 'POST')
+          return resolve(once(request, false))
+        reject(new ConnectionError(`${method} ${config.server}${request.path.split('?')[0]}`, error))
+      }
+      sent.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs))
+      sent.on('error', fail)
+      if (idleMs !== undefined)
+        sent.setTimeout(idleMs, () => sent.destroy(new Error(`no answer for ${idleMs / 1000} seconds`)))
+      sent.on('response', resolve)
+      sent.end(body)
+    })
+  return { send: (request) => once(request, true), close: () => agent.destroy() }
+}
+
+function tokenReader({ token, tokenFile }: ClientConfig): () => string | undefined {
+  if (tokenFile === undefined) return () => token
+  let value = token
+  let readAt = -Infinity
+  return () => {
+    const now = performance.now()
+    if (now - readAt < tokenAgeMs) return value
+    readAt = now
+    try {
+      value = readFileSync(tokenFile, 'utf8').trim()
+    } catch (error) {
+      // Between two versions of a projected token the old one still counts.
+      if (value === undefined) throw new ConnectionError(`token file ${tokenFile}`, error)
+    }
+    return value
+  }
+}
