@@ -1,0 +1,106 @@
+// The objects in the bodies of requests: parsed by their media type, decoded by the schema, and judged by the field
+// validation that the client asked for.
+
+import { decodeValue as decodeTyped } from '#api/decode.ts'
+import { quote } from '#api/go-text.ts'
+import type { ApiObject, DeleteOptions } from '#api/meta.ts'
+import { apiVersionOf } from '#api/resource.ts'
+import { badRequest, StatusError, unsupportedMediaType } from '#api/status.ts'
+import { parse as parseYaml } from 'yaml'
+import type { FieldValidation } from '#apiserver/engine/options.ts'
+import type { Served } from '#apiserver/engine/served.ts'
+import type { ApiRequest } from '#apiserver/http/answer.ts'
+
+/** What a body shall be. */
+export type Expected = { readonly type: string; readonly apiVersion: string; readonly kind: string }
+type Warn = (text: string) => void
+
+export const expectedOf = ({ kind }: Served): Expected => ({
+  type: kind.type,
+  apiVersion: apiVersionOf(kind.resource),
+  kind: kind.resource.kind,
+})
+
+/** The body as an object of the resource. Throws StatusError. */
+export function decodeObject(request: ApiRequest, served: Served, validation: FieldValidation, warn: Warn): ApiObject {
+  return decodeBody(request, expectedOf(served), validation, warn)
+}
+
+export function decodeBody(
+  request: ApiRequest,
+  expected: Expected,
+  validation: FieldValidation,
+  warn: Warn,
+): ApiObject {
+  return decodeParsed(parseBody(request, expected), expected, validation, warn)
+}
+
+export function decodeParsed(parsed: unknown, expected: Expected, validation: FieldValidation, warn: Warn): ApiObject {
+  refuseOtherKind(parsed, expected)
+  const decoded = decodeTyped<ApiObject>(expected.type, parsed)
+  const cannot = (why: string) => new StatusError(badRequest(cannotBeHandled(expected, expected, why)))
+  if (decoded.kind === 'error') throw cannot(decoded.message)
+  if (decoded.problems.length > 0) {
+    if (validation === 'Strict') throw cannot(`strict decoding error: ${decoded.problems.join(', ')}`)
+    if (validation === 'Warn') for (const problem of decoded.problems) warn(problem)
+  }
+  return { ...decoded.object, apiVersion: expected.apiVersion, kind: expected.kind }
+}
+
+function refuseOtherKind(parsed: unknown, expected: Expected): void {
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return
+  const { apiVersion = expected.apiVersion, kind = expected.kind } = parsed as ApiObject
+  const found = { apiVersion: apiVersion || expected.apiVersion, kind: kind || expected.kind }
+  if (found.kind === expected.kind) {
+    if (found.apiVersion === expected.apiVersion) return
+    throw new StatusError(
+      badRequest(
+        `the API version in the data (${found.apiVersion}) does not match the expected API version (${expected.apiVersion})`,
+      ),
+    )
+  }
+  const why = `converting (${versionOf(found)}.${found.kind}) to (${expected.type}): unknown conversion`
+  throw new StatusError(badRequest(cannotBeHandled(found, expected, why)))
+}
+
+const versionOf = ({ apiVersion }: { readonly apiVersion: string }) => apiVersion.split('/').at(-1) ?? ''
+
+const cannotBeHandled = (
+  found: { readonly apiVersion: string; readonly kind: string },
+  expected: Expected,
+  why: string,
+) => `${found.kind} in version ${quote(versionOf(found))} cannot be handled as a ${expected.kind}: ${why}`
+
+/** Undefined where there is no body. Throws StatusError. */
+export function decodeDeleteOptions(request: ApiRequest): DeleteOptions | undefined {
+  if (request.body.length === 0) return undefined
+  const expected: Expected = { type: 'meta.DeleteOptions', apiVersion: 'v1', kind: 'DeleteOptions' }
+  const decoded = decodeTyped<DeleteOptions>('meta.DeleteOptions', parseBody(request, expected))
+  if (decoded.kind === 'error') throw new StatusError(badRequest(decoded.message))
+  return decoded.object
+}
+
+export const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+
+/** The body as plain data. Throws StatusError. */
+export function parseBody(request: ApiRequest, expected: Expected): unknown {
+  const type = mediaTypeOf(request)
+  if (!bodyTypes.includes(type)) throw new StatusError(unsupportedMediaType(bodyTypes))
+  return parseText(request.body, type, expected)
+}
+
+/** Without its parameters; JSON where the client does not say. */
+export const mediaTypeOf = (request: ApiRequest): string =>
+  (request.header('content-type') ?? 'application/json').split(';')[0]!.trim().toLowerCase()
+
+const decoder = new TextDecoder()
+
+function parseText(body: Uint8Array, type: string, expected: Expected): unknown {
+  const text = decoder.decode(body)
+  try {
+    return type.endsWith('yaml') ? parseYaml(text) : JSON.parse(text)
+  } catch (error) {
+    const why = `the object provided is unrecognized (must be of type ${expected.kind}): ${(error as Error).message}`
+    throw new StatusError(badRequest(why))
+  }
+}

@@ -1,0 +1,132 @@
+// Requests for a part of an object: its status, its scale, or what its kind offers (binding, log, exec, token ...).
+
+import type { ApiObject } from '#api/meta.ts'
+import { invalid, methodNotAllowed, noSuchResource, StatusError } from '#api/status.ts'
+import type { Engine } from '#apiserver/engine/engine.ts'
+import { parsePatchOptions, parseWriteOptions } from '#apiserver/engine/options.ts'
+import type { Served } from '#apiserver/engine/served.ts'
+import { updateObject } from '#apiserver/engine/update.ts'
+import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
+import { decodeBody } from '#apiserver/http/decode-body.ts'
+import { managerOf, trackWrites } from '#apiserver/http/manager.ts'
+import { patchValue } from '#apiserver/http/patch.ts'
+import { answerGet, findObject, valueAnswer } from '#apiserver/http/read.ts'
+import { scaleOf, withScale, type Scale } from '#apiserver/http/scale.ts'
+import { answerPatch, answerUpdate, type WriteTarget } from '#apiserver/http/write.ts'
+import type { Target } from '#apiserver/http/target.ts'
+
+type ResourceTarget = Extract<Target, { kind: 'resource' }>
+
+export async function answerSubresource(
+  engine: Engine,
+  request: ApiRequest,
+  served: Served,
+  target: ResourceTarget,
+): Promise<Answer> {
+  const { kind } = served
+  const { subresource, verb, name } = target
+  const namespace = served.resource.namespaced ? target.namespace : ''
+  if (subresource === 'status' && kind.status !== undefined) {
+    const write: WriteTarget = { engine, request, served, namespace, name, part: 'status' }
+    if (verb === 'get') return answerGet(engine, request, served, namespace, name)
+    if (verb === 'update') return answerUpdate(write)
+    if (verb === 'patch') return answerPatch(write)
+    throw new StatusError(methodNotAllowed(served, verb))
+  }
+  if (subresource === 'scale' && kind.scale !== undefined)
+    return answerScale(engine, request, served, { namespace, name, verb, paths: kind.scale })
+  return answerOwn(engine, request, served, { ...target, namespace })
+}
+
+const scaleExpected = { type: 'autoscaling.Scale', apiVersion: 'autoscaling/v1', kind: 'Scale' }
+type ScaleTarget = {
+  readonly namespace: string
+  readonly name: string
+  readonly verb: string
+  readonly paths: NonNullable<Served['kind']['scale']>
+}
+
+async function answerScale(
+  engine: Engine,
+  request: ApiRequest,
+  served: Served,
+  { namespace, name, verb, paths }: ScaleTarget,
+): Promise<Answer> {
+  if (verb === 'get') {
+    const { object } = await findObject(served, namespace, name)
+    return valueAnswer(request, scaleOf(object, paths))
+  }
+  if (verb !== 'update' && verb !== 'patch') throw new StatusError(methodNotAllowed(served, verb))
+  const warnings: string[] = []
+  const isApply = request.header('content-type')?.startsWith('application/apply-patch') ?? false
+  const options =
+    verb === 'patch' ? parsePatchOptions(request.query, isApply) : parseWriteOptions(request.query, 'UpdateOptions')
+  const scale = (old: ApiObject): Scale =>
+    (verb === 'update'
+      ? decodeBody(request, scaleExpected, options.fieldValidation, (text) => warnings.push(text))
+      : patchValue(request, scaleOf(old, paths), 'autoscaling.Scale')) as Scale
+  const outcome = await updateObject(engine, {
+    served,
+    namespace,
+    name,
+    user: request.user,
+    dryRun: options.dryRun,
+    part: 'main',
+    unconditional: true,
+    manage: trackWrites({
+      type: served.kind.type,
+      apiVersion: served.apiVersion,
+      manager: managerOf(options.fieldManager, request.header('user-agent')),
+      subresource: 'scale',
+      hasStatus: served.kind.status !== undefined,
+      nowMs: () => engine.world.nowMs(),
+    }),
+    warn: (text) => warnings.push(text),
+    produce: (old) => withScale(old, scale(old), paths),
+  })
+  return valueAnswer(request, scaleOf(outcome.object, paths), 200, warnings)
+}
+
+/** A subresource that the kind itself answers. */
+async function answerOwn(
+  engine: Engine,
+  request: ApiRequest,
+  served: Served,
+  { subresource, verb, namespace, name }: ResourceTarget,
+): Promise<Answer> {
+  const own = served.kind.subresources?.[subresource]
+  if (own === undefined) throw new StatusError(noSuchResource())
+  const isServed = (own.verbs as readonly string[]).includes(verb)
+  if (!isServed) throw new StatusError(methodNotAllowed(served, verb))
+  const { object } = await findObject(served, namespace, name)
+  const warnings: string[] = []
+  const options = parseWriteOptions(request.query, verb === 'create' ? 'CreateOptions' : 'UpdateOptions')
+  const { group, version, kind, type } = own.kind ?? { ...served.resource, type: served.kind.type }
+  const apiVersion = group === '' ? version : `${group}/${version}`
+  const body =
+    verb === 'get' || request.body.length === 0
+      ? undefined
+      : decodeBody(request, { type, apiVersion, kind }, options.fieldValidation, (text) => warnings.push(text))
+  const answer = await own.handle({
+    verb: verb as 'create' | 'get' | 'update' | 'patch',
+    context: engine.context(verb === 'get' ? 'connect' : verb === 'create' ? 'create' : 'update', {
+      user: request.user,
+      namespace,
+      name,
+      dryRun: options.dryRun,
+    }),
+    object,
+    body,
+    query: request.query,
+  })
+  switch (answer.kind) {
+    case 'object':
+      return valueAnswer(request, answer.object, answer.code ?? (verb === 'create' ? 201 : 200), warnings)
+    case 'relay':
+      return answer
+    case 'status':
+      throw new StatusError(answer.status)
+    case 'invalid':
+      throw new StatusError(invalid({ group, kind }, name, answer.errors))
+  }
+}

@@ -1,0 +1,86 @@
+// effect: an HTTP response that stays open
+// Sends the events of a watch as they come: those of one moment as one write, a bookmark now and then, and an end when
+// the time is over, the client is gone or does not read what it asked for.
+
+import type { ServerResponse } from 'node:http'
+import type { Http2ServerResponse } from 'node:http2'
+import { StatusError } from '#api/status.ts'
+import type { Clock } from '#daemon/clock.ts'
+import type { WatchEvent } from '#apiserver/engine/watch.ts'
+import type { Answer } from '#apiserver/http/answer.ts'
+import { encodeEvent } from '#apiserver/print/encode.ts'
+
+export type Response = ServerResponse | Http2ServerResponse
+type WatchAnswer = Extract<Answer, { kind: 'watch' }>
+
+const bookmarkMs = 60_000
+/** What a client may leave unread; beyond it the watch is cut, and the client lists anew. */
+const mostUnreadBytes = 16 * 1024 * 1024
+
+/** Resolves when the watch has ended. */
+export async function streamWatch(
+  response: Response,
+  watch: WatchAnswer,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const early: WatchEvent[] = []
+  let send = (events: readonly WatchEvent[]): void => {
+    early.push(...events)
+  }
+  let stop: () => void
+  try {
+    stop = await watch.open((events) => send(events))
+  } catch (error) {
+    // A watch that cannot start says so as its only event: clients look for it there.
+    if (!(error instanceof StatusError)) throw error
+    begin(response, watch)
+    response.end(encodeEvent('ERROR', new TextEncoder().encode(JSON.stringify(error.status))))
+    return
+  }
+  begin(response, watch)
+  const ended = Promise.withResolvers<void>()
+  const end = () => ended.resolve()
+  send = (events) => {
+    writeAll(
+      response,
+      events.map((event) => watch.encode(event, clock.now())),
+    )
+    if (response.writableLength > mostUnreadBytes) response.destroy()
+  }
+  if (early.length > 0) send(early)
+  const bookmark = () => send([{ kind: 'bookmark', revision: watch.revision(), endsInitialEvents: false }])
+  let cancelBookmark = () => {}
+  const bookmarkLater = () => {
+    cancelBookmark = clock.after(bookmarkMs, () => {
+      bookmark()
+      bookmarkLater()
+    })
+  }
+  if (watch.bookmarks) bookmarkLater()
+  const cancelEnd = clock.after(watch.timeoutMs, () => {
+    if (watch.bookmarks) bookmark()
+    end()
+  })
+  response.on('close', end)
+  signal.addEventListener('abort', end, { once: true })
+  await ended.promise
+  signal.removeEventListener('abort', end)
+  cancelBookmark()
+  cancelEnd()
+  stop()
+  if (!response.writableEnded) response.end()
+}
+
+function begin(response: Response, { contentType }: WatchAnswer): void {
+  response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-cache, private' })
+  // The client waits for the headers, also where no event comes for a long time.
+  if ('flushHeaders' in response) response.flushHeaders()
+}
+
+function writeAll(response: Response, lines: readonly Uint8Array[]): void {
+  if (response.destroyed || response.writableEnded) return
+  const write = response.write.bind(response) as (bytes: Uint8Array) => boolean
+  if (lines.length === 1) write(lines[0]!)
+  else write(Buffer.concat(lines))
+}

@@ -1,0 +1,175 @@
+// POST, PUT, PATCH and DELETE of objects.
+
+import type { ApiObject } from '#api/meta.ts'
+import { badRequest, StatusError } from '#api/status.ts'
+import { createObject } from '#apiserver/engine/create.ts'
+import { answerDeleted, deleteObject } from '#apiserver/engine/delete.ts'
+import type { Engine } from '#apiserver/engine/engine.ts'
+import { listObjects } from '#apiserver/engine/list.ts'
+import { parseDeleteOptions, parseWriteOptions, type WriteOptions } from '#apiserver/engine/options.ts'
+import { keyIn, type Served } from '#apiserver/engine/served.ts'
+import { updateObject, type Part } from '#apiserver/engine/update.ts'
+import type { Outcome, Writing } from '#apiserver/engine/write.ts'
+import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
+import { decodeDeleteOptions, decodeObject } from '#apiserver/http/decode-body.ts'
+import { managerOf, trackWrites } from '#apiserver/http/manager.ts'
+import { patchOf } from '#apiserver/http/patch.ts'
+import { listOptionsOf, objectAnswer, valueAnswer } from '#apiserver/http/read.ts'
+
+/** What a write is about. */
+export type WriteTarget = {
+  readonly engine: Engine
+  readonly request: ApiRequest
+  readonly served: Served
+  readonly namespace: string
+  readonly name: string
+  readonly part: Part
+}
+
+type Warnings = { readonly texts: string[]; add(text: string): void }
+
+function warningsOf(): Warnings {
+  const texts: string[] = []
+  return { texts, add: (text) => void (texts.includes(text) || texts.push(text)) }
+}
+
+function writingOf(target: WriteTarget, options: WriteOptions, warnings: Warnings): Writing {
+  const { engine, request, served, namespace, name, part } = target
+  return {
+    served,
+    namespace,
+    name,
+    user: request.user,
+    dryRun: options.dryRun,
+    manage: trackWrites({
+      type: served.kind.type,
+      apiVersion: served.apiVersion,
+      manager: managerOf(options.fieldManager, request.header('user-agent')),
+      subresource: part === 'status' ? 'status' : '',
+      hasStatus: served.kind.status !== undefined,
+      nowMs: () => engine.world.nowMs(),
+    }),
+    warn: warnings.add,
+  }
+}
+
+/** The namespace of the path is the object's; a body that says otherwise is refused. */
+function placed(target: WriteTarget, object: ApiObject): ApiObject {
+  const { served, namespace } = target
+  const { namespace: said = '', ...metadata } = object.metadata ?? {}
+  if (!served.resource.namespaced) {
+    if (said !== '')
+      throw new StatusError(
+        badRequest('the namespace of the provided object does not match the namespace sent on the request'),
+      )
+    return { ...object, metadata }
+  }
+  if (namespace === '') throw new StatusError(badRequest('an empty namespace may not be set during creation'))
+  if (said !== '' && said !== namespace)
+    throw new StatusError(
+      badRequest('the namespace of the provided object does not match the namespace sent on the request'),
+    )
+  return { ...object, metadata: { ...metadata, namespace } }
+}
+
+export async function answerCreate(target: WriteTarget): Promise<Answer> {
+  const { engine, request, served } = target
+  const warnings = warningsOf()
+  const options = parseWriteOptions(request.query, 'CreateOptions')
+  const sent = placed(target, decodeObject(request, served, options.fieldValidation, warnings.add))
+  const outcome = await createObject(engine, writingOf(target, options, warnings), sent)
+  return objectAnswer(engine, request, served, outcome, 201, warnings.texts)
+}
+
+export async function answerUpdate(target: WriteTarget): Promise<Answer> {
+  const { engine, request, served, name } = target
+  const { kind } = served
+  const warnings = warningsOf()
+  const options = parseWriteOptions(request.query, 'UpdateOptions')
+  const sent = placed(target, decodeObject(request, served, options.fieldValidation, warnings.add))
+  const said = sent.metadata?.name ?? ''
+  if (said === '') throw new StatusError(badRequest('name must be provided'))
+  if (said !== name)
+    throw new StatusError(badRequest(`the name of the object (${said}) does not match the name on the URL (${name})`))
+  const writing = writingOf(target, options, warnings)
+  if (kind.createOnUpdate && target.part === 'main' && !(await isThere(target))) {
+    const { resourceVersion: _, ...metadata } = sent.metadata ?? {}
+    const outcome = await createObject(engine, writing, { ...sent, metadata })
+    return objectAnswer(engine, request, served, outcome, 201, warnings.texts)
+  }
+  const outcome = await updateObject(engine, {
+    ...writing,
+    part: target.part,
+    unconditional: kind.unconditionalUpdate ?? true,
+    produce: () => sent,
+  })
+  return objectAnswer(engine, request, served, outcome, 200, warnings.texts)
+}
+
+async function isThere({ served, namespace, name }: WriteTarget): Promise<boolean> {
+  await served.cache.fresh()
+  return served.cache.get(keyIn(served, namespace, name)) !== undefined
+}
+
+export async function answerPatch(target: WriteTarget): Promise<Answer> {
+  const { engine, request, served, name, namespace } = target
+  const warnings = warningsOf()
+  const patch = patchOf(request, served, target.part, name, () => engine.world.nowMs(), warnings.add)
+  const writing = writingOf(target, patch.options, warnings)
+  // An apply keeps the record of fields itself, as part of what it does.
+  const how: Writing = patch.isApply ? { ...writing, manage: (object) => object } : writing
+  if (patch.isApply && target.part === 'main' && !(await isThere(target))) {
+    const made = placed(target, patch.create())
+    if ((made.metadata?.name ?? '') !== name)
+      throw new StatusError(
+        badRequest(
+          `the name of the object (${made.metadata?.name ?? ''}) does not match the name on the URL (${name})`,
+        ),
+      )
+    const outcome = await createObject(engine, how, made)
+    return objectAnswer(engine, request, served, outcome, 201, warnings.texts)
+  }
+  const produce = (old: ApiObject) => patch.apply(old)
+  const outcome: Outcome = await updateObject(engine, {
+    ...how,
+    namespace,
+    part: target.part,
+    unconditional: true,
+    produce,
+  })
+  return objectAnswer(engine, request, served, outcome, 200, warnings.texts)
+}
+
+export async function answerDelete(target: WriteTarget): Promise<Answer> {
+  const { engine, request, served } = target
+  const options = parseDeleteOptions(request.query, decodeDeleteOptions(request))
+  const dryRun = options.dryRun !== undefined && options.dryRun.length > 0
+  const writing = writingOf(target, { dryRun, fieldManager: '', fieldValidation: 'Ignore' }, warningsOf())
+  const deleted = await deleteObject(engine, writing, options)
+  const answer = answerDeleted(served, deleted)
+  return answer.kind === 'Status' ? valueAnswer(request, answer) : objectAnswer(engine, request, served, deleted)
+}
+
+/** At most so many of a collection are deleted side by side. */
+const sideBySide = 64
+
+export async function answerDeleteCollection(target: WriteTarget): Promise<Answer> {
+  const { engine, request, served, namespace } = target
+  const options = parseDeleteOptions(request.query, decodeDeleteOptions(request))
+  const dryRun = options.dryRun !== undefined && options.dryRun.length > 0
+  const { entries, metadata } = await listObjects(engine, served, namespace, listOptionsOf(request, served, false))
+  const { preconditions: _, ...each } = options
+  const queue = [...entries]
+  const work = async () => {
+    for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
+      const one: WriteTarget = { ...target, namespace: entry.namespace, name: entry.name }
+      const writing = writingOf(one, { dryRun, fieldManager: '', fieldValidation: 'Ignore' }, warningsOf())
+      await deleteObject(engine, writing, each).catch((error: unknown) => {
+        if (!(error instanceof StatusError) || error.status.reason !== 'NotFound') throw error
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(sideBySide, queue.length) }, work))
+  const items = entries.map(({ object }) => object)
+  return valueAnswer(request, { kind: `${served.resource.kind}List`, apiVersion: served.apiVersion, metadata, items })
+}
