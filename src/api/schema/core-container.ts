@@ -230,7 +230,7 @@ export const coreContainer = {
     '@': 'atomic',
     containerName: '1 string',
     resource: '2 string!',
-    divisor: '3 Quantity',
+    divisor: '3 Quantity always',
   },
   ResourceHealth: {
     resourceID: '1 string!',
