@@ -30,6 +30,7 @@ export type Act =
     }
   | {
       readonly kind: 'event'
+      readonly resource: Resource
       readonly about: ApiObject
       readonly type: 'Normal' | 'Warning'
       readonly reason: string
@@ -60,6 +61,12 @@ export function targetOf(object: { readonly metadata: StoredMeta }): Target {
   return { name, uid, ...(namespace === undefined ? {} : { namespace }) }
 }
 
-export function eventAbout(about: ApiObject, type: 'Normal' | 'Warning', reason: string, message: string): Act {
-  return { kind: 'event', about, type, reason, message }
+export function eventAbout(
+  resource: Resource,
+  about: ApiObject,
+  type: 'Normal' | 'Warning',
+  reason: string,
+  message: string,
+): Act {
+  return { kind: 'event', resource, about, type, reason, message }
 }

@@ -1,6 +1,6 @@
 // The changes that one decision about a Deployment gathers: sizes of ReplicaSets, new and removed ones, their events.
 
-import { type Deployment, type ReplicaSet, replicaSets } from '#api/apps.ts'
+import { type Deployment, type ReplicaSet, deployments, replicaSets } from '#api/apps.ts'
 import type { Stored } from '#api/stored.ts'
 import { type Act, eventAbout, patchOf, targetOf } from '#controllers/act.ts'
 import { type Rollout, all, replicasOf } from '#controllers/deployment/replica-sets.ts'
@@ -51,7 +51,7 @@ export class Draft {
     if (before === size) return false
     const direction = before < size ? 'up' : 'down'
     const message = `Scaled ${direction} replica set ${set.metadata.name} from ${before} to ${size}`
-    this.acts.push(eventAbout(this.deployment, 'Normal', 'ScalingReplicaSet', message))
+    this.acts.push(eventAbout(deployments, this.deployment, 'Normal', 'ScalingReplicaSet', message))
     return true
   }
 
@@ -64,7 +64,7 @@ export class Draft {
     const size = replicasOf(set)
     if (size > 0) {
       const message = `Scaled up replica set ${name} from 0 to ${size}`
-      this.acts.push(eventAbout(this.deployment, 'Normal', 'ScalingReplicaSet', message))
+      this.acts.push(eventAbout(deployments, this.deployment, 'Normal', 'ScalingReplicaSet', message))
     }
   }
 

@@ -86,7 +86,7 @@ function planRollout(
 /** What a server says to a new ReplicaSet decides what to write instead of the rest of the plan. */
 export function planCreateFailure(deployment: Stored<Deployment>, name: string, error: string, nowMs: number): Plan {
   const message = `Failed to create new replica set "${name}": ${error}`
-  const event = eventAbout(deployment, 'Warning', 'ReplicaSetCreateError', message)
+  const event = eventAbout(deployments, deployment, 'Warning', 'ReplicaSetCreateError', message)
   if (deadlineSeconds(deployment) === undefined) return { acts: [event] }
   const failed = condition('Progressing', 'False', 'ReplicaSetCreateError', message, nowMs)
   const conditions = withCondition(deployment.status?.conditions ?? [], failed)
@@ -103,7 +103,9 @@ function planSelectingAll(deployment: Stored<Deployment>): Plan {
   const message = 'This deployment is selecting all pods. A non-empty selector is required.'
   const { generation = 0 } = deployment.metadata
   const status = { ...deployment.status, observedGeneration: generation }
-  return { acts: [eventAbout(deployment, 'Warning', 'SelectingAll', message), ...writeStatus(deployment, status)] }
+  return {
+    acts: [eventAbout(deployments, deployment, 'Warning', 'SelectingAll', message), ...writeStatus(deployment, status)],
+  }
 }
 
 /** While paused, lack of progress is not to be held against it; nor is the time that it was paused. */

@@ -16,7 +16,7 @@ export function wantedRollback(deployment: Deployment): number | undefined {
 export function planRollback(deployment: Stored<Deployment>, rollout: Rollout, wanted: number): readonly Act[] {
   const clear = { [rollbackAnnotation]: null }
   const giveUp = (reason: string, message: string) => [
-    eventAbout(deployment, 'Warning', reason, message),
+    eventAbout(deployments, deployment, 'Warning', reason, message),
     patchOf(deployments, deployment, { metadata: { annotations: clear } }),
   ]
   const sets = all(rollout)
@@ -40,6 +40,12 @@ export function planRollback(deployment: Stored<Deployment>, rollout: Rollout, w
         spec: { ...deployment.spec, template: withoutHash(set.spec.template) },
       } as Deployment,
     },
-    eventAbout(deployment, 'Normal', 'DeploymentRollback', `Rolled back deployment "${name}" to revision ${revision}`),
+    eventAbout(
+      deployments,
+      deployment,
+      'Normal',
+      'DeploymentRollback',
+      `Rolled back deployment "${name}" to revision ${revision}`,
+    ),
   ]
 }

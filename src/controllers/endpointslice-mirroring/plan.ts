@@ -51,6 +51,7 @@ export function planMirror(state: MirrorState): readonly Act[] {
   if (invalid > 0)
     events.push(
       eventAbout(
+        endpointsResource,
         endpoints,
         'Warning',
         'InvalidIPAddress',
@@ -60,6 +61,7 @@ export function planMirror(state: MirrorState): readonly Act[] {
   if (skipped > invalid)
     events.push(
       eventAbout(
+        endpointsResource,
         endpoints,
         'Warning',
         'TooManyAddressesToMirror',

@@ -21,7 +21,9 @@ export function planPodCidrs(nodes: Iterable<Stored<Node>>, pools: readonly Pool
     const places = pools.map((pool, i) => firstFree(pool, used[i]!))
     if (places.some((place) => place === undefined)) {
       const { name } = node.metadata
-      acts.push(eventAbout(node, 'Normal', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable`))
+      acts.push(
+        eventAbout(nodeResource, node, 'Normal', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable`),
+      )
       continue
     }
     const podCIDRs = pools.map((pool, i) => {

@@ -48,7 +48,7 @@ export function planNode(state: NodeState): NodePlan {
     acts.push(patchOf(nodeResource, node, { status: { conditions } }, 'status'))
     if (isNodeReady(node)) {
       const { name } = node.metadata
-      acts.push(eventAbout(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`))
+      acts.push(eventAbout(nodeResource, node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`))
     }
   }
   const taints = taintsOf(now, someNodeAnswers(state, now), nowMs)
@@ -74,6 +74,6 @@ function planNotReady(pod: Stored<Pod>, nowMs: number): readonly Act[] {
   )
   return [
     patchOf(podResource, pod, { status: { conditions } }, 'status'),
-    eventAbout(pod, 'Warning', 'NodeNotReady', 'Node is not ready'),
+    eventAbout(podResource, pod, 'Warning', 'NodeNotReady', 'Node is not ready'),
   ]
 }

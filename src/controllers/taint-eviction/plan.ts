@@ -51,7 +51,7 @@ function evict(pod: Stored<Pod>, nowMs: number): readonly Act[] {
     lastTransitionTime: formatTime(nowMs),
   }
   return [
-    eventAbout(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`),
+    eventAbout(podResource, pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`),
     patchOf(podResource, pod, { status: { conditions: [...others, disruption] } }, 'status'),
     { kind: 'delete', resource: podResource, target: targetOf(pod) },
   ]
@@ -59,5 +59,11 @@ function evict(pod: Stored<Pod>, nowMs: number): readonly Act[] {
 
 export function cancelled(pod: Stored<Pod>): Act {
   const { namespace, name } = pod.metadata
-  return eventAbout(pod, 'Normal', 'TaintManagerEviction', `Cancelling deletion of Pod ${namespace}/${name}`)
+  return eventAbout(
+    podResource,
+    pod,
+    'Normal',
+    'TaintManagerEviction',
+    `Cancelling deletion of Pod ${namespace}/${name}`,
+  )
 }

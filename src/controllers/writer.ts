@@ -1,0 +1,117 @@
+// effect: requests to the API server
+// Does what plans ask for, and lets the caches know at once.
+
+import type { ApiObject } from '#api/meta.ts'
+import { keyOf } from '#api/object-key.ts'
+import type { Resource } from '#api/resource.ts'
+import { formatTime } from '#api/time.ts'
+import { ApiError, type Client, isNotFound } from '#client/client.ts'
+import { type Recorder, referenceTo } from '#client/events.ts'
+import type { Act, Target } from '#controllers/act.ts'
+import type { Caches } from '#controllers/caches.ts'
+import type { Clock } from '#daemon/clock.ts'
+
+export interface Writer {
+  /** Does them in order. Ends with the first that fails; what is gone already counts as deleted. */
+  perform(acts: readonly Act[], signal?: AbortSignal): Promise<void>
+  /** Creates an object and answers what the server made of it. */
+  create<T extends ApiObject>(resource: Resource<T>, object: T, signal?: AbortSignal): Promise<T>
+}
+
+export function createWriter(options: {
+  readonly client: Client
+  readonly caches: Caches
+  readonly recorder: Recorder
+  readonly clock: Clock
+}): Writer {
+  const { client, caches, recorder, clock } = options
+  const note = <T extends ApiObject>(resource: Resource, answer: T): T => {
+    caches.known(resource)?.wrote(answer, clock.now())
+    return answer
+  }
+  const noteDeletion = (resource: Resource, target: Target) => {
+    const store = caches.known(resource)
+    const known = store?.get(keyOf({ metadata: target }))
+    if (known === undefined || known.metadata.uid !== target.uid || known.metadata.deletionTimestamp !== undefined)
+      return
+    const deletionTimestamp = formatTime(clock.now())
+    store?.assume({ ...known, metadata: { ...known.metadata, deletionTimestamp } }, clock.now())
+  }
+
+  const perform = async (act: Act, versions: Map<string, string>, signal: AbortSignal | undefined) => {
+    switch (act.kind) {
+      case 'event':
+        return recorder.event(referenceTo(act.resource, act.about), act.type, act.reason, act.message)
+      case 'create':
+        return void note(act.resource, await client.create(act.resource as Resource<ApiObject>, act.object, { signal }))
+      case 'update': {
+        const { resource, object, subresource } = act
+        const answer = await client.update(resource as Resource<ApiObject>, withVersion(object, versions), {
+          signal,
+          ...(subresource !== undefined && { subresource }),
+        })
+        return remember(note(resource, answer), versions)
+      }
+      case 'patch': {
+        const { resource, target, subresource } = act
+        const answer = await client.patch(
+          resource as Resource<ApiObject>,
+          target.name,
+          guarded(act.patch, target, versions),
+          { type: 'merge', namespace: target.namespace, signal, ...(subresource !== undefined && { subresource }) },
+        )
+        return remember(note(resource, answer), versions)
+      }
+      case 'delete': {
+        const { resource, target, gracePeriodSeconds, propagation } = act
+        try {
+          await client.delete(resource, target.name, {
+            namespace: target.namespace,
+            uid: target.uid,
+            resourceVersion: target.resourceVersion,
+            signal,
+            ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+            ...(propagation !== undefined && { propagationPolicy: propagation }),
+          })
+        } catch (error) {
+          if (!isNotFound(error)) throw error
+        }
+        return noteDeletion(resource, target)
+      }
+    }
+  }
+
+  return {
+    async perform(acts, signal) {
+      // Later writes to an object that this plan has written already count from its new version.
+      const versions = new Map<string, string>()
+      for (const act of acts) await perform(act, versions, signal)
+    },
+    create: async (resource, object, signal) => note(resource, await client.create(resource, object, { signal })),
+  }
+}
+
+function remember({ metadata }: ApiObject, versions: Map<string, string>): void {
+  if (metadata?.uid !== undefined && metadata.resourceVersion !== undefined)
+    versions.set(metadata.uid, metadata.resourceVersion)
+}
+
+function withVersion(object: ApiObject, versions: ReadonlyMap<string, string>): ApiObject {
+  const resourceVersion = versions.get(object.metadata?.uid ?? '')
+  return resourceVersion === undefined ? object : { ...object, metadata: { ...object.metadata, resourceVersion } }
+}
+
+/** A patch that fails with a conflict when the object is no longer what the plan saw. */
+function guarded(patch: object, target: Target, versions: ReadonlyMap<string, string>): object {
+  const resourceVersion = versions.get(target.uid) ?? target.resourceVersion
+  if (resourceVersion === undefined) return patch
+  return { ...patch, metadata: { ...('metadata' in patch ? (patch.metadata as object) : {}), resourceVersion } }
+}
+
+/** Creating anything in a namespace on its way out is refused, and there is no use in trying again. */
+export function isNamespaceGoing(error: unknown): boolean {
+  return (
+    error instanceof ApiError &&
+    (error.status.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
+  )
+}
