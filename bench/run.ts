@@ -54,4 +54,6 @@ function ratio(peer: string, theirs: Figures, key: string, value: number): strin
   return other === undefined ? [] : [`${peer} ${number(other)} (x ${(value / other).toFixed(2)})`]
 }
 
-const number = (value: number) => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(3))
+function number(value: number): string {
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(3)
+}
