@@ -5,7 +5,7 @@
 // synchronous file system calls.
 import { closeSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { CLONE, mount, setns, umount2, unshare } from '#kernel/ffi.ts'
+import { CLONE, mount, processors, setns, SystemError, umount2, unshare, useProcessors } from '#kernel/ffi.ts'
 import { MNT, MS } from '#kernel/mount.ts'
 
 /** Paths of pinned namespaces, by kind. */
@@ -30,23 +30,65 @@ export const withNetns = <T>(path: string | undefined, inside: () => T): T =>
   path === undefined ? inside() : withNamespaces({ net: path }, inside)
 
 /**
- * Makes new namespaces of the kinds named, runs `inside` in them, and pins each at its path. Mounts of a new mount
- * namespace are private to it. A mount namespace can be pinned only on a mount that is itself private.
+ * Makes new namespaces of the kinds named, pins each at its path, and runs `inside` in them. Mounts of a new mount
+ * namespace are private to it. A mount namespace can be pinned only on a mount that is itself private. Where `inside`
+ * throws, nothing stays.
  */
 export function createNamespaces(paths: Namespaces, inside: () => void): void {
-  const wanted = kinds.filter(({ kind }) => paths[kind] !== undefined)
-  const pins: { readonly fd: number; readonly path: string }[] = []
+  const made: string[] = []
   try {
-    stayingHome(wanted, () => {
-      unshare(wanted.reduce((flags, { flag }) => flags | flag, 0))
+    for (const { kind, file, flag } of kinds) {
+      const path = paths[kind]
+      if (path === undefined) continue
+      if (kind === 'mount') onSomeProcessor(() => createPinned(file, flag, path))
+      else createPinned(file, flag, path)
+      made.push(path)
+    }
+    withNamespaces(paths, () => {
       if (paths.mount !== undefined) mount('none', '/', null, MS.recursive | MS.private, null)
       inside()
-      for (const { kind, file } of wanted)
-        pins.push({ fd: openSync(`/proc/thread-self/ns/${file}`, 'r'), path: paths[kind]! })
     })
-    for (const { fd, path } of pins) pin(`/proc/thread-self/fd/${fd}`, path)
+  } catch (error) {
+    for (const path of made) unpin(path)
+    throw error
+  }
+}
+
+function createPinned(file: string, flag: number, path: string): void {
+  const fd = stayingHome([{ file, flag }], () => {
+    unshare(flag)
+    return openSync(`/proc/thread-self/ns/${file}`, 'r')
+  })
+  try {
+    pin(`/proc/thread-self/fd/${fd}`, path)
   } finally {
-    for (const { fd } of pins) closeSync(fd)
+    closeSync(fd)
+  }
+}
+
+/**
+ * The kernel lets a mount namespace be pinned only in an older one, and tells age by a number. Since 6.18 each processor
+ * draws these numbers from a stock of its own, so that a new namespace may look older than ours and is refused with
+ * EINVAL. On the processor that numbered ours every new number is higher, so one of them always works.
+ */
+function onSomeProcessor(make: () => void): void {
+  const allowed = processors()
+  try {
+    for (let processor = -1; ; processor++) {
+      if (processor >= 0) {
+        if (processor >= allowed.length * 8) throw new Error('no processor lets a mount namespace be pinned')
+        if (((allowed[processor >> 3]! >> (processor & 7)) & 1) === 0) continue
+        useProcessors(allowed.map((_, i) => (i === processor >> 3 ? 1 << (processor & 7) : 0)))
+      }
+      try {
+        make()
+        return
+      } catch (error) {
+        if (!(error instanceof SystemError) || error.code !== 'EINVAL') throw error
+      }
+    }
+  } finally {
+    useProcessors(allowed)
   }
 }
 

@@ -1,0 +1,86 @@
+import * as assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { checkOptions, defaultOptions, serviceAddresses } from '#lab/options.ts'
+import { planCluster } from '#lab/plan.ts'
+
+test('the default cluster', () => {
+  const plan = planCluster(defaultOptions)
+  assert.deepEqual(
+    plan.hosts.map(({ name, segment, ip, mac }) => `${name} ${segment} ${ip} ${mac}`),
+    [
+      'control-plane lan 10.168.0.250 0a:58:0a:a8:00:fa',
+      'node-1 lan 10.168.0.2 0a:58:0a:a8:00:02',
+      'node-2 lan 10.168.0.3 0a:58:0a:a8:00:03',
+      'node-3 lan 10.168.0.4 0a:58:0a:a8:00:04',
+      'client outside 203.0.113.10 0a:58:cb:00:71:0a',
+    ],
+  )
+  assert.deepEqual(
+    plan.router.segments.map(({ name, gateway, prefix }) => `${name} ${gateway}/${prefix}`),
+    ['lan 10.168.0.1/24', 'outside 203.0.113.1/24'],
+  )
+  assert.equal(plan.hosts[1]!.netnsName, 'fairway-node-1')
+  assert.equal(plan.paths.kubeconfig, '/var/lib/fairway/fairway/kubeconfig')
+  assert.deepEqual(serviceAddresses(defaultOptions), { kubernetes: '10.96.0.1', dns: '10.96.0.10' })
+})
+
+test('names of interfaces fit into 15 characters and differ', () => {
+  const names = [
+    'a',
+    'fairway',
+    'twelve-chars',
+    'thirteen-char',
+    'a-very-long-name-for-a-cluster',
+    'a-very-long-name-for-a-clusters',
+  ]
+  const links = names.map((name) => planCluster({ ...defaultOptions, name }).uplink.link)
+  assert.ok(
+    links.every((link) => link.length <= 15),
+    links.join(' '),
+  )
+  assert.equal(new Set(links).size, links.length)
+})
+
+const good = [
+  ['the defaults', {}],
+  ['ten nodes in the smallest range', { nodes: 10, podCidr: '10.244.0.0/20' }],
+  ['the ports of the seeds', { serviceNodePortRange: '1-65535' }],
+] as const
+for (const [name, change] of good)
+  test(`options: ${name}`, () =>
+    assert.deepEqual(checkOptions({ ...defaultOptions, ...change }), { ...defaultOptions, ...change }))
+
+test('options: ranges are written canonically', () =>
+  assert.equal(checkOptions({ ...defaultOptions, podCidr: '10.245.7.9/16' }).podCidr, '10.245.0.0/16'))
+
+const bad = [
+  ['a name that no interface can have', { name: 'My_Cluster' }, /--name "My_Cluster": a name has/],
+  ['too many nodes', { nodes: 11 }, /--nodes "11": from 1 to 10/],
+  ['no nodes', { nodes: 0 }, /--nodes "0"/],
+  ['half a node', { nodes: 1.5 }, /--nodes "1.5"/],
+  ['no network', { podCidr: '10.244.0.0' }, /--pod-cidr "10.244.0.0": an IPv4 network/],
+  ['another family', { serviceCidr: 'fd00::/112' }, /--service-cidr "fd00::\/112": an IPv4 network/],
+  [
+    'too small for its nodes',
+    { nodes: 5, podCidr: '10.244.0.0/22' },
+    /--pod-cidr "10.244.0.0\/22": the prefix must lie between \/8 and \/21/,
+  ],
+  ['a LAN that is no /24', { lanCidr: '10.168.0.0/16' }, /--lan-cidr "10.168.0.0\/16": the prefix must be \/24/],
+  [
+    'pods among the Services',
+    { podCidr: '10.100.0.0/16' },
+    /--pod-cidr 10.100.0.0\/16 and --service-cidr 10.96.0.0\/12 overlap/,
+  ],
+  [
+    'nodes among the pods',
+    { lanCidr: '10.244.3.0/24' },
+    /--pod-cidr 10.244.0.0\/16 and --lan-cidr 10.244.3.0\/24 overlap/,
+  ],
+  ['the client’s own network', { lanCidr: '203.0.113.0/24' }, /--lan-cidr 203.0.113.0\/24 and the outside network/],
+  ['ports the wrong way round', { serviceNodePortRange: '400-300' }, /--service-node-port-range "400-300": two ports/],
+  ['a port too high', { serviceNodePortRange: '1-65536' }, /two ports/],
+  ['port 0', { serviceNodePortRange: '0-10' }, /two ports/],
+  ['a domain with a space', { clusterDomain: 'cluster local' }, /--cluster-domain "cluster local": a DNS name/],
+] as const
+for (const [name, change, want] of bad)
+  test(`options: ${name}`, () => assert.throws(() => checkOptions({ ...defaultOptions, ...change }), want))

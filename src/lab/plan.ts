@@ -1,0 +1,138 @@
+// A cluster as a value: which namespaces, links, addresses, routes and files it is made of. Nothing here acts; fabric.ts,
+// credentials.ts and processes.ts make it true, and status, down, curl and exec find their way by it.
+import { hostAt, parseCidr } from '#lib/cidr.ts'
+import { toHex } from '#lib/bytes.ts'
+import { sha256 } from '#lib/hash.ts'
+import { parseIp } from '#lib/ip.ts'
+import { type ClusterOptions, outsideCidr } from '#lab/options.ts'
+
+/** The folders of one cluster. */
+export type Paths = {
+  /** What a restart needs: objects, keys, logs, the nodes' own state. */
+  readonly state: string
+  /** A file system of its own in memory: pinned namespaces, process files. */
+  readonly runtime: string
+  readonly pki: string
+  readonly logs: string
+  readonly processes: string
+  /** The administrator's. */
+  readonly kubeconfig: string
+  readonly store: string
+  /** The options that it was made with. */
+  readonly cluster: string
+}
+
+/** A network of the fabric: a bridge with the router's address. */
+export type Segment = {
+  readonly name: 'lan' | 'outside'
+  readonly gateway: string
+  readonly prefix: number
+}
+
+/** A computer of the cluster, which is a bundle of namespaces with one interface, eth0. */
+export type Host = {
+  readonly name: string
+  readonly role: 'control-plane' | 'node' | 'client'
+  readonly segment: Segment['name']
+  readonly ip: string
+  readonly mac: string
+  /** Paths of the pins. A node has all three, the others only a network. */
+  readonly namespaces: { readonly net: string; readonly mount?: string; readonly uts?: string }
+  /** The same network namespace as `ip netns` knows it. */
+  readonly netnsName: string
+}
+
+export type ClusterPlan = {
+  readonly options: ClusterOptions
+  readonly paths: Paths
+  readonly router: { readonly netns: string; readonly netnsName: string; readonly segments: readonly Segment[] }
+  readonly hosts: readonly Host[]
+  /** The end of a cable in the machine itself, which makes the nodes reachable from there. */
+  readonly uplink: { readonly link: string; readonly ip: string; readonly prefix: number; readonly mac: string }
+}
+
+/** Where all clusters of a machine live; tests put them elsewhere. */
+export type Roots = { readonly state: string; readonly runtime: string; readonly netns: string }
+export const defaultRoots: Roots = { state: '/var/lib/fairway', runtime: '/run/fairway', netns: '/run/netns' }
+
+const controlPlanePlace = 250
+const uplinkPlace = 254
+export const apiServerPort = 6443
+
+export function planCluster(options: ClusterOptions, roots: Roots = defaultRoots): ClusterPlan {
+  const paths = planPaths(options.name, roots)
+  const lan = parseCidr(options.lanCidr)!
+  const outside = parseCidr(outsideCidr)!
+  const namespaces = `${paths.runtime}/namespaces`
+  const host = (name: string, role: Host['role'], segment: Segment['name'], ip: string): Host => ({
+    name,
+    role,
+    segment,
+    ip,
+    mac: macOf(ip),
+    namespaces: {
+      net: `${namespaces}/${name}.net`,
+      ...(role === 'node' && { mount: `${namespaces}/${name}.mnt`, uts: `${namespaces}/${name}.uts` }),
+    },
+    netnsName: `${options.name}-${name}`,
+  })
+  return {
+    options,
+    paths,
+    router: {
+      netns: `${namespaces}/fabric.net`,
+      netnsName: `${options.name}-fabric`,
+      segments: [
+        { name: 'lan', gateway: hostAt(lan, 1), prefix: lan.prefix },
+        { name: 'outside', gateway: hostAt(outside, 1), prefix: outside.prefix },
+      ],
+    },
+    hosts: [
+      host('control-plane', 'control-plane', 'lan', hostAt(lan, controlPlanePlace)),
+      ...Array.from({ length: options.nodes }, (_, i) => host(`node-${i + 1}`, 'node', 'lan', hostAt(lan, 2 + i))),
+      host('client', 'client', 'outside', hostAt(outside, 10)),
+    ],
+    uplink: {
+      link: uplinkName(options.name),
+      ip: hostAt(lan, uplinkPlace),
+      prefix: lan.prefix,
+      mac: macOf(hostAt(lan, uplinkPlace)),
+    },
+  }
+}
+
+export function planPaths(name: string, roots: Roots = defaultRoots): Paths {
+  const state = `${roots.state}/${name}`
+  const runtime = `${roots.runtime}/${name}`
+  return {
+    state,
+    runtime,
+    pki: `${state}/pki`,
+    logs: `${state}/logs`,
+    processes: `${runtime}/processes`,
+    kubeconfig: `${state}/kubeconfig`,
+    store: `${state}/store.db`,
+    cluster: `${state}/cluster.json`,
+  }
+}
+
+export const segmentOf = (plan: ClusterPlan, host: Host): Segment =>
+  plan.router.segments.find(({ name }) => name === host.segment)!
+
+export const hostNamed = (plan: ClusterPlan, name: string): Host | undefined =>
+  plan.hosts.find((host) => host.name === name)
+
+export const nodesOf = (plan: ClusterPlan): readonly Host[] => plan.hosts.filter(({ role }) => role === 'node')
+
+export const apiServerOf = (plan: ClusterPlan): { readonly ip: string; readonly url: string } => {
+  const { ip } = plan.hosts.find(({ role }) => role === 'control-plane')!
+  return { ip, url: `https://${ip}:${apiServerPort}` }
+}
+
+/** The same address always has the same hardware address, so that no neighbour table is ever stale. */
+const macOf = (ip: string): string =>
+  ['0a', '58', ...Array.from(parseIp(ip)!, (byte) => toHex(Uint8Array.of(byte)))].join(':')
+
+/** Interface names have 15 characters at most. */
+const uplinkName = (cluster: string): string =>
+  cluster.length <= 12 ? `fw-${cluster}` : `fw-${cluster.slice(0, 5)}-${toHex(sha256(cluster)).slice(0, 6)}`
