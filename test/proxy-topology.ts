@@ -15,6 +15,9 @@ export const addresses = {
   c: { 4: '10.244.1.11', 6: 'fd00:244:0:1::11' },
 } as const
 
+/** The client's other address. */
+export const stranger = { 4: '10.168.0.101', 6: 'fd00:168::101' } as const
+
 /** The client reaches everything through the first node, as if that were its router. */
 export const createProxyTopology = (): Promise<Topology<Name>> => createTopology(names, wire)
 
@@ -29,7 +32,8 @@ function wire(places: Bare): void {
     route.addAddress({ link: 'eth0', cidr: `${addresses[name][6]}/64` })
   }
   const client = places.client.route
-  client.addAddress({ link: 'eth0', cidr: '10.168.0.101/24' })
+  client.addAddress({ link: 'eth0', cidr: `${stranger[4]}/24` })
+  client.addAddress({ link: 'eth0', cidr: `${stranger[6]}/64` })
   client.replaceRoute({ destination: '0.0.0.0/0', via: addresses.node1[4] })
   client.replaceRoute({ destination: '::/0', via: addresses.node1[6] })
   wireNode(places, 'node1', 0, ['a', 'b'], 'node2')
@@ -49,6 +53,14 @@ function wireNode(
       'net/ipv4/ip_forward': 1,
       'net/ipv6/conf/all/forwarding': 1,
       'net/ipv4/conf/all/rp_filter': 0,
+      // Refusals are answers by ICMP, of which the kernel sends few a second; and redirects count among them.
+      'net/ipv4/icmp_ratelimit': 0,
+      'net/ipv4/icmp_msgs_per_sec': 100_000,
+      'net/ipv4/icmp_msgs_burst': 100_000,
+      'net/ipv6/icmp/ratelimit': 0,
+      'net/ipv4/conf/all/send_redirects': 0,
+      'net/ipv4/conf/default/send_redirects': 0,
+      'net/ipv4/conf/eth0/send_redirects': 0,
       'net/bridge/bridge-nf-call-iptables': 1,
       'net/bridge/bridge-nf-call-ip6tables': 1,
     },
