@@ -119,7 +119,10 @@ export type AdmitContext = {
   readonly objects: Objects
 }
 
-/** Other objects, as the server itself reads and writes them: no authorization, but all checks of their kind. */
+/**
+ * Other objects, as the server itself reads and writes them: no authorization, but all checks of their kind. Of a
+ * resource that is not served there are none.
+ */
 export interface Objects {
   get<T extends ApiObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>
   list<T extends ApiObject>(resource: Resource<T>, namespace?: string): Promise<readonly T[]>

@@ -23,12 +23,14 @@ export function objectsOf(engine: Engine): Objects {
   })
   return {
     async get<T extends ApiObject>(resource: Resource<T>, namespace: string, name: string) {
-      const served = engine.served.of(resource)
+      const served = engine.served.find(resource.group, resource.version, resource.plural)
+      if (served === undefined) return undefined
       await served.cache.fresh()
       return served.cache.get(keyIn(served, namespace, name))?.object as T | undefined
     },
     async list<T extends ApiObject>(resource: Resource<T>, namespace = '') {
-      const { cache } = engine.served.of(resource)
+      const cache = engine.served.find(resource.group, resource.version, resource.plural)?.cache
+      if (cache === undefined) return []
       await cache.fresh()
       return [...cache.range(namespace === '' ? '' : `${namespace}/`)].map((entry) => entry.object as T)
     },

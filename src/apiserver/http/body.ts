@@ -1,11 +1,11 @@
 // effect: the body of an HTTP request
 
 import type { IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
 import { gunzipSync } from 'node:zlib'
 import { badRequest, StatusError, tooLarge } from '#api/status.ts'
 
-export type Request = IncomingMessage | Http2ServerRequest
+/** Of HTTP/2 too: its requests do what those of HTTP/1 do. */
+export type Request = IncomingMessage
 
 /** Kubernetes' own limit. */
 export const mostBodyBytes = 3 * 1024 * 1024

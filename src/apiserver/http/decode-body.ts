@@ -6,7 +6,9 @@ import { quote } from '#api/go-text.ts'
 import type { ApiObject, DeleteOptions } from '#api/meta.ts'
 import { apiVersionOf } from '#api/resource.ts'
 import { badRequest, StatusError, unsupportedMediaType } from '#api/status.ts'
-import { parse as parseYaml } from 'yaml'
+import { parseJson, type Parsed } from '#api/json-text.ts'
+import { parseYaml } from '#api/yaml-text.ts'
+import { toHex } from '#lib/bytes.ts'
 import type { FieldValidation } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 import type { ApiRequest } from '#apiserver/http/answer.ts'
@@ -35,14 +37,21 @@ export function decodeBody(
   return decodeParsed(parseBody(request, expected), expected, validation, warn)
 }
 
-export function decodeParsed(parsed: unknown, expected: Expected, validation: FieldValidation, warn: Warn): ApiObject {
-  refuseOtherKind(parsed, expected)
-  const decoded = decodeTyped<ApiObject>(expected.type, parsed)
+/** Plain data (a body, or what a patch made) as an object of the expected kind. Throws StatusError. */
+export function decodeParsed(
+  { value, problems: found }: Parsed,
+  expected: Expected,
+  validation: FieldValidation,
+  warn: Warn,
+): ApiObject {
+  refuseOtherKind(value, expected)
+  const decoded = decodeTyped<ApiObject>(expected.type, value)
   const cannot = (why: string) => new StatusError(badRequest(cannotBeHandled(expected, expected, why)))
   if (decoded.kind === 'error') throw cannot(decoded.message)
-  if (decoded.problems.length > 0) {
-    if (validation === 'Strict') throw cannot(`strict decoding error: ${decoded.problems.join(', ')}`)
-    if (validation === 'Warn') for (const problem of decoded.problems) warn(problem)
+  const problems = [...found, ...decoded.problems]
+  if (problems.length > 0) {
+    if (validation === 'Strict') throw cannot(`strict decoding error: ${problems.join(', ')}`)
+    if (validation === 'Warn') for (const problem of problems) warn(problem)
   }
   return { ...decoded.object, apiVersion: expected.apiVersion, kind: expected.kind }
 }
@@ -75,7 +84,7 @@ const cannotBeHandled = (
 export function decodeDeleteOptions(request: ApiRequest): DeleteOptions | undefined {
   if (request.body.length === 0) return undefined
   const expected: Expected = { type: 'meta.DeleteOptions', apiVersion: 'v1', kind: 'DeleteOptions' }
-  const decoded = decodeTyped<DeleteOptions>('meta.DeleteOptions', parseBody(request, expected))
+  const decoded = decodeTyped<DeleteOptions>('meta.DeleteOptions', parseBody(request, expected).value)
   if (decoded.kind === 'error') throw new StatusError(badRequest(decoded.message))
   return decoded.object
 }
@@ -83,10 +92,25 @@ export function decodeDeleteOptions(request: ApiRequest): DeleteOptions | undefi
 export const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 /** The body as plain data. Throws StatusError. */
-export function parseBody(request: ApiRequest, expected: Expected): unknown {
+export function parseBody(request: ApiRequest, expected: Expected): Parsed {
   const type = mediaTypeOf(request)
   if (!bodyTypes.includes(type)) throw new StatusError(unsupportedMediaType(bodyTypes))
-  return parseText(request.body, type, expected)
+  const text = decoder.decode(request.body)
+  const parsed = type === 'application/yaml' ? parseYaml(text) : parseJson(text)
+  if (parsed.kind === 'ok') return parsed.value
+  throw new StatusError(
+    badRequest(
+      `the object provided is unrecognized (must be of type ${expected.kind}): ${parsed.message} (${summary(request.body)})`,
+    ),
+  )
+}
+
+/** How a body begins: text where it may be JSON, else bytes. */
+function summary(body: Uint8Array): string {
+  const most = 30
+  if (body.length === 0) return '<empty>'
+  const start = body.subarray(0, most)
+  return (body[0] === 123 ? decoder.decode(start) : toHex(start)) + (body.length > most ? ' ...' : '')
 }
 
 /** Without its parameters; JSON where the client does not say. */
@@ -94,13 +118,3 @@ export const mediaTypeOf = (request: ApiRequest): string =>
   (request.header('content-type') ?? 'application/json').split(';')[0]!.trim().toLowerCase()
 
 const decoder = new TextDecoder()
-
-function parseText(body: Uint8Array, type: string, expected: Expected): unknown {
-  const text = decoder.decode(body)
-  try {
-    return type.endsWith('yaml') ? parseYaml(text) : JSON.parse(text)
-  } catch (error) {
-    const why = `the object provided is unrecognized (must be of type ${expected.kind}): ${(error as Error).message}`
-    throw new StatusError(badRequest(why))
-  }
-}

@@ -20,7 +20,7 @@ import type { Verb } from '#apiserver/kind.ts'
 import { StoreError } from '#apiserver/store/store.ts'
 
 /** Everything that has no object behind it: reviews, discovery, documents. Undefined: not mine. */
-export type Extra = (request: ApiRequest, target: Target) => Promise<Answer> | Answer | undefined
+export type Extra = (request: ApiRequest, target: Target) => Promise<Answer | undefined> | Answer | undefined
 
 /** Never throws. `report` gets what nobody expected. */
 export async function dispatch(

@@ -6,7 +6,7 @@ import { parsePatchOptions, type PatchOptions } from '#apiserver/engine/options.
 import type { Served } from '#apiserver/engine/served.ts'
 import type { Part } from '#apiserver/engine/update.ts'
 import type { ApiRequest } from '#apiserver/http/answer.ts'
-import { parseBody } from '#apiserver/http/decode-body.ts'
+import { parseBody, type Expected } from '#apiserver/http/decode-body.ts'
 
 export type Patch = {
   readonly options: PatchOptions
@@ -36,7 +36,7 @@ export function patchOf(
   if (!types.includes(type)) throw new StatusError(unsupportedMediaType(types))
   const isApply = type === 'application/apply-patch+yaml'
   const options = parsePatchOptions(request.query, isApply)
-  const body = parseBody(request)
+  const body = JSON.parse(new TextDecoder().decode(request.body)) as unknown
   return {
     options,
     isApply,
@@ -53,4 +53,9 @@ function merge(old: unknown, patch: unknown): unknown {
     else result[key] = merge(result[key], value)
   }
   return result
+}
+
+/** A patch of something else than the object itself: its Scale. */
+export function patchValue(request: ApiRequest, old: object, expected: Expected): ApiObject {
+  return (void parseBody, void expected, merge(old, JSON.parse(new TextDecoder().decode(request.body)))) as ApiObject
 }

@@ -79,9 +79,9 @@ export function relay(
       const code = answer.statusCode ?? 502
       if (code >= 400) return void readFailure(answer).then(resolve)
       const { connection: _c, 'keep-alive': _k, 'transfer-encoding': _t, ...headers } = answer.headers
-      response.writeHead(code, headers as Record<string, string>)
-      if ('flushHeaders' in response) response.flushHeaders()
-      pipeline(answer, response as NodeJS.WritableStream, () => resolve(undefined))
+      response.writeHead(code, headers)
+      response.flushHeaders()
+      pipeline(answer, response, () => resolve(undefined))
       return undefined
     })
     response.on('close', () => outgoing.destroy())

@@ -52,7 +52,10 @@ export function createDoor(door: Door, tls: TlsFiles): Http2SecureServer {
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false }),
     settings: { maxConcurrentStreams: 250, initialWindowSize: 1024 * 1024 },
   })
-  server.on('request', (request, response) => void serve(door, request, response))
+  server.on(
+    'request',
+    (request, response) => void serve(door, request as unknown as Request, response as unknown as Response),
+  )
   // The type of an HTTP/2 server does not know that with allowHTTP1 it upgrades as an HTTP/1 server does.
   server.on(
     'upgrade' as 'connect',
@@ -165,7 +168,7 @@ async function send(door: Door, request: Request, response: Response, answer: An
       }
       if (answer.warnings !== undefined && answer.warnings.length > 0)
         headers['warning'] = answer.warnings.map(warningHeader)
-      response.writeHead(answer.code, headers as Record<string, string>)
+      response.writeHead(answer.code, headers)
       const isHead = request.method === 'HEAD'
       if (isHead) response.end()
       else if (size <= streamedBytes)
@@ -178,11 +181,7 @@ async function send(door: Door, request: Request, response: Response, answer: An
 
 function stream(parts: readonly Uint8Array[], response: Response): Promise<void> {
   return new Promise((resolve) =>
-    pipeline(
-      Readable.from(batches(parts), { objectMode: true, highWaterMark: 2 }),
-      response as NodeJS.WritableStream,
-      () => resolve(),
-    ),
+    pipeline(Readable.from(batches(parts), { objectMode: true, highWaterMark: 2 }), response, () => resolve()),
   )
 }
 

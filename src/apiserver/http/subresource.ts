@@ -64,7 +64,7 @@ async function answerScale(
   const scale = (old: ApiObject): Scale =>
     (verb === 'update'
       ? decodeBody(request, scaleExpected, options.fieldValidation, (text) => warnings.push(text))
-      : patchValue(request, scaleOf(old, paths), 'autoscaling.Scale')) as Scale
+      : patchValue(request, scaleOf(old, paths), scaleExpected)) as Scale
   const outcome = await updateObject(engine, {
     served,
     namespace,

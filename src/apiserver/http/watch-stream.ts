@@ -3,14 +3,14 @@
 // the time is over, the client is gone or does not read what it asked for.
 
 import type { ServerResponse } from 'node:http'
-import type { Http2ServerResponse } from 'node:http2'
 import { StatusError } from '#api/status.ts'
 import type { Clock } from '#daemon/clock.ts'
 import type { WatchEvent } from '#apiserver/engine/watch.ts'
 import type { Answer } from '#apiserver/http/answer.ts'
 import { encodeEvent } from '#apiserver/print/encode.ts'
 
-export type Response = ServerResponse | Http2ServerResponse
+/** Of HTTP/2 too: its responses do what those of HTTP/1 do. */
+export type Response = ServerResponse
 type WatchAnswer = Extract<Answer, { kind: 'watch' }>
 
 const bookmarkMs = 60_000
@@ -75,12 +75,10 @@ export async function streamWatch(
 function begin(response: Response, { contentType }: WatchAnswer): void {
   response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-cache, private' })
   // The client waits for the headers, also where no event comes for a long time.
-  if ('flushHeaders' in response) response.flushHeaders()
+  response.flushHeaders()
 }
 
 function writeAll(response: Response, lines: readonly Uint8Array[]): void {
   if (response.destroyed || response.writableEnded) return
-  const write = response.write.bind(response) as (bytes: Uint8Array) => boolean
-  if (lines.length === 1) write(lines[0]!)
-  else write(Buffer.concat(lines))
+  response.write(lines.length === 1 ? lines[0]! : Buffer.concat(lines))
 }

@@ -1,0 +1,107 @@
+// What is there before anyone asks: the namespaces of the system, and the Service `kubernetes` that leads to the server
+// itself, with its endpoints. Kept right for as long as the server runs.
+
+import { endpoints, namespaces, services, type Endpoints, type Namespace, type Service } from '#api/core.ts'
+import { endpointSlices, type EndpointSlice } from '#api/discovery.ts'
+import type { ApiObject } from '#api/meta.ts'
+import type { Resource } from '#api/resource.ts'
+import { StatusError } from '#api/status.ts'
+import { equalJson } from '#lib/equal.ts'
+import { ipFamily } from '#lib/ip.ts'
+import type { Objects } from '#apiserver/kind.ts'
+
+const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+const name = 'kubernetes'
+const inDefault = { name, namespace: 'default' }
+
+export type Itself = {
+  /** where clients inside the cluster reach this server */
+  readonly address: string
+  readonly port: number
+  /** the first address of the service range */
+  readonly clusterIp: string
+}
+
+/** Makes what is missing and mends what is not as it should be. */
+export async function bootstrap(objects: Objects, itself: Itself): Promise<void> {
+  await Promise.all(
+    systemNamespaces.map((namespace) =>
+      ensure<Namespace>(objects, namespaces, '', namespace, { metadata: { name: namespace } }, (found) => found),
+    ),
+  )
+  await keepItself(objects, itself)
+}
+
+/** The Service `kubernetes` and its endpoints. */
+export async function keepItself(objects: Objects, itself: Itself): Promise<void> {
+  const service = serviceOf(itself)
+  // The port leads here whatever someone wrote over it; the address was given for good.
+  await ensure<Service>(objects, services, 'default', name, service, (found) => ({
+    ...found,
+    metadata: { ...found.metadata, labels: { ...found.metadata?.labels, ...service.metadata?.labels } },
+    spec: { ...found.spec, ports: service.spec?.ports ?? [] },
+  }))
+  // A loopback address leads nobody here but this machine's own programs: no endpoint, and Kubernetes refuses it too.
+  if (isLoopback(itself.address)) return
+  const own = endpointsOf(itself)
+  const slice = sliceOf(itself)
+  await ensure<Endpoints>(objects, endpoints, 'default', name, own, (found) => ({
+    ...found,
+    metadata: { ...found.metadata, labels: { ...found.metadata?.labels, ...own.metadata?.labels } },
+    subsets: own.subsets ?? [],
+  }))
+  await ensure<EndpointSlice>(objects, endpointSlices, 'default', name, slice, (found) => ({
+    ...slice,
+    metadata: found.metadata ?? {},
+  }))
+}
+
+const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
+
+async function ensure<T extends ApiObject>(
+  objects: Objects,
+  resource: Resource<T>,
+  namespace: string,
+  objectName: string,
+  wanted: T,
+  mend: (found: T) => T,
+): Promise<void> {
+  const unchangedIfEqual = (found: T) => {
+    const mended = mend(found)
+    return equalJson(mended, found) ? found : mended
+  }
+  if ((await objects.change(resource, namespace, objectName, unchangedIfEqual)) !== undefined) return
+  try {
+    await objects.create(resource, wanted)
+  } catch (error) {
+    // Another server of the same cluster was faster.
+    if (!(error instanceof StatusError) || error.status.reason !== 'AlreadyExists') throw error
+  }
+}
+
+function serviceOf({ clusterIp, port }: Itself): Service {
+  return {
+    metadata: { ...inDefault, labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: clusterIp,
+      clusterIPs: [clusterIp],
+      ipFamilies: [`IPv${ipFamily(clusterIp) ?? 4}`],
+      ipFamilyPolicy: 'SingleStack',
+      sessionAffinity: 'None',
+      ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: port }],
+    },
+  }
+}
+
+const endpointsOf = ({ address, port }: Itself): Endpoints => ({
+  metadata: { ...inDefault, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+  subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+})
+
+const sliceOf = ({ address, port }: Itself): EndpointSlice => ({
+  metadata: { ...inDefault, labels: { 'kubernetes.io/service-name': name } },
+  addressType: `IPv${ipFamily(address) ?? 4}`,
+  endpoints: [{ addresses: [address], conditions: { ready: true } }],
+  ports: [{ name: 'https', port, protocol: 'TCP' }],
+})

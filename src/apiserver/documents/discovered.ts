@@ -1,0 +1,40 @@
+// The kinds of this server as discovery shows them.
+
+import type { Discovered, DiscoveredSubresource } from '#api/discovery-document.ts'
+import type { Kind, Verb } from '#apiserver/kind.ts'
+
+const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
+const partVerbs = ['get', 'patch', 'update']
+
+export function discoveredOf(kind: Kind): Discovered {
+  const { resource, singular, shortNames = [], categories = [], verbs = allVerbs } = kind
+  const { group, version, plural, namespaced } = resource
+  return {
+    group,
+    version,
+    plural,
+    kind: resource.kind,
+    namespaced,
+    singular,
+    shortNames,
+    categories,
+    verbs,
+    subresources: subresourcesOf(kind).sort((a, b) => (a.name < b.name ? -1 : 1)),
+  }
+}
+
+function subresourcesOf({ resource, status, scale, subresources = {} }: Kind): DiscoveredSubresource[] {
+  const { group, version, kind } = resource
+  const own = Object.entries(subresources).map(([name, subresource]) => ({
+    name,
+    ...(subresource.kind ?? { group, version, kind }),
+    verbs: subresource.verbs,
+  }))
+  return [
+    ...(status === undefined ? [] : [{ name: 'status', group, version, kind, verbs: partVerbs }]),
+    ...(scale === undefined
+      ? []
+      : [{ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: partVerbs }]),
+    ...own,
+  ]
+}

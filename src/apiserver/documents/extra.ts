@@ -1,0 +1,48 @@
+// Everything that the server answers without a stored object: health, version, metrics, discovery, schemas, reviews.
+
+import type { Discovered } from '#api/discovery-document.ts'
+import type { Check } from '#daemon/health.ts'
+import type { Registry } from '#daemon/metrics.ts'
+import { answerDiscovery } from '#apiserver/documents/discovery.ts'
+import { discoveredOf } from '#apiserver/documents/discovered.ts'
+import { answerHealth, answerVersion } from '#apiserver/documents/health.ts'
+import { answerOpenApi } from '#apiserver/documents/openapi.ts'
+import { answerReview, discoveredReviews, type Reviews } from '#apiserver/documents/reviews.ts'
+import type { Engine } from '#apiserver/engine/engine.ts'
+import { textAnswer } from '#apiserver/http/answer.ts'
+import type { Extra } from '#apiserver/http/dispatch.ts'
+
+export type ExtraOptions = {
+  readonly engine: Engine
+  readonly reviews: Reviews
+  readonly registry: Registry
+  readonly checks: Readonly<Record<string, Check>>
+  /** `HOST:PORT` */
+  readonly serverAddress: string
+  /** `linux/amd64` */
+  readonly platform: string
+  readonly startedAt: string
+}
+
+export function extraOf(options: ExtraOptions): Extra {
+  const { engine, reviews, registry, checks, serverAddress, platform, startedAt } = options
+  let resources: readonly Discovered[] | undefined
+  const discovery = {
+    serverAddress,
+    resources: () =>
+      (resources ??= [...[...engine.served.all()].map(({ kind }) => discoveredOf(kind)), ...discoveredReviews]),
+  }
+  return (request, target) => {
+    if (target.kind === 'resource')
+      return target.subresource === '' ? answerReview(reviews, request, target) : undefined
+    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
+    const { path } = request
+    if (path === '/version' || path === '/version/') return answerVersion(startedAt, platform)
+    if (path === '/metrics') return textAnswer(200, registry.render(), 'text/plain; version=0.0.4; charset=utf-8')
+    return (
+      answerHealth(request, checks) ??
+      answerDiscovery(discovery, request) ??
+      answerOpenApi(discovery.resources(), engine, request)
+    )
+  }
+}

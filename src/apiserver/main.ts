@@ -1,0 +1,161 @@
+// effect: HTTPS server, store file
+// The API server as a part: store, engine and door put together, and what it keeps right while it runs.
+
+import { randomInt, randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { listenError } from '#daemon/health.ts'
+import { UserError } from '#daemon/error.ts'
+import type { PartContext } from '#daemon/part.ts'
+import { hostAt, parseCidr } from '#lib/cidr.ts'
+import { roleAuthorizer } from '#apiserver/auth/authorize.ts'
+import { bootstrap, keepItself, type Itself } from '#apiserver/bootstrap.ts'
+import { isOpenPath } from '#apiserver/documents/health.ts'
+import { extraOf } from '#apiserver/documents/extra.ts'
+import { Engine, type World } from '#apiserver/engine/engine.ts'
+import { objectsOf } from '#apiserver/engine/objects.ts'
+import type { VerifyToken } from '#apiserver/http/authenticate.ts'
+import { requestMetrics } from '#apiserver/http/metrics.ts'
+import type { AgentTrust } from '#apiserver/http/relay.ts'
+import { createDoor } from '#apiserver/http/server.ts'
+import type { Setting } from '#apiserver/kind.ts'
+import { kinds } from '#apiserver/kinds.ts'
+import { compactRegularly } from '#apiserver/store/compaction.ts'
+import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
+import { StoreError, type Store } from '#apiserver/store/store.ts'
+
+export type ApiserverOptions = {
+  readonly bindAddress: string
+  /** 0 takes a free one */
+  readonly securePort: number
+  /** how the cluster reaches this server */
+  readonly advertiseAddress: string
+  readonly serviceClusterIpRanges: readonly string[]
+  readonly serviceNodePortRange: string
+  /** PEM texts */
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string | undefined }
+  readonly agentTrust: AgentTrust
+  readonly dataFile: string
+  readonly verifyToken?: VerifyToken | undefined
+  readonly signToken?: Setting['signToken'] | undefined
+  /** told once, when requests are answered */
+  onReady?(at: { readonly port: number }): void
+}
+
+const mendMs = 10_000
+
+const world = (now: () => number): World => ({
+  nowMs: now,
+  random: (below) => randomInt(below),
+  uuid: () => randomUUID(),
+})
+
+/** Serves until the signal is aborted. Throws UserError where it cannot begin. */
+export async function run(options: ApiserverOptions, context: PartContext): Promise<void> {
+  const { clock, log, registry, signal } = context
+  await using store = openStore(options, context)
+  const engine = new Engine(
+    store,
+    world(() => clock.now()),
+    objectsOf,
+    (objects) =>
+      kinds({
+        serviceClusterIpRanges: options.serviceClusterIpRanges,
+        serviceNodePortRange: options.serviceNodePortRange,
+        ...(options.signToken === undefined ? {} : { signToken: options.signToken }),
+        objects,
+      }),
+  )
+  let isBootstrapped = false
+  const checks = {
+    store: () => undefined,
+    'poststarthook/bootstrap': () => (isBootstrapped ? undefined : 'not finished'),
+    shutdown: () => (signal.aborted ? 'process is shutting down' : undefined),
+  }
+  const authorizer = roleAuthorizer()
+  const { verifyToken } = options
+  const server = createDoor(
+    {
+      engine,
+      authorizer,
+      verifyToken,
+      extra: extraOf({
+        engine,
+        reviews: { authorizer, verifyToken, nowMs: () => clock.now() },
+        registry,
+        checks,
+        serverAddress: `${options.advertiseAddress}:${options.securePort}`,
+        platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+        startedAt: `${new Date(clock.now()).toISOString().slice(0, 19)}Z`,
+      }),
+      isOpen: isOpenPath,
+      trust: options.agentTrust,
+      clock,
+      log,
+      metrics: requestMetrics(registry),
+      signal,
+    },
+    options.tls,
+  )
+  const port = await listen(server, options)
+  const itself = itselfOf(options, port)
+  await bootstrap(engine.objects, itself)
+  isBootstrapped = true
+  log.info('Serving securely', { address: `${options.bindAddress}:${port}` })
+  options.onReady?.({ port })
+  const stopCompaction = compactRegularly(store, clock, log)
+  await keepRight(engine, itself, context)
+  stopCompaction()
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve())
+    closeAll(server)
+  })
+}
+
+function openStore({ dataFile }: ApiserverOptions, { clock }: PartContext): Store {
+  try {
+    return openSqliteStore({ path: dataFile, clock })
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    throw new UserError(`cannot open the store ${error.message}`, { code: `Store-${error.code}`, cause: error })
+  }
+}
+
+type Server = ReturnType<typeof createDoor>
+
+function listen(server: Server, { bindAddress, securePort }: ApiserverOptions): Promise<number> {
+  const sockets = new Set<{ destroy(): void }>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  connections.set(server, sockets)
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(listenError(error, { address: bindAddress, port: securePort })),
+    )
+    server.listen(securePort, bindAddress, () => resolve((server.address() as AddressInfo).port))
+  })
+}
+
+/** An HTTP/2 server does not end its sessions by itself. */
+const connections = new WeakMap<Server, Set<{ destroy(): void }>>()
+function closeAll(server: Server): void {
+  for (const socket of connections.get(server) ?? []) socket.destroy()
+}
+
+function itselfOf({ serviceClusterIpRanges, advertiseAddress }: ApiserverOptions, port: number): Itself {
+  const cidr = parseCidr(serviceClusterIpRanges[0] ?? '')
+  if (cidr === undefined) throw new UserError(`not a CIDR: ${serviceClusterIpRanges[0]}`, { code: 'BadCidr' })
+  return { address: advertiseAddress, port, clusterIp: hostAt(cidr, 1) }
+}
+
+/** Until the signal: looks now and then whether the server's own objects are as they should be. */
+async function keepRight(engine: Engine, itself: Itself, { clock, log, signal }: PartContext): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(mendMs, signal)
+    if (signal.aborted) return
+    await keepItself(engine.objects, itself).catch((error: unknown) =>
+      log.warn('could not mend the Service kubernetes', { error: String(error) }),
+    )
+  }
+}
