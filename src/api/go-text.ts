@@ -33,6 +33,27 @@ export function goJson(value: unknown): string {
   )
 }
 
+/** Go's %v of a JSON value: `map[a:1 b:[x y]]`, keys in order. */
+export function goValue(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>'
+  if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`
+  if (typeof value !== 'object') return String(value)
+  const object = value as Record<string, unknown>
+  const pairs = Object.keys(object)
+    .sort()
+    .map((key) => `${key}:${goValue(object[key])}`)
+  return `map[${pairs.join(' ')}]`
+}
+
+/** What Go calls the type of a JSON value. */
+export function goTypeName(value: unknown): string {
+  if (value === null || value === undefined) return '%!s(<nil>)'
+  if (Array.isArray(value)) return '[]interface {}'
+  if (typeof value === 'object') return 'map[string]interface {}'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
+  return typeof value === 'boolean' ? 'bool' : typeof value
+}
+
 const encoder = new TextEncoder()
 
 /** Length in bytes of UTF-8, which is what Go's len counts. */
