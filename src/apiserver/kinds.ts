@@ -3,29 +3,67 @@
 import { ledgerOf } from '#apiserver/allocate/load.ts'
 import type { Kind, Setting } from '#apiserver/kind.ts'
 import { configMapKind } from '#apiserver/kinds/config-map.ts'
+import { controllerRevisionKind } from '#apiserver/kinds/controller-revision.ts'
+import { daemonSetKind } from '#apiserver/kinds/daemon-set.ts'
+import { deploymentKind } from '#apiserver/kinds/deployment.ts'
 import { endpointSliceKind } from '#apiserver/kinds/endpoint-slice.ts'
 import { endpointsKind } from '#apiserver/kinds/endpoints.ts'
 import { eventKind } from '#apiserver/kinds/event.ts'
+import { ingressClassKind, ingressKind } from '#apiserver/kinds/ingress.ts'
+import { jobKind } from '#apiserver/kinds/job.ts'
 import { leaseKind } from '#apiserver/kinds/lease.ts'
 import { namespaceKind } from '#apiserver/kinds/namespace.ts'
+import { networkPolicyKind } from '#apiserver/kinds/network-policy.ts'
 import { nodeKind } from '#apiserver/kinds/node.ts'
+import { persistentVolumeClaimKind, persistentVolumeKind } from '#apiserver/kinds/persistent-volume.ts'
 import { podKind } from '#apiserver/kinds/pod.ts'
+import { priorityClassKind } from '#apiserver/kinds/priority-class.ts'
+import { replicaSetKind } from '#apiserver/kinds/replica-set.ts'
+import { clusterRoleBindingKind, clusterRoleKind, roleBindingKind, roleKind } from '#apiserver/kinds/role.ts'
 import { secretKind } from '#apiserver/kinds/secret.ts'
 import { serviceAccountKind } from '#apiserver/kinds/service-account.ts'
+import { ipAddressKind, serviceCidrKind } from '#apiserver/kinds/service-cidr.ts'
 import { serviceKind } from '#apiserver/kinds/service.ts'
+import { statefulSetKind } from '#apiserver/kinds/stateful-set.ts'
+import { csiDriverKind, csiNodeKind, storageClassKind } from '#apiserver/kinds/storage-class.ts'
 
 export function kinds(setting: Setting): readonly Kind[] {
   return [
+    // core
+    configMapKind,
+    endpointsKind,
+    eventKind,
     namespaceKind,
     nodeKind,
+    persistentVolumeClaimKind,
+    persistentVolumeKind,
     podKind,
-    serviceKind(ledgerOf(setting)),
-    endpointsKind,
-    configMapKind,
     secretKind,
     serviceAccountKind,
-    eventKind,
+    serviceKind(ledgerOf(setting)),
+    // apps, batch
+    controllerRevisionKind,
+    daemonSetKind,
+    deploymentKind,
+    jobKind,
+    replicaSetKind,
+    statefulSetKind,
+    // coordination, discovery, networking
     endpointSliceKind,
+    ingressClassKind,
+    ingressKind,
+    ipAddressKind,
     leaseKind,
+    networkPolicyKind,
+    serviceCidrKind,
+    // rbac, scheduling, storage
+    clusterRoleBindingKind,
+    clusterRoleKind,
+    csiDriverKind,
+    csiNodeKind,
+    priorityClassKind,
+    roleBindingKind,
+    roleKind,
+    storageClassKind,
   ]
 }

@@ -1,0 +1,113 @@
+// PersistentVolumes and the claims to them.
+
+import type { AdmitContext, Kind } from '#apiserver/kind.ts'
+import { age, ageColumn, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
+import { isDefaultClass, newestOf } from '#apiserver/kinds/default-class.ts'
+import {
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  persistentVolumeClaims,
+  persistentVolumes,
+} from '#api/core.ts'
+import { storageClasses } from '#api/storage.ts'
+import { accessModesText } from '#api/volume/access-mode.ts'
+import { defaultClaim, validateClaim } from '#api/volume/claim.ts'
+import { defaultVolume, validateVolume } from '#api/volume/volume.ts'
+
+const oldClass = 'volume.beta.kubernetes.io/storage-class'
+
+export const persistentVolumeKind: Kind<PersistentVolume> = {
+  resource: persistentVolumes,
+  type: 'core.PersistentVolume',
+  singular: 'persistentvolume',
+  shortNames: ['pv'],
+  columns: [
+    nameColumn,
+    text('Capacity'),
+    text('Access Modes'),
+    text('Reclaim Policy'),
+    text('Status'),
+    text('Claim'),
+    text('StorageClass'),
+    text('VolumeAttributesClass'),
+    text('Reason'),
+    ageColumn,
+    wide('VolumeMode'),
+  ],
+  row: (volume, nowMs) => {
+    const { spec, status, metadata } = volume
+    const claim = spec?.claimRef
+    return [
+      nameOf(volume),
+      spec?.capacity?.['storage'] ?? '0',
+      accessModesText(spec?.accessModes),
+      spec?.persistentVolumeReclaimPolicy ?? '',
+      metadata?.deletionTimestamp === undefined ? (status?.phase ?? '') : 'Terminating',
+      claim ? `${claim.namespace ?? ''}/${claim.name ?? ''}` : '',
+      metadata?.annotations?.[oldClass] ?? spec?.storageClassName ?? '',
+      spec?.volumeAttributesClassName ?? '<unset>',
+      status?.reason ?? '',
+      age(volume, nowMs),
+      spec?.volumeMode ?? '<unset>',
+    ]
+  },
+  default: defaultVolume,
+  prepareCreate: (volume) => ({ ...volume, status: { phase: 'Pending' } }),
+  prepareUpdate: (volume, old) => ({ ...volume, status: old.status ?? {} }),
+  validate: validateVolume,
+  status: true,
+  answersDeleted: true,
+  fields: (volume) => ({ name: nameOf(volume) }),
+}
+
+export const persistentVolumeClaimKind: Kind<PersistentVolumeClaim> = {
+  resource: persistentVolumeClaims,
+  type: 'core.PersistentVolumeClaim',
+  singular: 'persistentvolumeclaim',
+  shortNames: ['pvc'],
+  columns: [
+    nameColumn,
+    text('Status'),
+    text('Volume'),
+    text('Capacity'),
+    text('Access Modes'),
+    text('StorageClass'),
+    text('VolumeAttributesClass'),
+    ageColumn,
+    wide('VolumeMode'),
+  ],
+  row: (claim, nowMs) => {
+    const { spec, status, metadata } = claim
+    const isBound = (spec?.volumeName ?? '') !== ''
+    return [
+      nameOf(claim),
+      metadata?.deletionTimestamp === undefined ? (status?.phase ?? '') : 'Terminating',
+      spec?.volumeName ?? '',
+      isBound ? (status?.capacity?.['storage'] ?? '0') : '',
+      isBound ? accessModesText(status?.accessModes) : '',
+      metadata?.annotations?.[oldClass] ?? spec?.storageClassName ?? '',
+      spec?.volumeAttributesClassName ?? '<unset>',
+      age(claim, nowMs),
+      spec?.volumeMode ?? '<unset>',
+    ]
+  },
+  default: defaultClaim,
+  prepareCreate: (claim) => ({ ...claim, status: { phase: 'Pending' } }),
+  admit: {
+    create: async (claim, context) => ({ kind: 'admitted', object: await giveDefaultClass(claim, context) }),
+  },
+  prepareUpdate: (claim, old) => ({ ...claim, status: old.status ?? {} }),
+  validate: validateClaim,
+  status: true,
+  answersDeleted: true,
+  fields: (claim) => ({ name: nameOf(claim) }),
+}
+
+/** A claim that names no class gets the one that is marked as the default, the newest where there are several. */
+async function giveDefaultClass(claim: PersistentVolumeClaim, context: AdmitContext): Promise<PersistentVolumeClaim> {
+  const { spec, metadata } = claim
+  if (spec?.storageClassName !== undefined || metadata?.annotations?.[oldClass] !== undefined) return claim
+  const classes = (await context.objects.list(storageClasses)).filter(isDefaultClass)
+  const newest = newestOf(classes)
+  return newest === undefined ? claim : { ...claim, spec: { ...spec, storageClassName: nameOf(newest) } }
+}
