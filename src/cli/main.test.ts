@@ -1,0 +1,61 @@
+import * as assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { commands, groups } from '#cli/commands.ts'
+import { renderHelp } from '#daemon/command.ts'
+
+const words = ['--disable-warning=ExperimentalWarning', 'src/cli/main.ts']
+function fairway(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...words, ...args], { encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+test('cli: the overview has every command, in its group', () => {
+  const { status, stdout } = fairway('--help')
+  assert.equal(status, 0)
+  const order = Object.keys(groups)
+  const sorted = [...commands].sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group))
+  const listed = [...stdout.matchAll(/^ {2}([a-z-]+) {3,}(.+)$/gm)].map(([, name, summary]) => [name, summary])
+  assert.deepEqual(
+    listed,
+    sorted.map(({ name, summary }) => [name, summary]),
+  )
+  assert.deepEqual(fairway(), fairway('help'))
+})
+
+test('cli: each command tells the same about itself as the overview, with examples', async () => {
+  for (const { name, summary, load } of commands) {
+    const command = await load()
+    assert.deepEqual([command.name, command.summary], [name, summary])
+    assert.ok(command.examples.length > 0, `${name} has no example`)
+    for (const example of command.examples) assert.match(example, /fairway/)
+    assert.equal(renderHelp(command).includes('undefined'), false, name)
+  }
+})
+
+test('cli: help and version', () => {
+  assert.match(fairway('version').stdout, /^fairway \d+\.\d+\.\d+\nkubernetes v1\.\d+\.\d+\nnode v\d+/)
+  assert.equal(fairway('--version').stdout, fairway('version').stdout)
+  assert.match(fairway('help', 'version').stdout, /^Print the versions .*\.\n\nUsage:\n {2}fairway version\n/)
+  assert.equal(fairway('version', '--help').stdout, fairway('help', 'version').stdout)
+})
+
+test('cli: mistakes', () => {
+  const cases: readonly (readonly [string[], string])[] = [
+    [['versoin'], 'fairway: unknown command "versoin"\n  did you mean: fairway version\n'],
+    [['xyzzy'], 'fairway: unknown command "xyzzy"\n  see fairway --help\n'],
+    [['--xyzzy'], 'fairway: unknown flag --xyzzy\n  see fairway --help\n'],
+    [['version', '--halp'], 'fairway: unknown flag --halp\n  did you mean --help?\n'],
+  ]
+  for (const [args, want] of cases) {
+    const { status, stdout, stderr } = fairway(...args)
+    assert.deepEqual({ status, stdout, stderr }, { status: 2, stdout: '', stderr: want })
+  }
+})
+
+test('cli: a reader that goes away is no error', async () => {
+  const child = spawn(process.execPath, [...words, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  const errors = (await child.stderr.setEncoding('utf8').toArray()).join('')
+  assert.equal(errors, '')
+})
