@@ -1,0 +1,230 @@
+// The text of `iptables -L -v -n` (with or without --line-numbers) as values: what people paste when they ask why. It
+// says less than iptables-save: addresses lose `/32`, words lose their option's name. What is not known is kept as it
+// stands.
+import type { Match, Rule, Target, Test } from '#kernel/iptables/rule.ts'
+import type { SavedChain } from '#kernel/iptables/save.ts'
+
+type ChainDraft = { name: string; policy?: string; counters: SavedChain['counters']; rules: Rule[] }
+
+/** A listed chain, with the line (from 1) that each rule stands in. */
+export type ListedChain = SavedChain & { readonly lines: readonly number[] }
+
+/** True where the text looks like a listing at all. */
+export const isList = (text: string): boolean => /^Chain \S+ \((policy|\d+ references)/m.test(text)
+
+/** Reads the chains of one table. Lines that are no part of a listing, a prompt for one, are passed over. */
+export function parseList(text: string): ListedChain[] {
+  const chains: (ChainDraft & { lines: number[] })[] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    const head = /^Chain (\S+) \((?:policy (\S+) (\S+) packets, (\S+) bytes|\d+ references)\)/.exec(line)
+    if (head !== null) {
+      const [, name = '', policy, packets = '0', bytes = '0'] = head
+      const counters = { packets: scaled(packets), bytes: scaled(bytes) }
+      chains.push({ name, ...(policy === undefined ? {} : { policy }), counters, rules: [], lines: [] })
+      continue
+    }
+    const chain = chains.at(-1)
+    const rule = chain === undefined ? undefined : parseLine(line)
+    if (chain === undefined || rule === undefined) continue
+    chain.rules.push(rule)
+    chain.lines.push(index + 1)
+  }
+  const names = new Set(chains.map((chain) => chain.name))
+  return chains.map((chain) => ({ ...chain, rules: chain.rules.map((rule) => resolveTarget(rule, names)) }))
+}
+
+/** `7935`, `617K`, `22M`: three digits and a decimal factor once a counter is large. */
+function scaled(text: string): number {
+  const factor = { K: 1e3, M: 1e6, G: 1e9, T: 1e12 }[text.at(-1) ?? ''] ?? 1
+  return Number.parseInt(text, 10) * factor
+}
+
+const column = /^\s*(?:\d+\s+)?(\d+[KMGT]?)\s+(\d+[KMGT]?)\s+(.*)$/
+/** The target is left out where a rule has none; the protocol then stands in its place. */
+const rest = /^(?:(\S+)\s+)?(!?\S+)\s+(--|-f|!f)\s+(!?\S+)\s+(!?\S+)\s+(!?\S+)\s+(!?\S+)\s*(.*)$/
+
+function parseLine(line: string): Rule | undefined {
+  const [, packets, bytes, words] = column.exec(line) ?? []
+  const [, target, protocol, fragment, input, output, source, destination, extra = ''] = rest.exec(words ?? '') ?? []
+  if (packets === undefined || bytes === undefined || protocol === undefined) return undefined
+  const draft: { -readonly [K in keyof Rule]: Rule[K] } & { matches: Match[] } = {
+    counters: { packets: scaled(packets), bytes: scaled(bytes) },
+    matches: [],
+  }
+  const set = (
+    key: 'source' | 'destination' | 'inInterface' | 'outInterface' | 'protocol',
+    text: string | undefined,
+    any: readonly string[],
+  ) => {
+    const test = tested(text ?? '')
+    if (!any.includes(test.value)) draft[key] = key === 'source' || key === 'destination' ? withPrefix(test) : test
+  }
+  set('protocol', protocol, ['all', '0'])
+  set('inInterface', input, ['*'])
+  set('outInterface', output, ['*'])
+  set('source', source, ['0.0.0.0/0', '::/0', 'anywhere'])
+  set('destination', destination, ['0.0.0.0/0', '::/0', 'anywhere'])
+  if (fragment !== '--') draft.fragment = { value: true, ...(fragment === '!f' && { not: true }) }
+  const targetWords = readExtra(extra, draft.matches)
+  if (target !== undefined) draft.target = readTarget(target, targetWords)
+  return draft
+}
+
+const tested = (text: string): Test => (text.startsWith('!') ? { value: text.slice(1), not: true } : { value: text })
+
+function withPrefix(test: Test): Test {
+  if (test.value.includes('/')) return test
+  return { ...test, value: `${test.value}/${test.value.includes(':') ? 128 : 32}` }
+}
+
+type Reader = { readonly pattern: RegExp; read(found: RegExpExecArray): Match | undefined }
+
+const negated = (sign: string | undefined) => (sign === undefined || sign.trim() === '' ? {} : { not: true as const })
+
+/** How matches are printed, tried in this order at the start of what is left of a line. */
+const readers: readonly Reader[] = [
+  { pattern: /^\/\* (.*?) \*\//, read: ([, text]) => ({ kind: 'comment', text: text! }) },
+  {
+    pattern: /^(tcp|udp|sctp)((?: (?:spts?|dpts?):!?[\d:]+)+)/,
+    read([, protocol, words]) {
+      const side = (name: 'spt' | 'dpt') => {
+        const found = new RegExp(`${name}s?:(!?)([\\d:]+)`).exec(words!)
+        return found === null ? undefined : { value: found[2]!, ...negated(found[1]) }
+      }
+      const [source, destination] = [side('spt'), side('dpt')]
+      return {
+        kind: 'ports',
+        protocol: protocol as 'tcp',
+        ...(source && { source }),
+        ...(destination && { destination }),
+      }
+    },
+  },
+  {
+    pattern: /^ADDRTYPE match((?: !?(?:src|dst)-type !?\S+)+)/,
+    read([, words]) {
+      const side = (name: 'src' | 'dst') => {
+        const found = new RegExp(`(!?)${name}-type (!?)(\\S+)`).exec(words!)
+        return found === null ? undefined : { value: found[3]!, ...negated(`${found[1]}${found[2]}`) }
+      }
+      const [source, destination] = [side('src'), side('dst')]
+      return { kind: 'addrtype', ...(source && { source }), ...(destination && { destination }) }
+    },
+  },
+  {
+    pattern: /^mark match (! ?)?0x([0-9a-f]+)(?:\/0x([0-9a-f]+))?/,
+    read: ([, not, value, mask]) => ({
+      kind: 'mark',
+      mark: {
+        value: { value: Number.parseInt(value!, 16), mask: Number.parseInt(mask ?? 'ffffffff', 16) },
+        ...negated(not),
+      },
+    }),
+  },
+  {
+    pattern: /^(! )?ctstate (\S+)/,
+    read: ([, not, states]) => ({ kind: 'conntrack', states: { value: states!.split(','), ...negated(not) } }),
+  },
+  {
+    pattern: /^statistic mode random (! )?probability ([\d.]+)/,
+    read: ([, not, share]) => ({ kind: 'random', probability: { value: Number(share), ...negated(not) } }),
+  },
+  {
+    pattern:
+      /^recent: (! ?)?(SET|CHECK|UPDATE|REMOVE)(?: seconds: (\d+))?( reap)?(?: hit_count: (\d+))? name: (\S+) side: (source|dest) mask: (\S+)/,
+    read([, not, action, seconds, reap, hits, name, side, mask]) {
+      const known = { SET: 'set', CHECK: 'rcheck', UPDATE: 'update', REMOVE: 'remove' } as const
+      return {
+        kind: 'recent',
+        action: { value: known[action as 'SET'], ...negated(not) },
+        ...(seconds !== undefined && { seconds: Number(seconds) }),
+        ...(hits !== undefined && { hitcount: Number(hits) }),
+        ...(reap !== undefined && { reap: true }),
+        name: name!,
+        mask: mask!,
+        side: side === 'source' ? 'rsource' : 'rdest',
+      }
+    },
+  },
+  // A protocol without ports says nothing that its column has not said.
+  { pattern: /^(?:tcp|udp|sctp)(?= (?:to|masq|redir|random|reject)|$)/, read: () => undefined },
+  { pattern: /^nfacct-name\s+(\S+)/, read: ([, name]) => ({ kind: 'nfacct', name: name! }) },
+  {
+    pattern: /^match-set (?:(!) )?(\S+) (\S+)/,
+    read: ([, not, name, sides]) => ({ kind: 'set', name: { value: name!, ...negated(not) }, sides: sides! }),
+  },
+]
+
+/** What targets print behind the matches. */
+const targetPattern = /^(\[goto\]|MARK .*|to:\S+.*|masq ports: \S+.*|random-fully|reject-with \S+|redir ports \S+.*)/
+
+/** Fills in the matches; answers the words that belong to the target. */
+function readExtra(extra: string, matches: Match[]): string {
+  let left = extra.trim()
+  while (left !== '' && !targetPattern.test(left)) {
+    const reader = readers.find(({ pattern }) => pattern.test(left))
+    const found = reader?.pattern.exec(left)
+    if (reader === undefined || !found) {
+      const [name = '', ...words] = left.split(' ')
+      matches.push({ kind: 'other', name, words })
+      return ''
+    }
+    const match = reader.read(found)
+    if (match !== undefined) matches.push(match)
+    left = left.slice(found[0].length).trimStart()
+  }
+  return left
+}
+
+function readTarget(name: string, words: string): Target {
+  if (name === 'ACCEPT' || name === 'DROP' || name === 'RETURN') return { kind: 'verdict', verdict: name }
+  if (words.startsWith('[goto]')) return { kind: 'goto', chain: name }
+  const mark = /^MARK (or|xor|and|set|xset) 0x([0-9a-f]+)(?:\/0x([0-9a-f]+))?/.exec(words)
+  if (name === 'MARK' && mark !== null)
+    return { kind: 'mark', mark: markOf(mark[1]!, Number.parseInt(mark[2]!, 16), mark[3]) }
+  if (name === 'MASQUERADE') {
+    const ports = /masq ports: (\S+)/.exec(words)?.[1]
+    return {
+      kind: 'masquerade',
+      ...(words.includes('random-fully') && { randomFully: true }),
+      ...(ports !== undefined && { toPorts: ports }),
+    }
+  }
+  const to = /^to:(\S+)/.exec(words)?.[1]
+  if (name === 'DNAT' && to !== undefined)
+    return {
+      kind: 'dnat',
+      to,
+      ...(/ random\b/.test(words) && { random: true }),
+      ...(words.includes('persistent') && { persistent: true }),
+    }
+  if (name === 'SNAT' && to !== undefined)
+    return {
+      kind: 'snat',
+      to,
+      ...(words.includes('random-fully') && { randomFully: true }),
+      ...(words.includes('persistent') && { persistent: true }),
+    }
+  if (name === 'REJECT')
+    return { kind: 'reject', with: /^reject-with (\S+)/.exec(words)?.[1] ?? 'icmp-port-unreachable' }
+  return { kind: 'other', name, words: words === '' ? [] : words.split(' ') }
+}
+
+/** The kernel's own form of each way to set a mark: (mark & ~mask) ^ value. */
+function markOf(
+  action: string,
+  value: number,
+  mask: string | undefined,
+): { readonly value: number; readonly mask: number } {
+  if (action === 'or') return { value, mask: value }
+  if (action === 'xor') return { value, mask: 0 }
+  if (action === 'and') return { value: 0, mask: ~value >>> 0 }
+  const bits = mask === undefined ? 0xffffffff : Number.parseInt(mask, 16)
+  return { value, mask: action === 'set' ? (bits | value) >>> 0 : bits }
+}
+
+function resolveTarget(rule: Rule, chains: ReadonlySet<string>): Rule {
+  const { target } = rule
+  if (target?.kind !== 'other' || !chains.has(target.name)) return rule
+  return { ...rule, target: { kind: 'jump', chain: target.name } }
+}
