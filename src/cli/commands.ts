@@ -21,6 +21,12 @@ export const groups = {
 
 export const commands: readonly Entry[] = [
   {
+    name: 'dns',
+    summary: "answer the cluster's names, configured by a Corefile",
+    group: 'parts',
+    load: async () => (await import('#cli/process/dns.ts')).dns,
+  },
+  {
     name: 'version',
     summary: 'print the versions of Fairway, of the Kubernetes API that it serves, and of Node',
     group: 'other',

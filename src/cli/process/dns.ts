@@ -1,0 +1,35 @@
+import { partCommand } from '#cli/part-command.ts'
+import { connect } from '#client/client.ts'
+import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { number, text } from '#daemon/flags.ts'
+import { run } from '#dns/main.ts'
+
+export const dns = partCommand({
+  name: 'dns',
+  summary: "answer the cluster's names, configured by a Corefile",
+  description:
+    'Does what CoreDNS does, with the same Corefile: plugins bind, cache, errors, forward, health, hosts, kubernetes,\n' +
+    'log, loadbalance, loop, prometheus, ready, reload and rewrite. It lists and watches services, endpointslices and\n' +
+    'namespaces (pods too where pod names are verified), and answers from memory while the API server is away.',
+  examples: [
+    'fairway dns --conf /etc/coredns/Corefile        # in a pod, with its service account',
+    'fairway dns --conf ./Corefile --kubeconfig ~/.kube/config --address 127.0.0.1',
+    'fairway dns --conf ./Corefile --threads 2       # answer UDP by batches on two cores',
+  ],
+  flags: {
+    conf: text({ help: 'the Corefile', placeholder: 'FILE', default: 'Corefile' }),
+    address: text({
+      help: 'where to listen, unless the Corefile has `bind`',
+      placeholder: 'ADDRESS',
+      default: '0.0.0.0',
+    }),
+    threads: number({
+      help: 'threads of their own that answer UDP; 0: the main thread does',
+      default: 0,
+      min: 0,
+      max: 64,
+    }),
+  },
+  run: ({ conf, address, threads, kubeconfig }, context) =>
+    run({ corefile: conf, address, threads, client: () => connect(loadKubeconfig(kubeconfig)) }, context),
+})
