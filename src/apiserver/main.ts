@@ -8,12 +8,13 @@ import { UserError } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { hostAt, parseCidr } from '#lib/cidr.ts'
 import { roleAuthorizer } from '#apiserver/auth/authorize.ts'
+import { tokenVerifierOf } from '#apiserver/auth/verify-token.ts'
+import { createTokenSigner } from '#pki/jwt.ts'
 import { bootstrap, keepItself, type Itself } from '#apiserver/bootstrap.ts'
 import { isOpenPath } from '#apiserver/documents/health.ts'
 import { extraOf } from '#apiserver/documents/extra.ts'
 import { Engine, type World } from '#apiserver/engine/engine.ts'
 import { objectsOf } from '#apiserver/engine/objects.ts'
-import type { VerifyToken } from '#apiserver/http/authenticate.ts'
 import { requestMetrics } from '#apiserver/http/metrics.ts'
 import type { AgentTrust } from '#apiserver/http/relay.ts'
 import { createDoor } from '#apiserver/http/server.ts'
@@ -22,6 +23,14 @@ import { kinds } from '#apiserver/kinds.ts'
 import { compactRegularly } from '#apiserver/store/compaction.ts'
 import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
 import { StoreError, type Store } from '#apiserver/store/store.ts'
+
+export type TokenOptions = {
+  /** PEM: tokens signed by any of them count */
+  readonly keys: readonly string[]
+  /** PEM: signs new ones */
+  readonly signingKey?: string | undefined
+  readonly issuer: string
+}
 
 export type ApiserverOptions = {
   readonly bindAddress: string
@@ -35,8 +44,8 @@ export type ApiserverOptions = {
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string | undefined }
   readonly agentTrust: AgentTrust
   readonly dataFile: string
-  readonly verifyToken?: VerifyToken | undefined
-  readonly signToken?: Setting['signToken'] | undefined
+  /** for service accounts' tokens; absent: none are taken */
+  readonly tokens?: TokenOptions | undefined
   /** told once, when requests are answered */
   onReady?(at: { readonly port: number }): void
 }
@@ -61,7 +70,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
       kinds({
         serviceClusterIpRanges: options.serviceClusterIpRanges,
         serviceNodePortRange: options.serviceNodePortRange,
-        ...(options.signToken === undefined ? {} : { signToken: options.signToken }),
+        ...signerOf(options.tokens),
         objects,
       }),
   )
@@ -72,7 +81,9 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     shutdown: () => (signal.aborted ? 'process is shutting down' : undefined),
   }
   const authorizer = roleAuthorizer()
-  const { verifyToken } = options
+  const { tokens } = options
+  const trust = tokens && { ...tokens, audiences: [tokens.issuer] }
+  const verifyToken = trust && tokenVerifierOf(trust, engine.objects, () => clock.now())
   const server = createDoor(
     {
       engine,
@@ -109,6 +120,12 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     server.close(() => resolve())
     closeAll(server)
   })
+}
+
+function signerOf(tokens: TokenOptions | undefined): Pick<Setting, 'signToken'> {
+  if (tokens?.signingKey === undefined) return {}
+  const sign = createTokenSigner(tokens.signingKey)
+  return { signToken: async (claims) => sign({ iss: tokens.issuer, ...claims }) }
 }
 
 function openStore({ dataFile }: ApiserverOptions, { clock }: PartContext): Store {

@@ -21,6 +21,12 @@ export const groups = {
 
 export const commands: readonly Entry[] = [
   {
+    name: 'apiserver',
+    summary: 'a Kubernetes API server',
+    group: 'parts',
+    load: async () => (await import('#cli/process/apiserver.ts')).command,
+  },
+  {
     name: 'dns',
     summary: "answer the cluster's names, configured by a Corefile",
     group: 'parts',

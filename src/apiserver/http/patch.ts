@@ -1,61 +1,94 @@
-// The four kinds of PATCH.
+// The kinds of PATCH: what the body says, and what it makes of an object (endpoints/handlers/patch.go).
 
+import { decodeValue } from '#api/decode.ts'
+import { invalid } from '#api/field-error.ts'
+import { goValue } from '#api/go-text.ts'
+import { parseJson, type Parsed } from '#api/json-text.ts'
 import type { ApiObject } from '#api/meta.ts'
-import { StatusError, unsupportedMediaType } from '#api/status.ts'
-import { parsePatchOptions, type PatchOptions } from '#apiserver/engine/options.ts'
-import type { Served } from '#apiserver/engine/served.ts'
-import type { Part } from '#apiserver/engine/update.ts'
+import { applyJsonPatch } from '#api/patch/json-patch.ts'
+import { applyMergePatch } from '#api/patch/merge-patch.ts'
+import type { JsonObject, Patched } from '#api/patch/patched.ts'
+import { applyStrategicPatch } from '#api/patch/strategic.ts'
+import { badRequest, invalid as invalidStatus, StatusError, unsupportedMediaType } from '#api/status.ts'
+import { parsePatchOptions, type FieldValidation, type PatchOptions } from '#apiserver/engine/options.ts'
 import type { ApiRequest } from '#apiserver/http/answer.ts'
-import { parseBody, type Expected } from '#apiserver/http/decode-body.ts'
+import { mediaTypeOf, type Expected } from '#apiserver/http/decode-body.ts'
 
 export type Patch = {
   readonly options: PatchOptions
+  /** server-side apply, which needs an object that has not to be there yet and keeps the record of fields itself */
   readonly isApply: boolean
-  /** The object with the patch. Throws StatusError. */
+  /** The object with the patch, decoded. Throws StatusError. */
   apply(old: ApiObject): ApiObject
-  /** An apply of what is not there yet. */
-  create(): ApiObject
 }
 
-const types = [
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-  'application/apply-patch+yaml',
-]
+const forms = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+} as const
+type Form = (typeof forms)[keyof typeof forms]
 
-export function patchOf(
-  request: ApiRequest,
-  _served: Served,
-  _part: Part,
-  _name: string,
-  _nowMs: () => number,
-  _warn: (text: string) => void,
-): Patch {
-  const type = (request.header('content-type') ?? '').split(';')[0]!.trim()
-  if (!types.includes(type)) throw new StatusError(unsupportedMediaType(types))
-  const isApply = type === 'application/apply-patch+yaml'
-  const options = parsePatchOptions(request.query, isApply)
-  const body = JSON.parse(new TextDecoder().decode(request.body)) as unknown
+export const isApplyRequest = (request: ApiRequest): boolean => formOf(request) === 'apply'
+
+function formOf(request: ApiRequest): Form {
+  const form = (forms as Readonly<Record<string, Form | undefined>>)[mediaTypeOf(request)]
+  if (form === undefined) throw new StatusError(unsupportedMediaType(Object.keys(forms)))
+  return form
+}
+
+/** Throws StatusError. */
+export function patchOf(request: ApiRequest, expected: Expected, warn: (text: string) => void): Patch {
+  const form = formOf(request)
+  const options = parsePatchOptions(request.query, form === 'apply')
+  const parsed = parsePatch(new TextDecoder().decode(request.body), form)
   return {
     options,
-    isApply,
-    apply: (old) => merge(old, body) as ApiObject,
-    create: () => body as ApiObject,
+    isApply: form === 'apply',
+    apply: (old) => patched(form, expected, old, parsed, options.fieldValidation, warn),
   }
 }
 
-function merge(old: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch
-  const result: Record<string, unknown> = typeof old === 'object' && old !== null ? { ...old } : {}
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key]
-    else result[key] = merge(result[key], value)
-  }
-  return result
+function parsePatch(text: string, form: Form): Parsed {
+  const parsed = parseJson(text)
+  if (parsed.kind === 'ok') return parsed.value
+  throw new StatusError(badRequest(form === 'strategic' ? parsed.message : `error decoding patch: ${parsed.message}`))
 }
 
-/** A patch of something else than the object itself: its Scale. */
-export function patchValue(request: ApiRequest, old: object, expected: Expected): ApiObject {
-  return (void parseBody, void expected, merge(old, JSON.parse(new TextDecoder().decode(request.body)))) as ApiObject
+function patched(
+  form: Form,
+  expected: Expected,
+  old: ApiObject,
+  { value: patch, problems }: Parsed,
+  validation: FieldValidation,
+  warn: (text: string) => void,
+): ApiObject {
+  const result = applyForm(form, expected, old as JsonObject, patch)
+  if (result.kind === 'status') throw new StatusError(result.status)
+  const refuse = (why: string) => {
+    const shown = form === 'strategic' ? goValue(patch) : JSON.stringify(result.value)
+    return new StatusError(invalidStatus({ group: '', kind: '' }, '', [invalid('patch', shown, why)]))
+  }
+  const decoded = decodeValue<ApiObject>(expected.type, result.value)
+  if (decoded.kind === 'error') throw refuse(decoded.message)
+  const found = [...problems, ...decoded.problems]
+  if (found.length > 0) {
+    if (validation === 'Strict') throw refuse(`strict decoding error: ${found.join(', ')}`)
+    if (validation === 'Warn') for (const problem of found) warn(problem)
+  }
+  return { ...decoded.object, apiVersion: expected.apiVersion, kind: expected.kind }
+}
+
+function applyForm(form: Form, expected: Expected, old: JsonObject, patch: unknown): Patched {
+  switch (form) {
+    case 'json':
+      return applyJsonPatch(old, patch)
+    case 'merge':
+      return applyMergePatch(old, patch)
+    case 'strategic':
+      return applyStrategicPatch(expected.type, old, patch)
+    case 'apply':
+      throw new Error('an apply is not a patch of values')
+  }
 }

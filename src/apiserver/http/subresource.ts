@@ -3,13 +3,13 @@
 import type { ApiObject } from '#api/meta.ts'
 import { invalid, methodNotAllowed, noSuchResource, StatusError } from '#api/status.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
-import { parsePatchOptions, parseWriteOptions } from '#apiserver/engine/options.ts'
+import { parseWriteOptions } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 import { updateObject } from '#apiserver/engine/update.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeBody } from '#apiserver/http/decode-body.ts'
 import { managerOf, trackWrites } from '#apiserver/http/manager.ts'
-import { patchValue } from '#apiserver/http/patch.ts'
+import { patchOf } from '#apiserver/http/patch.ts'
 import { answerGet, findObject, valueAnswer } from '#apiserver/http/read.ts'
 import { scaleOf, withScale, type Scale } from '#apiserver/http/scale.ts'
 import { answerPatch, answerUpdate, type WriteTarget } from '#apiserver/http/write.ts'
@@ -58,13 +58,13 @@ async function answerScale(
   }
   if (verb !== 'update' && verb !== 'patch') throw new StatusError(methodNotAllowed(served, verb))
   const warnings: string[] = []
-  const isApply = request.header('content-type')?.startsWith('application/apply-patch') ?? false
-  const options =
-    verb === 'patch' ? parsePatchOptions(request.query, isApply) : parseWriteOptions(request.query, 'UpdateOptions')
+  const warn = (text: string) => void warnings.push(text)
+  const patch = verb === 'patch' ? patchOf(request, scaleExpected, warn) : undefined
+  const options = patch?.options ?? parseWriteOptions(request.query, 'UpdateOptions')
   const scale = (old: ApiObject): Scale =>
-    (verb === 'update'
-      ? decodeBody(request, scaleExpected, options.fieldValidation, (text) => warnings.push(text))
-      : patchValue(request, scaleOf(old, paths), scaleExpected)) as Scale
+    (patch === undefined
+      ? decodeBody(request, scaleExpected, options.fieldValidation, warn)
+      : patch.apply(scaleOf(old, paths))) as Scale
   const outcome = await updateObject(engine, {
     served,
     namespace,
@@ -81,7 +81,7 @@ async function answerScale(
       hasStatus: served.kind.status !== undefined,
       nowMs: () => engine.world.nowMs(),
     }),
-    warn: (text) => warnings.push(text),
+    warn,
     produce: (old) => withScale(old, scale(old), paths),
   })
   return valueAnswer(request, scaleOf(outcome.object, paths), 200, warnings)

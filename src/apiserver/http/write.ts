@@ -11,7 +11,7 @@ import { keyIn, type Served } from '#apiserver/engine/served.ts'
 import { updateObject, type Part } from '#apiserver/engine/update.ts'
 import type { Outcome, Writing } from '#apiserver/engine/write.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
-import { decodeDeleteOptions, decodeObject } from '#apiserver/http/decode-body.ts'
+import { decodeDeleteOptions, decodeObject, expectedOf } from '#apiserver/http/decode-body.ts'
 import { managerOf, trackWrites } from '#apiserver/http/manager.ts'
 import { patchOf } from '#apiserver/http/patch.ts'
 import { listOptionsOf, objectAnswer, valueAnswer } from '#apiserver/http/read.ts'
@@ -112,27 +112,13 @@ async function isThere({ served, namespace, name }: WriteTarget): Promise<boolea
 }
 
 export async function answerPatch(target: WriteTarget): Promise<Answer> {
-  const { engine, request, served, name, namespace } = target
+  const { engine, request, served } = target
   const warnings = warningsOf()
-  const patch = patchOf(request, served, target.part, name, () => engine.world.nowMs(), warnings.add)
+  const patch = patchOf(request, expectedOf(served), warnings.add)
   const writing = writingOf(target, patch.options, warnings)
-  // An apply keeps the record of fields itself, as part of what it does.
-  const how: Writing = patch.isApply ? { ...writing, manage: (object) => object } : writing
-  if (patch.isApply && target.part === 'main' && !(await isThere(target))) {
-    const made = placed(target, patch.create())
-    if ((made.metadata?.name ?? '') !== name)
-      throw new StatusError(
-        badRequest(
-          `the name of the object (${made.metadata?.name ?? ''}) does not match the name on the URL (${name})`,
-        ),
-      )
-    const outcome = await createObject(engine, how, made)
-    return objectAnswer(engine, request, served, outcome, 201, warnings.texts)
-  }
   const produce = (old: ApiObject) => patch.apply(old)
   const outcome: Outcome = await updateObject(engine, {
-    ...how,
-    namespace,
+    ...writing,
     part: target.part,
     unconditional: true,
     produce,
