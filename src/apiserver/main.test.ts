@@ -1,0 +1,238 @@
+// The server as clients meet it: TLS, identities, both versions of HTTP, bodies, streams and relays to agents.
+import * as assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, request as httpsRequest, type RequestOptions } from 'node:https'
+import { connect as connectH2 } from 'node:http2'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { AddressInfo } from 'node:net'
+import { run } from '#apiserver/main.ts'
+import { systemClock } from '#daemon/clock.ts'
+import { silentLog } from '#daemon/log.ts'
+import { createRegistry } from '#daemon/metrics.ts'
+import { createAuthority, createKey, issueCertificate, type KeyPair } from '#pki/certificate.ts'
+import { createTokenSigner } from '#pki/jwt.ts'
+import { claimsOf } from '#pki/service-account-token.ts'
+
+const ca = createAuthority({ commonName: 'kubernetes' })
+const other = createAuthority({ commonName: 'kubernetes' })
+const issue = (authority: KeyPair, commonName: string, ...organizations: string[]) =>
+  issueCertificate(authority, { commonName, organizations, usages: ['client'] })
+const admin = issue(ca, 'admin', 'system:masters')
+const proxy = issue(ca, 'system:kube-proxy')
+const server = issueCertificate(ca, { commonName: 'kube-apiserver', usages: ['server'], ips: ['127.0.0.1'] })
+const tokenKey = createKey()
+const issuer = 'https://kubernetes.default.svc'
+
+const folder = mkdtempSync(join(tmpdir(), 'fairway-apiserver-'))
+const ending = new AbortController()
+let port = 0
+let running: Promise<void>
+
+before(async () => {
+  const ready = Promise.withResolvers<number>()
+  const context = { signal: ending.signal, log: silentLog, clock: systemClock, registry: createRegistry() }
+  const options = {
+    bindAddress: '127.0.0.1',
+    securePort: 0,
+    advertiseAddress: '192.0.2.1',
+    serviceClusterIpRanges: ['10.96.0.0/12'],
+    serviceNodePortRange: '30000-32767',
+    tls: { ...server, clientCa: ca.cert },
+    agentTrust: { ...admin, ca: ca.cert },
+    dataFile: join(folder, 'store.db'),
+    tokens: { keys: [tokenKey], signingKey: tokenKey, issuer },
+    onReady: (at: { port: number }) => ready.resolve(at.port),
+  }
+  running = run(options, context)
+  running.catch((error: unknown) => ready.reject(error as Error))
+  port = await ready.promise
+})
+after(async () => {
+  ending.abort()
+  await running
+  rmSync(folder, { recursive: true })
+})
+
+type Reply = { readonly code: number; readonly body: string; readonly headers: Record<string, unknown> }
+
+function ask(path: string, options: RequestOptions & { body?: string | Uint8Array } = {}): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const { body, ...rest } = options
+    const request = httpsRequest({ host: '127.0.0.1', port, path, ca: ca.cert, agent: false, ...rest }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => resolve({ code: response.statusCode!, body: text, headers: response.headers }))
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+const messageOf = ({ body }: Reply) => (JSON.parse(body) as { message: string }).message
+
+test('health and version for everyone, nothing else', async () => {
+  assert.deepEqual((await ask('/readyz')).body, 'ok')
+  assert.match((await ask('/livez?verbose')).body, /^\[\+\]ping ok\n[^]*livez check passed\n$/)
+  assert.equal((JSON.parse((await ask('/version')).body) as { minor: string }).minor, '36')
+  const refused = await ask('/api/v1/pods')
+  assert.deepEqual([refused.code, messageOf(refused)], [401, 'Unauthorized'])
+  assert.equal((await ask('/metrics')).code, 401)
+  const stranger = issue(other, 'admin', 'system:masters')
+  assert.equal((await ask('/api/v1/pods', stranger)).code, 401, 'a certificate of another authority')
+  await assert.rejects(ask('/readyz', { ca: other.cert }), /certificate/)
+})
+
+test('a certificate is a user, and a user may do what its roles say', async () => {
+  assert.equal((await ask('/api/v1/services', admin)).code, 200)
+  assert.equal((await ask('/api/v1/services', proxy)).code, 200)
+  const refused = await ask('/api/v1/namespaces/default/secrets', proxy)
+  assert.deepEqual(
+    [refused.code, messageOf(refused)],
+    [
+      403,
+      'secrets is forbidden: User "system:kube-proxy" cannot list resource "secrets" in API group "" in the namespace "default"',
+    ],
+  )
+  const path = await ask('/metrics', proxy)
+  assert.deepEqual(
+    [path.code, messageOf(path)],
+    [403, 'forbidden: User "system:kube-proxy" cannot get path "/metrics"'],
+  )
+  assert.match((await ask('/metrics', admin)).body, /apiserver_request_total\{verb="LIST",.*resource="services"/)
+})
+
+test('a token counts as long as its account is there', async () => {
+  const path = '/api/v1/namespaces/kube-system/serviceaccounts'
+  const made = await ask(path, { ...admin, method: 'POST', body: '{"metadata":{"name":"kube-dns"}}' })
+  const { uid } = (JSON.parse(made.body) as { metadata: { uid: string } }).metadata
+  const token = (id: string, minutes = 10) =>
+    createTokenSigner(tokenKey)(
+      claimsOf({
+        issuer,
+        audiences: [issuer],
+        namespace: 'kube-system',
+        serviceAccount: { name: 'kube-dns', uid: id },
+        issuedAtMs: Date.now() - 600_000,
+        expiresAtMs: Date.now() + minutes * 60_000,
+        id: 'x',
+      }),
+    )
+  const get = async (bearer: string) =>
+    (await ask('/api/v1/services', { headers: { authorization: `Bearer ${bearer}` } })).code
+  assert.equal(await get(token(uid)), 200)
+  assert.equal(await get(token('other')), 401)
+  assert.equal(await get(token(uid, -1)), 401)
+  assert.equal(await get('rubbish'), 401)
+  await ask(`${path}/kube-dns`, { ...admin, method: 'DELETE' })
+  assert.equal(await get(token(uid)), 401)
+})
+
+test('HTTP/2, and a watch on it', async () => {
+  const session = connectH2(`https://127.0.0.1:${port}`, { ca: ca.cert, cert: admin.cert, key: admin.key })
+  try {
+    const stream = session.request({ ':path': '/api/v1/namespaces?watch=true' })
+    const lines: string[] = []
+    const wanted = Promise.withResolvers<void>()
+    stream.setEncoding('utf8')
+    stream.on('data', (text: string) => {
+      lines.push(...text.trim().split('\n'))
+      if (lines.some((line) => line.includes('"new"'))) wanted.resolve()
+    })
+    await new Promise((resolve) => stream.once('response', resolve))
+    await ask('/api/v1/namespaces', { ...admin, method: 'POST', body: '{"metadata":{"name":"new"}}' })
+    await wanted.promise
+    assert.equal(lines.length, 5)
+  } finally {
+    session.destroy()
+  }
+})
+
+test('bodies: too large, not what they say', async () => {
+  const path = '/api/v1/namespaces/default/configmaps'
+  const post = (body: string | Uint8Array, headers: Record<string, string> = {}) =>
+    ask(path, { ...admin, method: 'POST', body, headers })
+  const large = await post(JSON.stringify({ metadata: { name: 'x' }, data: { a: 'x'.repeat(3 * 1024 * 1024) } }))
+  assert.deepEqual([large.code, messageOf(large)], [413, 'Request entity too large: limit is 3145728'])
+  assert.equal((await post('{', {})).code, 400)
+  assert.equal((await post('<a/>', { 'content-type': 'text/xml' })).code, 415)
+  assert.equal((await post('x', { 'content-encoding': 'gzip' })).code, 400)
+})
+
+test('log and exec go on to the agent of the node', async (context) => {
+  const agentPair = issueCertificate(ca, { commonName: 'system:node:n', usages: ['server'], ips: ['127.0.0.1'] })
+  const agent = createServer({ ...agentPair, ca: ca.cert, requestCert: true }, (request, response) =>
+    response.end(`log of ${request.url}`),
+  )
+  agent.on('upgrade', (request, socket) => {
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`,
+    )
+    socket.on('data', (data: Uint8Array) => socket.write(`echo ${String(data)}`))
+  })
+  await new Promise<void>((resolve) => agent.listen(0, '127.0.0.1', resolve))
+  context.after(() => {
+    agent.close()
+    agent.closeAllConnections()
+  })
+  const agentPort = (agent.address() as AddressInfo).port
+  const post = (path: string, object: object, method = 'POST') =>
+    ask(path, { ...admin, method, body: JSON.stringify(object) })
+  await post('/api/v1/nodes', { metadata: { name: 'n' } })
+  const status = {
+    addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+    daemonEndpoints: { kubeletEndpoint: { Port: agentPort } },
+  }
+  await post('/api/v1/nodes/n/status', { metadata: { name: 'n' }, status }, 'PUT')
+  const spec = { nodeName: 'n', containers: [{ name: 'c', image: 'i' }] }
+  const made = await post('/api/v1/namespaces/default/pods', { metadata: { name: 'p' }, spec })
+  assert.equal(made.code, 201, made.body)
+  const log = await ask('/api/v1/namespaces/default/pods/p/log?tailLines=3', admin)
+  assert.match(log.body, /^log of \/containerLogs\/default\/p\/c\?.*tailLines=3/)
+  const echoed = await new Promise<string>((resolve, reject) => {
+    const request = httpsRequest({
+      host: '127.0.0.1',
+      port,
+      path: '/api/v1/namespaces/default/pods/p/exec?command=sh&container=c&stdin=true&stdout=true',
+      method: 'POST',
+      ca: ca.cert,
+      ...admin,
+      headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1' },
+    })
+    request.on('upgrade', (_response, socket) => {
+      socket.write('hello')
+      socket.once('data', (data: Uint8Array) => {
+        socket.destroy()
+        resolve(String(data))
+      })
+    })
+    request.on('response', (response) => reject(new Error(`no upgrade: ${response.statusCode}`)))
+    request.on('error', reject)
+    request.end()
+  })
+  assert.equal(echoed, 'echo hello')
+  agent.close()
+  agent.closeAllConnections()
+  const gone = await ask('/api/v1/namespaces/default/pods/p/log', admin)
+  assert.equal(gone.code, 500)
+  assert.match(
+    messageOf(gone),
+    /^Get "https:\/\/127\.0\.0\.1:\d+\/containerLogs\/default\/p\/c": dial tcp 127\.0\.0\.1:\d+: connect: connection refused$/,
+  )
+})
+
+test('the Service kubernetes and its endpoints lead to the server', async () => {
+  const get = async (path: string) => JSON.parse((await ask(path, admin)).body)
+  const service = await get('/api/v1/namespaces/default/services/kubernetes')
+  assert.deepEqual(
+    [service.spec.clusterIP, service.spec.ports[0].port, service.spec.ports[0].targetPort],
+    ['10.96.0.1', 443, port],
+  )
+  const endpoints = await get('/api/v1/namespaces/default/endpoints/kubernetes')
+  assert.deepEqual(endpoints.subsets, [
+    { addresses: [{ ip: '192.0.2.1' }], ports: [{ name: 'https', port, protocol: 'TCP' }] },
+  ])
+  const slice = await get('/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes')
+  assert.deepEqual(slice.endpoints[0].addresses, ['192.0.2.1'])
+})
