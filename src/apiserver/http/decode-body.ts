@@ -5,6 +5,9 @@ import { decodeValue as decodeTyped } from '#api/decode.ts'
 import { quote } from '#api/go-text.ts'
 import type { ApiObject, DeleteOptions } from '#api/meta.ts'
 import { apiVersionOf } from '#api/resource.ts'
+import { decodeMessage } from '#api/protobuf/decode-message.ts'
+import { openEnvelope, protobufMediaType } from '#api/protobuf/envelope.ts'
+import { ok, type Result } from '#api/result.ts'
 import { badRequest, StatusError, unsupportedMediaType } from '#api/status.ts'
 import { parseJson, type Parsed } from '#api/json-text.ts'
 import { parseYaml } from '#api/yaml-text.ts'
@@ -89,20 +92,41 @@ export function decodeDeleteOptions(request: ApiRequest): DeleteOptions | undefi
   return decoded.object
 }
 
-export const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+export const bodyTypes = ['application/json', 'application/yaml', protobufMediaType]
 
 /** The body as plain data. Throws StatusError. */
 export function parseBody(request: ApiRequest, expected: Expected): Parsed {
   const type = mediaTypeOf(request)
   if (!bodyTypes.includes(type)) throw new StatusError(unsupportedMediaType(bodyTypes))
-  const text = decoder.decode(request.body)
-  const parsed = type === 'application/yaml' ? parseYaml(text) : parseJson(text)
+  const parsed = parseAs(type, request.body, expected)
   if (parsed.kind === 'ok') return parsed.value
   throw new StatusError(
     badRequest(
       `the object provided is unrecognized (must be of type ${expected.kind}): ${parsed.message} (${summary(request.body)})`,
     ),
   )
+}
+
+function parseAs(type: string, body: Uint8Array, expected: Expected): Result<Parsed> {
+  switch (type) {
+    case protobufMediaType:
+      return parseProtobuf(body, expected)
+    case 'application/yaml':
+      return parseYaml(decoder.decode(body))
+    default:
+      return parseJson(decoder.decode(body))
+  }
+}
+
+function parseProtobuf(body: Uint8Array, expected: Expected): Result<Parsed> {
+  const envelope = openEnvelope(body)
+  if (envelope.kind === 'error') return envelope
+  const { apiVersion, kind, raw } = envelope.value
+  // A message can be read only as what it is; another kind is refused by name.
+  const isOther = kind !== '' && kind !== expected.kind
+  const message = isOther ? ok({}) : decodeMessage(expected.type, raw)
+  if (message.kind === 'error') return message
+  return ok({ value: { ...message.value, ...(kind === '' ? {} : { apiVersion, kind }) }, problems: [] })
 }
 
 /** How a body begins: text where it may be JSON, else bytes. */
