@@ -1,0 +1,283 @@
+import * as assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { systemClock } from '#daemon/clock.ts'
+import { silentLog } from '#daemon/log.ts'
+import { mounts } from '#kernel/mount.ts'
+import { openRoute } from '#kernel/route/open-route.ts'
+import { withNetns } from '#kernel/netns.ts'
+import { planNetwork } from '#node/cni/network.ts'
+import type { ContainerConfig, ContainerStatus, SandboxConfig } from '#node/runtime.ts'
+import { openSandboxRuntime, type SandboxRuntime } from '#node/sandbox/open-runtime.ts'
+import { need } from '#test/need.ts'
+
+const skip = need({ root: true, programs: ['conmon', 'crun', 'python3', 'curl'] })
+const root = mkdtempSync(join(tmpdir(), 'fairway-sandbox-'))
+const hosts = join(root, 'hosts')
+writeFileSync(hosts, '127.0.0.1 localhost web\n')
+const runFolder = `/run/fairway-test-${process.pid}`
+after(async () => {
+  if (!skip) {
+    const runtime = await open()
+    for (const { id } of runtime.listPodSandboxes()) await runtime.removePodSandbox(id)
+  }
+  rmSync(root, { recursive: true, force: true })
+})
+
+async function open(): Promise<SandboxRuntime> {
+  const runtime = await openSandboxRuntime({
+    stateFolder: join(root, 'state'),
+    runFolder,
+    secretFolders: [],
+    clock: systemClock,
+    log: silentLog,
+  })
+  runtime.setNetwork(planNetwork(['10.244.9.0/24'], { hairpin: 'hairpin-veth', mtu: 1500 })!)
+  return runtime
+}
+
+const sandboxConfig = (name: string, part: Partial<SandboxConfig> = {}): SandboxConfig => ({
+  metadata: { name, namespace: 'default', uid: name, attempt: 0 },
+  hostname: name,
+  dns: { servers: ['10.96.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
+  portMappings: [],
+  logDirectory: join(root, 'logs', name),
+  hostNetwork: false,
+  hostPid: false,
+  hostIpc: false,
+  sysctls: {},
+  labels: {},
+  annotations: {},
+  ...part,
+})
+
+const containerConfig = (command: readonly string[], part: Partial<ContainerConfig> = {}): ContainerConfig => ({
+  metadata: { name: 'main', attempt: 0 },
+  image: 'python:3.7',
+  imageRef: '',
+  command,
+  args: [],
+  workingDir: '',
+  env: [],
+  mounts: [{ containerPath: '/etc/hosts', hostPath: hosts, readOnly: false, propagation: 'private' }],
+  logPath: 'main/0.log',
+  stdin: false,
+  stdinOnce: false,
+  tty: false,
+  security: {
+    privileged: false,
+    supplementalGroups: [],
+    addCapabilities: [],
+    dropCapabilities: [],
+    readOnlyRoot: false,
+    noNewPrivileges: false,
+  },
+  labels: {},
+  annotations: {},
+  ...part,
+})
+
+async function run(runtime: SandboxRuntime, sandbox: string, config: ContainerConfig): Promise<string> {
+  const id = await runtime.createContainer(sandbox, config)
+  await runtime.startContainer(id)
+  return id
+}
+
+async function until<T>(look: () => T | undefined | false): Promise<T> {
+  for (
+    const start = systemClock.monotonicMs();
+    systemClock.monotonicMs() < start + 30_000;
+    await systemClock.sleep(10)
+  ) {
+    const seen = look()
+    if (seen) return seen
+  }
+  throw new Error('did not happen within 30 s')
+}
+const exited = (runtime: SandboxRuntime, id: string): Promise<ContainerStatus> =>
+  until(() => {
+    const status = runtime.containerStatus(id)
+    return status?.state === 'exited' && status
+  })
+const logOf = (status: ContainerStatus) =>
+  readFileSync(status.logPath, 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ').slice(1).join(' '))
+    .join('\n')
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** Everything that a pod may leave behind. */
+function traces() {
+  using route = openRoute()
+  return {
+    links: route.links().filter(({ name }) => name.startsWith('veth')).length,
+    pins: existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith('cni-')).length : 0,
+    mounts: mounts().filter(({ target }) => target.startsWith(`${runFolder}/`)).length,
+    crun: readdirSync(`${runFolder}/crun`).length,
+    processes: readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`${runFolder}/`))
+      .length,
+    leases: readdirSync(join(root, 'state/leases')).flatMap((net) =>
+      readdirSync(join(root, 'state/leases', net)).filter((name) => name.startsWith('10.')),
+    ).length,
+  }
+}
+const nothing = { links: 0, pins: 0, mounts: 0, crun: 0, processes: 0, leases: 0 }
+
+test('a pod runs, is seen from the node, and leaves nothing behind', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('web'))
+  const { ips, netns } = runtime.podSandboxStatus(sandbox)!
+  assert.deepEqual(ips, ['10.244.9.2'])
+  const script = 'echo "<p>$(hostname)</p>" > index.html; exec python -m http.server 80'
+  const id = await run(runtime, sandbox, containerConfig(['sh', '-c', script], { workingDir: '/tmp/site' }))
+  const answer = await until(() => curl('http://10.244.9.2/'))
+  assert.equal(answer, '<p>web</p>\n')
+
+  const [port] = readdirSync('/sys/devices/virtual/net').includes('cni0') ? ['cni0'] : []
+  if (port) assert.ok(existsSync('/sys/devices/virtual/net/cni0/brif'))
+  using route = openRoute()
+  assert.deepEqual(
+    route.links().flatMap((link) => (link.name.startsWith('veth') ? [link.port?.hairpin] : [])),
+    [true],
+  )
+  using inside = openRoute(netns)
+  assert.deepEqual(
+    inside.routes({ family: 4 }).map(({ destination, via }) => [destination, via]),
+    [
+      ['default', '10.244.9.1'],
+      ['10.244.9.0/24', undefined],
+    ],
+  )
+
+  const { exitCode, stdout } = await runtime.execSync(id, ['cat', '/etc/resolv.conf', '/etc/hostname'], 5000)
+  assert.equal(exitCode, 0)
+  assert.equal(
+    Buffer.from(stdout).toString(),
+    'search default.svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:5\nweb\n',
+  )
+  const hidden = await runtime.execSync(id, ['sh', '-c', `ls /root /home /tmp /run; cat /etc/shadow; ps ax`], 5000)
+  assert.doesNotMatch(Buffer.from(hidden.stdout).toString(), /fairway|crun|\$6\$|node /)
+  await assert.rejects(runtime.execSync(id, ['sleep', '5'], 100), /timed out after 0.1s/)
+  assert.equal((await runtime.execSync(id, ['sh', '-c', 'exit 7'], 5000)).exitCode, 7)
+
+  await runtime.stopPodSandbox(sandbox)
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), nothing)
+  assert.equal(runtime.listContainers().length, 0)
+})
+
+test('exit codes, logs of both streams, a command that is not there', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('codes'))
+  const id = await run(runtime, sandbox, containerConfig(['sh', '-c', 'echo out; echo err >&2; printf tail; exit 3']))
+  const status = await exited(runtime, id)
+  assert.equal(status.exitCode, 3)
+  assert.equal(status.reason, 'Error')
+  assert.ok(status.startedAt! <= status.finishedAt!)
+  assert.deepEqual(logOf(status).split('\n').toSorted(), ['', 'stderr F err', 'stdout F out', 'stdout P tail'])
+  await assert.rejects(
+    run(runtime, sandbox, containerConfig(['/no/such/program'], { metadata: { name: 'bad', attempt: 0 } })),
+    /no\/such\/program/,
+  )
+  const again = await runtime.pullImage('mysql', true)
+  assert.match(again.note!, /root file system/)
+  await assert.rejects(runtime.pullImage('mysql', false), /give the container a command/)
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), nothing)
+})
+
+test('stopping: the signal first, then the kill; a shorter time hastens', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('stop'))
+  const polite = await run(
+    runtime,
+    sandbox,
+    containerConfig(['sh', '-c', 'trap "exit 5" TERM; echo up; while :; do sleep 0.02; done']),
+  )
+  await until(() => logOf(runtime.containerStatus(polite)!).includes('up'))
+  await runtime.stopContainer(polite, 20_000)
+  assert.equal(runtime.containerStatus(polite)!.exitCode, 5)
+  const deaf = await run(
+    runtime,
+    sandbox,
+    containerConfig(['sleep', '1000'], { metadata: { name: 'deaf', attempt: 0 } }),
+  )
+  const slow = runtime.stopContainer(deaf, 60_000)
+  await runtime.stopContainer(deaf, 50)
+  await slow
+  assert.equal(runtime.containerStatus(deaf)!.exitCode, 137)
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), nothing)
+})
+
+test('another agent finds pods again: running, ended meanwhile, and killed with their watcher', { skip }, async () => {
+  const first = await open()
+  const sandbox = await first.runPodSandbox(sandboxConfig('again'))
+  const running = await run(first, sandbox, containerConfig(['sleep', '1000']))
+  const ending = await run(
+    first,
+    sandbox,
+    containerConfig(['sh', '-c', 'sleep 0.3; exit 4'], { metadata: { name: 'b', attempt: 2 } }),
+  )
+  const lost = await run(first, sandbox, containerConfig(['sleep', '1000'], { metadata: { name: 'c', attempt: 0 } }))
+  process.kill(Number(readFileSync(`${runFolder}/containers/${lost}/conmon.pid`, 'utf8')), 'SIGKILL')
+
+  const second = await open()
+  assert.deepEqual(second.podSandboxStatus(sandbox)!.ips, ['10.244.9.5'])
+  assert.equal(second.containerStatus(running)!.state, 'running')
+  assert.equal((await exited(second, ending)).exitCode, 4)
+  assert.equal(second.containerStatus(ending)!.metadata.attempt, 2)
+  const end = await exited(second, lost)
+  assert.deepEqual([end.exitCode, end.reason], [255, 'Unknown'])
+  assert.equal(
+    (await second.execSync(running, ['hostname'], 5000)).stdout.toString(),
+    Buffer.from('again\n').toString(),
+  )
+  await second.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), nothing)
+})
+
+test('a pod on the host network', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('host', { hostNetwork: true }))
+  assert.deepEqual(runtime.podSandboxStatus(sandbox)!.ips, [])
+  const id = await run(runtime, sandbox, containerConfig(['ls', '/sys/class/net']))
+  assert.match(logOf(await exited(runtime, id)), /cni0/)
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), nothing)
+})
+
+test('built-in images', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('hostnames-1'))
+  const [ip] = runtime.podSandboxStatus(sandbox)!.ips
+  const { note } = await runtime.pullImage('k8s.gcr.io/serve_hostname', false)
+  assert.match(note!, /not pulled: its built-in stand-in runs/)
+  await run(runtime, sandbox, containerConfig([], { image: 'k8s.gcr.io/serve_hostname' }))
+  await run(runtime, sandbox, containerConfig([], { image: 'nginx:1.7.9', metadata: { name: 'nginx', attempt: 0 } }))
+  assert.equal(await until(() => curl(`http://${ip}:9376`)), 'hostnames-1')
+  assert.match(await until(() => curl(`http://${ip}`)), /Welcome to nginx!/)
+  assert.match(await until(() => curl('-k', `https://${ip}`)), /Welcome to nginx!/)
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), nothing)
+})
+
+const curl = (...words: string[]): string | undefined => {
+  try {
+    return withNetns(undefined, () =>
+      execFileSync('curl', ['-s', '-m', '2', '--noproxy', '*', ...words], { encoding: 'utf8' }),
+    )
+  } catch {
+    return undefined
+  }
+}
