@@ -1,6 +1,6 @@
 // Runs the tests: `npm test [-- PATTERN...]`. Pure tests first, side by side; then those that need the kernel
 // (x.netns.test.ts and test/cluster/), one after the other, inside a network namespace that has no way out and a
-// mount namespace with its own /run, so that nothing of theirs can reach or outlive this machine's own.
+// mount namespace with its own /run and /sys, so that nothing of theirs can reach or outlive this machine's own.
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 
@@ -53,7 +53,8 @@ function run(before: readonly string[], files: readonly string[], concurrency: n
 }
 
 function outer(): string[] {
-  const inside = 'mount -t tmpfs tmpfs /run && mkdir -p /run/netns /run/lock && exec "$@"'
+  const own = 'mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /sys/fs/cgroup && mount -t tmpfs tmpfs /run'
+  const inside = `${own} && mkdir -p /run/netns /run/lock && exec "$@"`
   return [
     'unshare',
     '--net',
