@@ -11,19 +11,17 @@ export type OwnFiles = {
   readonly server: KeyPair
   readonly agentClient: KeyPair
   readonly tokenKey: string
-  /** path */
-  readonly kubeconfig: string
+  /** Writes a kubeconfig for `https://HOST:PORT`, and answers its path. */
+  writeKubeconfig(url: string): string
 }
 export type OwnFilesOptions = {
   readonly folder: string
-  /** how clients on this machine reach the server: `https://HOST:PORT` */
-  readonly url: string
   /** addresses and names that the server's certificate is for */
   readonly ips: readonly string[]
   readonly dnsNames: readonly string[]
 }
 
-export function ownFiles({ folder, url, ips, dnsNames }: OwnFilesOptions): OwnFiles {
+export function ownFiles({ folder, ips, dnsNames }: OwnFilesOptions): OwnFiles {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const at = (name: string) => join(folder, name)
   const ca = keep(at('ca'), () => createAuthority({ commonName: 'kubernetes' }))
@@ -35,9 +33,11 @@ export function ownFiles({ folder, url, ips, dnsNames }: OwnFilesOptions): OwnFi
     usages: ['client'],
   })
   const tokenKey = keepText(at('service-account.key'), createKey)
-  const kubeconfig = at('kubeconfig')
-  writeFileSync(kubeconfig, renderKubeconfig(url, ca), { mode: 0o600 })
-  return { ca: ca.cert, server, agentClient, tokenKey, kubeconfig }
+  const writeKubeconfig = (url: string) => {
+    writeFileSync(at('kubeconfig'), renderKubeconfig(url, ca), { mode: 0o600 })
+    return at('kubeconfig')
+  }
+  return { ca: ca.cert, server, agentClient, tokenKey, writeKubeconfig }
 }
 
 function keep(path: string, make: () => Authority): Authority {

@@ -15,7 +15,7 @@ import { endInTime, logFlags } from '#cli/part-command.ts'
 import { hostAt, parseCidr } from '#lib/cidr.ts'
 import { isValidIp } from '#lib/ip.ts'
 import { run, type ApiserverOptions } from '#apiserver/main.ts'
-import { ownFiles } from '#apiserver/own-files.ts'
+import { ownFiles, type OwnFiles } from '#apiserver/own-files.ts'
 import { parsePortBounds } from '#apiserver/allocate/port-range.ts'
 
 const flags = {
@@ -64,18 +64,20 @@ export const command = defineCommand({
   flags,
   async run(options, rest, { signal, stderr }) {
     takesNone('apiserver', rest)
-    const { server, kubeconfig } = serverOptions(options)
+    const { server, own } = serverOptions(options)
     const { logFormat: format, v: level } = options
     const log = createLogger({ format, level, write: (line) => void stderr.write(line) })
     const context = { signal, log, clock: systemClock, registry: createRegistry() }
     const onReady = ({ port }: { readonly port: number }) => {
-      if (kubeconfig !== undefined) stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${kubeconfig}\n`)
+      if (own === undefined) return
+      const kubeconfig = own.writeKubeconfig(`https://${inUrl(localAddress(options.bindAddress))}:${port}`)
+      stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${kubeconfig}\n`)
     }
     return endInTime(run({ ...server, onReady }, context), context)
   },
 })
 
-function serverOptions(options: OptionsOf<typeof flags>): { server: ApiserverOptions; kubeconfig: string | undefined } {
+function serverOptions(options: OptionsOf<typeof flags>): { server: ApiserverOptions; own: OwnFiles | undefined } {
   const { bindAddress, securePort, serviceClusterIpRange, serviceNodePortRange, dataFile } = options
   checkRanges(serviceClusterIpRange, serviceNodePortRange)
   const advertiseAddress = options.advertiseAddress ?? reachable(bindAddress)
@@ -85,7 +87,7 @@ function serverOptions(options: OptionsOf<typeof flags>): { server: ApiserverOpt
   const tokenKey = own?.tokenKey ?? read(options.serviceAccountSigningKeyFile)
   const keys = [...options.serviceAccountKeyFile.map((path) => readRequired(path)), ...(tokenKey ? [tokenKey] : [])]
   return {
-    kubeconfig: own?.kubeconfig,
+    own,
     server: {
       bindAddress,
       securePort,
@@ -109,13 +111,11 @@ function serverOptions(options: OptionsOf<typeof flags>): { server: ApiserverOpt
 }
 
 function makeOwn(options: OptionsOf<typeof flags>, advertiseAddress: string) {
-  const { securePort, bindAddress, serviceClusterIpRange } = options
-  const local = bindAddress === '0.0.0.0' || bindAddress === '::' ? '127.0.0.1' : bindAddress
+  const { bindAddress, serviceClusterIpRange } = options
   const serviceIp = hostAt(parseCidr(serviceClusterIpRange[0]!)!, 1)
   return ownFiles({
     folder: options.certDir ?? dirname(options.dataFile),
-    url: `https://${local.includes(':') ? `[${local}]` : local}:${securePort}`,
-    ips: [...new Set(['127.0.0.1', '::1', advertiseAddress, local, serviceIp])],
+    ips: [...new Set(['127.0.0.1', '::1', advertiseAddress, localAddress(bindAddress), serviceIp])],
     dnsNames: [
       'localhost',
       'kubernetes',
@@ -125,6 +125,10 @@ function makeOwn(options: OptionsOf<typeof flags>, advertiseAddress: string) {
     ],
   })
 }
+
+/** How programs on this machine reach a bind address. */
+const localAddress = (bind: string) => (bind === '0.0.0.0' || bind === '::' ? '127.0.0.1' : bind)
+const inUrl = (address: string) => (address.includes(':') ? `[${address}]` : address)
 
 function checkRanges(cidrs: readonly string[], ports: string): void {
   const wrong = cidrs.find((cidr) => parseCidr(cidr) === undefined)
