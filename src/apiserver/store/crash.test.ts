@@ -97,8 +97,8 @@ test(
       import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
       import { systemClock } from '#daemon/clock.ts'
       const store = openSqliteStore({ path: process.argv[1], clock: systemClock })
-      for (const { key } of (await store.list('k/')).items) console.log('stored ' + key)
-      process.exit(0)
+      const lines = (await store.list('k/')).items.map(({ key }) => 'stored ' + key + '\\n')
+      process.stdout.write(lines.join(''), () => process.exit(0))
     `
     const inside = `
       mount -t tmpfs -o size=2m tmpfs "$FOLDER" || exit 1
