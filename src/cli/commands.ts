@@ -21,6 +21,42 @@ export const groups = {
 
 export const commands: readonly Entry[] = [
   {
+    name: 'up',
+    summary: 'a whole cluster on this machine, in seconds',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/up.ts')).up,
+  },
+  {
+    name: 'status',
+    summary: 'what runs in a cluster, what it costs, and what is unwell',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/status.ts')).status,
+  },
+  {
+    name: 'curl',
+    summary: 'send an HTTP request from a pod, a node, or from outside the cluster',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/curl.ts')).curl,
+  },
+  {
+    name: 'exec',
+    summary: 'run a command in a pod, on a node, at the client or on the router',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/exec.ts')).exec,
+  },
+  {
+    name: 'logs',
+    summary: "show a part's log",
+    group: 'cluster',
+    load: async () => (await import('#cli/command/logs.ts')).logs,
+  },
+  {
+    name: 'down',
+    summary: 'remove a cluster and everything that belongs to it',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/down.ts')).down,
+  },
+  {
     name: 'apiserver',
     summary: 'a Kubernetes API server',
     group: 'parts',
@@ -31,6 +67,12 @@ export const commands: readonly Entry[] = [
     summary: "answer the cluster's names, configured by a Corefile",
     group: 'parts',
     load: async () => (await import('#cli/process/dns.ts')).dns,
+  },
+  {
+    name: 'proxy',
+    summary: "write the cluster's Services into this node's kernel",
+    group: 'parts',
+    load: async () => (await import('#cli/process/proxy.ts')).proxy,
   },
   {
     name: 'version',

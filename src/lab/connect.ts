@@ -24,11 +24,17 @@ export type NameService = {
   /** As in resolv.conf. */
   readonly search: readonly string[]
   readonly ndots: number
+  /** As in /etc/hosts: known without asking. */
+  readonly hosts: ReadonlyMap<string, string>
 }
 
 /** The first address of a name, asked from that namespace; throws the resolver's error (`ENOTFOUND`, `ETIMEOUT`). */
 export async function resolveFrom(netns: string | undefined, name: string, service: NameService): Promise<string> {
   if (isIP(name) !== 0) return name
+  const known = service.hosts.get(name)
+  if (known !== undefined) return known
+  if (service.servers.length === 0)
+    throw Object.assign(new Error(`nobody to ask for the name ${name} here: give an address`), { code: 'ENOTFOUND' })
   let failure: unknown
   for (const candidate of candidates(name, service)) {
     const resolver = new Resolver({ timeout: 2000, tries: 1 })
@@ -45,8 +51,20 @@ export async function resolveFrom(netns: string | undefined, name: string, servi
   throw failure
 }
 
+/** What a name is another name of, asked from that namespace; undefined where it is none. */
+export async function resolveAliasFrom(
+  netns: string | undefined,
+  name: string,
+  { servers }: NameService,
+): Promise<string | undefined> {
+  const resolver = new Resolver({ timeout: 2000, tries: 1 })
+  resolver.setServers([...servers])
+  const [alias] = await withNetns(netns, () => resolver.resolveCname(name))
+  return alias
+}
+
 /** What a resolver asks for a name, in its order: resolv.conf(5). */
-export function candidates(name: string, { search, ndots }: NameService): readonly string[] {
+export function candidates(name: string, { search, ndots }: Pick<NameService, 'search' | 'ndots'>): readonly string[] {
   if (name.endsWith('.')) return [name]
   const searched = search.map((domain) => `${name}.${domain}`)
   return name.split('.').length - 1 >= ndots ? [name, ...searched] : [...searched, name]

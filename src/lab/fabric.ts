@@ -30,8 +30,16 @@ const nodeSysctls = {
 
 export const fabricExists = (plan: ClusterPlan): boolean => existsSync(marker(plan))
 
+export type FabricOptions = {
+  /** Called as soon as a host can be lived in, while the rest is still being made. */
+  onHost?(host: Host): void
+  /** Where `ip netns` looks for names. */
+  readonly netnsFolder?: string
+}
+
 /** Makes all of it anew; what a broken attempt left is removed first. */
-export function makeFabric(plan: ClusterPlan, netnsFolder = defaultRoots.netns): void {
+export function makeFabric(plan: ClusterPlan, options: FabricOptions = {}): void {
+  const { onHost, netnsFolder = defaultRoots.netns } = options
   removeFabric(plan, netnsFolder)
   const { runtime } = plan.paths
   explaining('a file system in memory', () => {
@@ -48,8 +56,11 @@ export function makeFabric(plan: ClusterPlan, netnsFolder = defaultRoots.netns):
     explaining('bridges', () => router.addBridge({ name, up: true, multicastSnooping: false }))
     router.addAddress({ link: name, cidr: `${gateway}/${prefix}` })
   }
-  for (const host of plan.hosts) makeHost(router, host, segmentOf(plan, host))
   makeUplink(router, plan)
+  for (const host of plan.hosts) {
+    makeHost(router, host, segmentOf(plan, host))
+    onHost?.(host)
+  }
   mkdirSync(netnsFolder, { recursive: true })
   for (const { target, link } of netnsLinks(plan, netnsFolder)) symlinkSync(target, link)
   writeFileSync(marker(plan), '')

@@ -1,0 +1,152 @@
+// effect: makes a cluster
+import { clusterFlags } from '#cli/command/cluster-flags.ts'
+import { systemClock } from '#daemon/clock.ts'
+import { type CommandContext, defineCommand, takesNone } from '#daemon/command.ts'
+import { UserError } from '#daemon/error.ts'
+import { choice, duration, list, number, type OptionsOf, text, toggle } from '#daemon/flags.ts'
+import { listClusters, loadCluster } from '#lab/cluster-file.ts'
+import { lockCluster } from '#lab/lock.ts'
+import { checkFeatures, checkPackages, checkPlatform, checkRoutes, kubectlPackage, nextLan } from '#lab/machine.ts'
+import { installPackages, isOnPath, loadModules, observeMachine, observePlatform } from '#lab/observe-machine.ts'
+import { checkOptions, type ClusterOptions, defaultOptions } from '#lab/options.ts'
+import { type ClusterPlan, planCluster } from '#lab/plan.ts'
+import { createProgress, type Progress, renderPhases } from '#lab/progress.ts'
+import { readManifests } from '#lab/read-manifests.ts'
+import { renderKubeconfigLine, renderNodes, renderProof, renderServices } from '#lab/report.ts'
+import { up as bootCluster, type UpResult } from '#lab/up.ts'
+
+const flags = {
+  filename: list({
+    help: 'file, folder or - with objects to apply',
+    short: 'f',
+    placeholder: 'FILE',
+    split: false,
+  }),
+  ...clusterFlags,
+  nodes: number({ help: 'how many nodes', default: defaultOptions.nodes, min: 1, max: 10 }),
+  proxyMode: choice(['iptables'], { help: 'how Services become kernel rules', default: defaultOptions.proxyMode }),
+  podCidr: text({ help: 'addresses of pods', default: defaultOptions.podCidr, placeholder: 'CIDR' }),
+  serviceCidr: text({ help: 'addresses of Services', default: defaultOptions.serviceCidr, placeholder: 'CIDR' }),
+  serviceNodePortRange: text({
+    help: 'ports for NodePorts',
+    default: defaultOptions.serviceNodePortRange,
+    placeholder: 'FIRST-LAST',
+  }),
+  clusterDomain: text({ help: 'the domain of Services', default: defaultOptions.clusterDomain, placeholder: 'NAME' }),
+  hairpinMode: choice(['hairpin-veth', 'none'], {
+    help: 'how a pod reaches itself through its Service',
+    default: defaultOptions.hairpinMode,
+  }),
+  lanCidr: text({
+    help: "the nodes' network, a /24; without it the first of 10.168.0.0/24, 10.168.1.0/24 ... without a cluster",
+    placeholder: 'CIDR',
+  }),
+  wait: duration({ help: 'how long pods and Services may take to become ready; 0: do not wait', default: '60s' }),
+  install: toggle({ help: 'install Debian packages that are missing', default: true }),
+  loadModules: toggle({ help: 'load kernel modules that are missing' }),
+  timings: toggle({ help: 'show how long each step took' }),
+}
+
+export const up = defineCommand({
+  name: 'up',
+  summary: 'a whole cluster on this machine, in seconds',
+  usage: '[-f FILE] [flags]',
+  description:
+    'Boots a control plane and nodes, each in namespaces of its own; applies the files, waits until their pods and\n' +
+    'Services are ready, and tries every Service from inside a pod and from outside. A cluster that runs already is\n' +
+    'left as it is, and mended where something of it is missing.',
+  examples: [
+    'fairway up -f examples/hostnames.yaml',
+    'fairway up --nodes 1 --name small',
+    'fairway up --service-node-port-range 1-65535      # as the NodePorts 8080 and 443 need it',
+  ],
+  flags,
+  async run(options, rest, context) {
+    takesNone('up', rest)
+    checkPlatform(observePlatform())
+    const manifests = readManifests(options.filename)
+    const plan = planOf(options)
+    const progress = createProgress(context.stderr, systemClock)
+    using _lock = lockCluster(plan.options.name)
+    const existing = loadCluster(plan.options.name)
+    if (existing) checkSame(existing.options, plan.options)
+    await prepareMachine(plan, options, progress, context)
+    const settings = { manifests, waitMs: options.wait, isNew: existing === undefined }
+    try {
+      const result = await bootCluster(plan, settings, progress, context.signal)
+      progress.end()
+      return print(plan, result, options.timings ? progress : undefined, context)
+    } finally {
+      progress.end()
+    }
+  },
+})
+
+type Options = OptionsOf<typeof flags>
+
+function planOf(options: Options): ClusterPlan {
+  const { name, nodes, proxyMode, podCidr, serviceCidr, serviceNodePortRange, clusterDomain, hairpinMode } = options
+  const others = listClusters()
+    .filter((other) => other !== name)
+    .map((other) => loadCluster(other)!.options.lanCidr)
+  const lanCidr = options.lanCidr ?? loadCluster(name)?.options.lanCidr ?? nextLan(others)
+  const wanted = {
+    name,
+    nodes,
+    proxyMode,
+    podCidr,
+    serviceCidr,
+    serviceNodePortRange,
+    clusterDomain,
+    hairpinMode,
+    lanCidr,
+  }
+  return planCluster(checkOptions(wanted))
+}
+
+/** What a running cluster was made with cannot be changed under it. */
+function checkSame(existing: ClusterOptions, wanted: ClusterOptions): void {
+  const keys = Object.keys(wanted) as (keyof ClusterOptions)[]
+  const different = keys.filter((key) => existing[key] !== wanted[key])
+  if (different.length === 0) return
+  const list = different.map((key) => `${key} ${existing[key]} and not ${wanted[key]}`).join(', ')
+  throw new UserError(`the cluster "${existing.name}" is there already, with ${list}`, {
+    code: 'OtherOptions',
+    remedy: `remove it first (fairway down --name ${existing.name}), or make another one with --name`,
+  })
+}
+
+async function prepareMachine(
+  plan: ClusterPlan,
+  { install, loadModules: mayLoad }: Options,
+  progress: Progress,
+  { signal }: CommandContext,
+): Promise<void> {
+  const machine = observeMachine()
+  checkRoutes(machine, plan.options, plan.uplink.link)
+  const packages = checkPackages(machine, install)
+  if (packages.length > 0) {
+    progress.say(`installing ${packages.join(', ')} (--no-install refuses)`)
+    await progress.step('packages installed', () => installPackages(packages, signal))
+  }
+  const modules = checkFeatures(machine, mayLoad)
+  if (modules.length > 0) await progress.step('kernel modules loaded', () => loadModules(modules, signal))
+}
+
+function print(
+  plan: ClusterPlan,
+  { observed, services, proven }: UpResult,
+  timed: Progress | undefined,
+  { stdout }: CommandContext,
+): number {
+  const parts = [
+    renderKubeconfigLine(plan),
+    renderNodes(observed),
+    ...(services.length === 0 ? [] : [renderServices(services, observed)]),
+    ...(proven.length === 0 ? [] : [renderProof(proven)]),
+    ...(timed === undefined ? [] : [renderPhases(timed.phases)]),
+    ...(isOnPath('kubectl') ? [] : [`kubectl is not installed: apt-get install -y ${kubectlPackage}\n`]),
+  ]
+  stdout.write(parts.join('\n'))
+  return proven.every(({ ok }) => ok) ? 0 : 1
+}

@@ -1,0 +1,35 @@
+// effect: files of the clusters of this machine
+// Which clusters there are, and with which options each was made.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { UserError } from '#daemon/error.ts'
+import type { ClusterOptions } from '#lab/options.ts'
+import { type ClusterPlan, defaultRoots, planCluster, planPaths } from '#lab/plan.ts'
+
+export function saveCluster({ options, paths }: ClusterPlan): void {
+  mkdirSync(paths.state, { recursive: true, mode: 0o755 })
+  mkdirSync(paths.logs, { recursive: true })
+  writeFileSync(`${paths.cluster}.new`, `${JSON.stringify(options, undefined, 2)}\n`)
+  renameSync(`${paths.cluster}.new`, paths.cluster)
+}
+
+/** Undefined where there is no cluster of that name. */
+export function loadCluster(name: string): ClusterPlan | undefined {
+  const { cluster } = planPaths(name)
+  if (!existsSync(cluster)) return undefined
+  return planCluster(JSON.parse(readFileSync(cluster, 'utf8')) as ClusterOptions)
+}
+
+export function requireCluster(name: string): ClusterPlan {
+  const plan = loadCluster(name)
+  if (plan) return plan
+  const others = listClusters()
+  throw new UserError(`there is no cluster "${name}"`, {
+    code: 'NoCluster',
+    remedy: others.length === 0 ? 'make one with: fairway up' : `there are: ${others.join(', ')} (choose with --name)`,
+  })
+}
+
+export const listClusters = (): readonly string[] =>
+  existsSync(defaultRoots.state)
+    ? readdirSync(defaultRoots.state).filter((name) => existsSync(planPaths(name).cluster))
+    : []

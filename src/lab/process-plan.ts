@@ -1,0 +1,86 @@
+// Which processes a cluster consists of, each with the namespaces that it lives in and its command line.
+import type { Namespaces } from '#kernel/netns.ts'
+import { credentialFiles } from '#lab/credential-files.ts'
+import { serviceAddresses } from '#lab/options.ts'
+import { apiServerOf, apiServerPort, type ClusterPlan, type Host, nodesOf } from '#lab/plan.ts'
+
+export type ProcessPlan = {
+  readonly name: string
+  readonly namespaces: Namespaces
+  /** Behind `fairway`. */
+  readonly words: readonly string[]
+  /** Standard output and error. */
+  readonly log: string
+}
+
+/** The control plane first, for everything else waits for it. */
+export const planProcesses = (plan: ClusterPlan): readonly ProcessPlan[] => [
+  planControlPlane(plan),
+  ...nodesOf(plan).map((node) => planNode(plan, node)),
+]
+
+export const logOf = (plan: ClusterPlan, name: string): string => `${plan.paths.logs}/${name}.log`
+
+function planControlPlane(plan: ClusterPlan): ProcessPlan {
+  const { options, paths } = plan
+  const files = credentialFiles(plan)
+  const host = plan.hosts.find(({ role }) => role === 'control-plane')!
+  return {
+    name: host.name,
+    namespaces: host.namespaces,
+    log: logOf(plan, host.name),
+    words: [
+      'control-plane',
+      ...flags({
+        'bind-address': '0.0.0.0',
+        'advertise-address': apiServerOf(plan).ip,
+        'secure-port': String(apiServerPort),
+        'data-file': paths.store,
+        'service-cluster-ip-range': options.serviceCidr,
+        'service-node-port-range': options.serviceNodePortRange,
+        'tls-cert-file': files.apiServer.cert,
+        'tls-private-key-file': files.apiServer.key,
+        'client-ca-file': files.ca.cert,
+        'kubelet-client-certificate': files.kubeletClient.cert,
+        'kubelet-client-key': files.kubeletClient.key,
+        'kubelet-certificate-authority': files.ca.cert,
+        'service-account-key-file': files.serviceAccount.publicKey,
+        'service-account-signing-key-file': files.serviceAccount.key,
+        'service-account-issuer': `https://kubernetes.default.svc.${options.clusterDomain}`,
+        'cluster-cidr': options.podCidr,
+        'controllers-kubeconfig': files.controllers,
+      }),
+    ],
+  }
+}
+
+function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
+  const { options, paths } = plan
+  const files = credentialFiles(plan).node(node)
+  return {
+    name: node.name,
+    namespaces: node.namespaces,
+    log: logOf(plan, node.name),
+    words: [
+      'node',
+      ...flags({
+        kubeconfig: files.kubeconfig,
+        'node-name': node.name,
+        'node-ip': node.ip,
+        'root-dir': `${paths.state}/nodes/${node.name}`,
+        'log-dir': paths.logs,
+        'tls-cert-file': files.cert,
+        'tls-private-key-file': files.key,
+        'client-ca-file': credentialFiles(plan).ca.cert,
+        'cluster-dns': serviceAddresses(options).dns,
+        'cluster-domain': options.clusterDomain,
+        'cluster-cidr': options.podCidr,
+        'hairpin-mode': options.hairpinMode,
+        'proxy-mode': options.proxyMode,
+      }),
+    ],
+  }
+}
+
+const flags = (values: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(values).map(([name, value]) => `--${name}=${value}`)
