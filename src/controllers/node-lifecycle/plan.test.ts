@@ -99,7 +99,18 @@ test('taints follow the conditions', () => {
 function plan(one: Stored<Node>, seconds: number, more: Partial<NodeState> = {}) {
   const heard: Heard = { uid: one.metadata.uid, heartbeat: at(0), renewal: undefined, atMs: ms(0) }
   const pods = [runningPod('a', 'node-1', '10.244.0.2', { readySince: 0 }), runningPod('b', 'node-1', '10.244.0.3')]
-  return planNode({ node: one, heard, nodes: [one, ready('node-2', 'True')], pods, grace, nowMs: ms(seconds), ...more })
+  return planNode({
+    node: one,
+    heard,
+    nodes: [
+      [one, heard],
+      [ready('node-2', 'True'), undefined],
+    ],
+    pods,
+    grace,
+    nowMs: ms(seconds),
+    ...more,
+  })
 }
 
 test('silence within the grace period', () => {
@@ -137,11 +148,29 @@ test('silence for too long: the node is not ready, is tainted, and its pods are 
 
 test('no node answers: nobody is evicted', () => {
   const one = ready('node-1', 'True')
-  const { acts } = plan(one, 50, { nodes: [one, ready('node-2', 'Unknown')] })
+  const { acts } = plan(one, 50, {
+    nodes: [
+      [one, undefined],
+      [ready('node-2', 'Unknown'), undefined],
+    ],
+  })
   const taints = acts.find((act) => act.kind === 'patch' && act.subresource === undefined)
   assert.deepEqual(taints?.kind === 'patch' && (taints.patch as Node).spec?.taints?.map(({ effect }) => effect), [
     'NoSchedule',
   ])
+})
+
+test('the last one that answers is about to fall silent as well', () => {
+  const one = ready('node-1', 'True')
+  const lost: Heard = { uid: 'uid-node-2', heartbeat: at(0), renewal: undefined, atMs: ms(0) }
+  const { acts } = plan(one, 50, {
+    nodes: [
+      [one, undefined],
+      [ready('node-2', 'True'), lost],
+    ],
+  })
+  const taints = acts.find((act) => act.kind === 'patch' && act.subresource === undefined)
+  assert.equal(taints?.kind === 'patch' && (taints.patch as Node).spec?.taints?.length, 1)
 })
 
 test('the node says itself that it is not ready: that is its own word, and its pods speak for themselves', () => {

@@ -20,8 +20,8 @@ import { equalJson } from '#lib/equal.ts'
 export type NodeState = {
   readonly node: Stored<Node>
   readonly heard: Heard
-  /** all nodes of the cluster */
-  readonly nodes: Iterable<Stored<Node>>
+  /** all nodes of the cluster, with what was last heard of them */
+  readonly nodes: Iterable<readonly [node: Stored<Node>, heard: Heard | undefined]>
   /** those bound to this node */
   readonly pods: Iterable<Stored<Pod>>
   readonly grace: Grace
@@ -62,8 +62,13 @@ export function planNode(state: NodeState): NodePlan {
   }
 }
 
-function someNodeAnswers({ nodes }: NodeState, now: Stored<Node>): boolean {
-  for (const node of nodes) if (isNodeReady(node.metadata.uid === now.metadata.uid ? now : node)) return true
+/** Where no node answers, the fault is likely ours. One whose silence is about to be noticed does not answer either. */
+function someNodeAnswers({ nodes, grace, nowMs }: NodeState, now: Stored<Node>): boolean {
+  for (const [node, heard] of nodes) {
+    const current = node.metadata.uid === now.metadata.uid ? now : node
+    const isSilent = heard !== undefined && patienceMs(current, heard, grace, nowMs) <= 0
+    if (isNodeReady(current) && !isSilent) return true
+  }
   return false
 }
 

@@ -1,0 +1,77 @@
+// effect: requests to the API server
+// What the shells of all workloads do alike: notice changes of what they own, and claim it.
+
+import type { ApiObject, LabelSelector } from '#api/meta.ts'
+import { keyOf } from '#api/object-key.ts'
+import { controllerOf } from '#api/owner.ts'
+import type { Resource } from '#api/resource.ts'
+import { matchLabelSelector } from '#api/selector.ts'
+import type { Stored } from '#api/stored.ts'
+import { type Client, isNotFound } from '#client/client.ts'
+import { byOwner, candidates } from '#controllers/by-owner.ts'
+import { planClaim } from '#controllers/claim.ts'
+import type { Store } from '#controllers/store.ts'
+import type { Writer } from '#controllers/writer.ts'
+
+type Selecting = ApiObject & { readonly spec?: { readonly selector?: LabelSelector } }
+
+/** Marks the owner of each changed object; for one that nobody owns, those whose selector matches. */
+export function markOwners<T extends ApiObject>(
+  owned: Store<T>,
+  owners: Store<ApiObject>,
+  kind: string,
+  mark: (key: string) => void,
+): void {
+  const byNamespace = owners.index(({ metadata }) => [metadata.namespace])
+  owned.listen(({ kind: change, value, old }) => {
+    const now = controllerOf(value)
+    const before = old === undefined ? undefined : controllerOf(old)
+    const { namespace, labels } = value.metadata
+    for (const owner of new Set([now, before]))
+      if (owner?.kind === kind) mark(keyOf({ metadata: { namespace, name: owner.name } }))
+    if (now !== undefined || change === 'removed') return
+    for (const owner of byNamespace.of(namespace) as readonly Stored<Selecting>[])
+      if (matchLabelSelector(owner.spec?.selector, labels)) mark(keyOf(owner))
+  })
+}
+
+/** The objects that `owner` controls; undefined where it had to adopt or let go first and should be looked at again. */
+export async function claimed<O extends Selecting, T extends ApiObject>(claim: {
+  readonly client: Client
+  readonly writer: Writer
+  readonly ownerResource: Resource<O>
+  readonly owner: Stored<O>
+  readonly resource: Resource<T>
+  readonly store: Store<T>
+  readonly signal: AbortSignal
+}): Promise<readonly Stored<T>[] | undefined> {
+  const { client, writer, ownerResource, owner, resource, store, signal } = claim
+  const { owned, acts, adopts } = planClaim({
+    ownerResource,
+    owner,
+    resource,
+    candidates: candidates(byOwner(store), owner),
+    matches: (labels) => matchLabelSelector(owner.spec?.selector, labels),
+  })
+  if (acts.length === 0) return owned
+  if (adopts && !(await stillLives(client, ownerResource, owner, signal))) return undefined
+  await writer.perform(acts, signal)
+  return undefined
+}
+
+/** Asks the server itself: an owner that is being deleted lets its objects go, and must not take them back. */
+async function stillLives<O extends ApiObject>(
+  client: Client,
+  resource: Resource<O>,
+  owner: Stored<O>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { name, namespace, uid } = owner.metadata
+  try {
+    const fresh = await client.get(resource, name, { namespace, signal })
+    return fresh.metadata?.uid === uid && fresh.metadata.deletionTimestamp === undefined
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
