@@ -39,11 +39,11 @@ export function setConntrack(settings: ConntrackSettings, log: Logger): void {
     const path = `net/netfilter/${name}`
     const now = readSysctl(path)
     if (value === 0 || now === undefined || now === `${value}`) continue
-    log.info('Set sysctl', { entry: path, value })
     try {
       writeSysctls({ [path]: value })
+      log.info('Set sysctl', { entry: path, value })
     } catch (error) {
-      log.warn('Could not set sysctl, left as it is', { entry: path, value: now, err: error as Error })
+      log.debug('Sysctl cannot be set here, left as it is', { entry: path, value: now, err: error as Error })
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Dataplane, Plans } from '#proxy/dataplane.ts'
 import { IptablesDataplane } from '#proxy/iptables/iptables-dataplane.ts'
 import { allowLocalhostNodePorts } from '#proxy/kernel-settings.ts'
 import { planService } from '#proxy/plan/plan.ts'
-import { type Family, type NodeView, viewService, viewSlice } from '#proxy/state.ts'
+import { type Family, type NodePlace, viewService, viewSlice } from '#proxy/state.ts'
 import { need } from '#test/need.ts'
 import { addresses, createProxyTopology, type Name, stranger } from '#test/proxy-topology.ts'
 import type { ConnectOptions, Tally, Topology } from '#test/topology.ts'
@@ -19,11 +19,11 @@ const slices = objects.slices.flatMap((slice) => viewSlice(slice) ?? [])
 const services = objects.services.flatMap((service) => viewService(service) ?? [])
 
 const nodes = {
-  node1: { name: 'node-1', zone: 'zone-1', ips: addresses.node1, podCidrs: [], leaving: false },
-  node2: { name: 'node-2', zone: 'zone-2', ips: addresses.node2, podCidrs: [], leaving: false },
-} as const satisfies Record<string, NodeView>
+  node1: { name: 'node-1', zone: 'zone-1', ips: addresses.node1 },
+  node2: { name: 'node-2', zone: 'zone-2', ips: addresses.node2 },
+} as const satisfies Record<string, NodePlace>
 
-function plansFor(node: NodeView, family: Family): Plans {
+function plansFor(node: NodePlace, family: Family): Plans {
   const plans = new Map<string, ReturnType<typeof planService>>()
   for (const service of services) {
     const its = slices.filter((slice) => slice.service === service.key)

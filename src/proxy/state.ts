@@ -14,6 +14,7 @@ export type ByFamily<T> = { readonly 4?: T; readonly 6?: T }
 export type ServiceView = {
   /** `namespace/name` */
   readonly key: string
+  readonly uid: string
   readonly clusterIp: ByFamily<Ip>
   readonly ports: readonly PortView[]
   /** of both families */
@@ -44,6 +45,7 @@ export type PortView = {
 
 export type SliceView = {
   readonly name: string
+  readonly uid: string
   /** `namespace/name` of its Service */
   readonly service: string
   readonly family: Family
@@ -66,10 +68,10 @@ export type EndpointView = {
   readonly nodes: readonly string[]
 }
 
-export type NodeView = {
-  readonly name: string
-  readonly zone: string
-  readonly ips: ByFamily<Ip>
+/** What plans depend on. */
+export type NodePlace = { readonly name: string; readonly zone: string; readonly ips: ByFamily<Ip> }
+
+export type NodeView = NodePlace & {
   readonly podCidrs: readonly string[]
   /** no new connections from load balancers: the node is being deleted */
   readonly leaving: boolean
@@ -99,6 +101,7 @@ export function viewService({ metadata, spec, status }: Service): ServiceView | 
   const externalPolicy = external && spec.externalTrafficPolicy === 'Local' ? 'local' : 'cluster'
   return {
     key: `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`,
+    uid: metadata?.uid ?? '',
     clusterIp: clusterIps(addresses(spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP], 'cluster IP')),
     ports: viewPorts(spec.ports ?? [], problems),
     externalIps: addresses(spec.externalIPs, 'external IP'),
@@ -162,6 +165,7 @@ export function viewSlice({ metadata, addressType, endpoints, ports }: EndpointS
   const changedAt = Date.parse(metadata?.annotations?.[triggerAnnotation] ?? '')
   return {
     name: metadata?.name ?? '',
+    uid: metadata?.uid ?? '',
     service: `${metadata?.namespace ?? ''}/${service}`,
     family,
     ports: (ports ?? []).flatMap(({ name = '', protocol = 'TCP', port }) => {

@@ -69,13 +69,13 @@ export class IptablesDataplane implements Dataplane {
     const found = await this.#look()
     let restore = renderWhole(portsOf(plans), this.#options, found)
     try {
-      await this.#restore(restore)
+      await this.#restoreWhole(restore)
     } catch (error) {
       // The kernel may have the counters and still lack the match that counts into them.
       if (!(error instanceof IptablesError) || error.code !== 'Refused' || !this.#options.counters) throw error
       this.#options = { ...this.#options, counters: false }
       restore = renderWhole(portsOf(plans), this.#options, found)
-      await this.#restore(restore)
+      await this.#restoreWhole(restore)
     }
     this.#total = restore.rules
     this.#observer.written({ whole: true, rules: restore.rules, total: restore.rules })
@@ -85,24 +85,29 @@ export class IptablesDataplane implements Dataplane {
     const before = [...changes.values()].flatMap((change) => change.before)
     const after = [...changes.values()].flatMap((change) => change.after)
     const restore = renderChange(before, after, () => portsOf(plans), this.#options)
-    if (restore.text !== '') await this.#restore(restore)
+    await this.#restoreChange(restore)
     const counted = (ports: readonly PortPlan[]) => sumByTable(countRules(ports, this.#options))
     const [had, has] = [counted(before), counted(after)]
     this.#total = { filter: this.#total.filter + has.filter - had.filter, nat: this.#total.nat + has.nat - had.nat }
     this.#observer.written({ whole: false, rules: restore.rules, total: this.#total })
   }
 
-  /**
-   * In nftables each table that is restored is one generation: more than these, and somebody else was at work too,
-   * which only the next check can tell.
-   */
-  async #restore({ text }: Restore): Promise<void> {
+  /** After everything was written, the next check reads it back: only then is it known that nobody wrote in between. */
+  async #restoreWhole({ text }: Restore): Promise<void> {
+    this.#fingerprint = undefined
+    await restoreTables(this.#iptables, text)
+  }
+
+  /** In nftables each changed table is one generation: more than those, and somebody else was at work too. */
+  async #restoreChange({ text }: Restore): Promise<void> {
+    if (text === '') return
     const { backend, netns } = this.#iptables
+    const isKnown = this.#fingerprint !== undefined && this.#fingerprint === this.#readFingerprint()
     const before = backend === 'nft' ? nftablesGeneration(netns) : 0
     await restoreTables(this.#iptables, text)
     const commits = text.split('\nCOMMIT\n').length - 1
     const isAlone = backend !== 'nft' || nftablesGeneration(netns) - before === commits
-    this.#fingerprint = isAlone ? this.#readFingerprint() : undefined
+    this.#fingerprint = isKnown && isAlone ? this.#readFingerprint() : undefined
   }
 
   async check(plans: Plans): Promise<string | undefined> {

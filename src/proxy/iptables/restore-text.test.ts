@@ -5,17 +5,15 @@ import type { Jump } from '#proxy/iptables/frame.ts'
 import type { RenderOptions } from '#proxy/iptables/render-options.ts'
 import { renderChange, renderWhole } from '#proxy/iptables/restore-text.ts'
 import { planService, type PortPlan } from '#proxy/plan/plan.ts'
-import { type NodeView, viewService, viewSlice } from '#proxy/state.ts'
+import { type NodePlace, viewService, viewSlice } from '#proxy/state.ts'
 import { applyRestore, comparable, untouched } from '#test/iptables-text.ts'
 import { chance, randomService, randomSlice, some } from '#test/random-services.ts'
 import { seeded } from '#test/random.ts'
 
-const node: NodeView = {
+const node: NodePlace = {
   name: 'node-1',
   zone: 'zone-1',
   ips: { 4: '10.168.0.2', 6: 'fd00:168::2' },
-  podCidrs: ['10.244.0.0/24'],
-  leaving: false,
 }
 const options: RenderOptions = {
   family: 4,

@@ -5,14 +5,12 @@ import type { Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import { planHealth } from '#proxy/plan/health.ts'
 import { planService, type PortPlan, reachable } from '#proxy/plan/plan.ts'
-import { type Family, type NodeView, type ServiceView, viewService, viewSlice } from '#proxy/state.ts'
+import { type Family, type NodePlace, type ServiceView, viewService, viewSlice } from '#proxy/state.ts'
 
-const node: NodeView = {
+const node: NodePlace = {
   name: 'node-1',
   zone: 'zone-a',
   ips: { 4: '10.168.0.2', 6: 'fd00:168::2' },
-  podCidrs: ['10.244.0.0/24'],
-  leaving: false,
 }
 
 type Spec = NonNullable<Service['spec']>

@@ -4,7 +4,7 @@ import { containsIp, parseCidr } from '#lib/cidr.ts'
 import { ipFamily, type Ip } from '#lib/ip.ts'
 import { chooseCluster, chooseLocal, hasUsable } from '#proxy/plan/choose.ts'
 import { type Endpoint, mergeSlices, portKey } from '#proxy/plan/endpoints.ts'
-import { type Family, type NodeView, type Policy, type PortView, portName } from '#proxy/state.ts'
+import { type Family, type NodePlace, type Policy, type PortView, portName } from '#proxy/state.ts'
 import type { Protocol, ServiceView, SliceView } from '#proxy/state.ts'
 
 /** One port of a Service in one address family. */
@@ -56,7 +56,7 @@ export function planService(
   service: ServiceView,
   slices: Iterable<SliceView>,
   family: Family,
-  node: NodeView,
+  node: NodePlace,
 ): readonly PortPlan[] {
   const clusterIp = service.clusterIp[family]
   if (clusterIp === undefined) return []
@@ -76,7 +76,7 @@ function planPort(
   clusterIp: Ip,
   all: readonly Endpoint[],
   family: Family,
-  node: NodeView,
+  node: NodePlace,
 ): PortPlan {
   const fronts = planFronts(service, port, family)
   const { internalPolicy, externalPolicy, affinitySeconds, healthCheckNodePort } = service
@@ -120,7 +120,7 @@ function planFronts(service: ServiceView, port: PortView, family: Family): reado
  * A node that is itself in range may reach the virtual IPs from them: they are often addresses of the node, so that a
  * packet to one comes from it.
  */
-function planSources({ sourceRanges }: ServiceView, family: Family, node: NodeView): PortPlan['sources'] {
+function planSources({ sourceRanges }: ServiceView, family: Family, node: NodePlace): PortPlan['sources'] {
   const ranges = sourceRanges.filter((range) => range.includes(':') === (family === 6))
   if (ranges.length === 0) return undefined
   const ip = node.ips[family]

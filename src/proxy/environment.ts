@@ -1,0 +1,72 @@
+// What the rules of an address family depend on besides Services: decided from the options, the Node and the addresses
+// of the machine. When it changes, all rules are written anew.
+import { containsIp, parseCidr } from '#lib/cidr.ts'
+import type { Ip } from '#lib/ip.ts'
+import type { LocalDetector } from '#proxy/local-detector.ts'
+import type { ProxyOptions } from '#proxy/options.ts'
+import type { Family, NodePlace, NodeView } from '#proxy/state.ts'
+
+export type Environment = {
+  readonly node: NodePlace
+  readonly local: LocalDetector
+  readonly nodePortIps: 'all' | readonly Ip[]
+  readonly localhostNodePorts: boolean
+}
+
+type Told = Pick<
+  ProxyOptions,
+  | 'detectLocalMode'
+  | 'clusterCidrs'
+  | 'podBridgeInterface'
+  | 'podInterfaceNamePrefix'
+  | 'localhostNodePorts'
+  | 'nodePortAddresses'
+  | 'nodeIp'
+>
+
+/** `machineIps`: every address of the machine, both families. */
+export function planEnvironment(options: Told, node: NodeView, machineIps: readonly Ip[], family: Family): Environment {
+  const { nodeIp } = options
+  const isOwn = nodeIp !== undefined && nodeIp.includes(':') === (family === 6)
+  const { name, zone } = node
+  const known: NodePlace = { name, zone, ips: isOwn ? { ...node.ips, [family]: nodeIp } : node.ips }
+  const ranges = rangesOf(options.nodePortAddresses, known, family)
+  const matches = (ip: Ip) => ranges.some((range) => containsIp(range, ip))
+  const isAll = ranges.length === 0 || ranges.some(({ prefix }) => prefix === 0)
+  return {
+    node: known,
+    local: planDetector(options, node.podCidrs, family),
+    nodePortIps: isAll ? 'all' : machineIps.filter(matches).sort(),
+    localhostNodePorts:
+      options.localhostNodePorts && family === 4 && (isAll || matches('127.0.0.0') || ranges.some(isLoopback)),
+  }
+}
+
+const isLoopback = ({ base }: { readonly base: Uint8Array }) => base.length === 4 && base[0] === 127
+
+function rangesOf(texts: readonly string[], node: NodePlace, family: Family) {
+  const ip = node.ips[family]
+  const own = ip === undefined ? [] : [`${ip}/${family === 4 ? 32 : 128}`]
+  const wanted = texts.length === 1 && texts[0] === 'primary' ? own : texts
+  return wanted.flatMap((text) => parseCidr(text) ?? []).filter(({ base }) => base.length === (family === 4 ? 4 : 16))
+}
+
+function planDetector(options: Told, podCidrs: readonly string[], family: Family): LocalDetector {
+  const { detectLocalMode, clusterCidrs, podBridgeInterface, podInterfaceNamePrefix } = options
+  const cidrOf = (cidrs: readonly string[]): LocalDetector => {
+    const cidr = cidrs.find((text) => text.includes(':') === (family === 6))
+    return cidr === undefined ? { kind: 'none' } : { kind: 'cidr', cidr }
+  }
+  switch (detectLocalMode) {
+    case 'ClusterCIDR':
+      return cidrOf(clusterCidrs)
+    case 'NodeCIDR':
+      return cidrOf(podCidrs)
+    case 'BridgeInterface':
+      return podBridgeInterface === undefined ? { kind: 'none' } : { kind: 'bridge', interface: podBridgeInterface }
+    case 'InterfaceNamePrefix':
+      return podInterfaceNamePrefix === undefined
+        ? { kind: 'none' }
+        : { kind: 'prefix', prefix: podInterfaceNamePrefix }
+  }
+}

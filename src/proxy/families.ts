@@ -1,0 +1,94 @@
+// effect: rules, connections and health check ports
+// The address families of this machine side by side. Each is written on its own: what fails in one does not hold up the
+// other.
+import type { Recorder } from '#client/events.ts'
+import type { PartContext } from '#daemon/part.ts'
+import { openRoute, type Route } from '#kernel/route/open-route.ts'
+import { equalJson } from '#lib/equal.ts'
+import { type Environment, planEnvironment } from '#proxy/environment.ts'
+import { FamilyProxy } from '#proxy/family-proxy.ts'
+import type { HealthState } from '#proxy/health/health-state.ts'
+import { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
+import { allowLocalhostNodePorts } from '#proxy/kernel-settings.ts'
+import type { ProxyMetrics } from '#proxy/metrics.ts'
+import type { OpenDataplane } from '#proxy/open-dataplane.ts'
+import type { ProxyOptions } from '#proxy/options.ts'
+import type { ServiceCache } from '#proxy/service-cache.ts'
+import type { Family, NodeView } from '#proxy/state.ts'
+
+export type FamiliesContext = Pick<PartContext, 'clock' | 'log'> & {
+  readonly metrics: ProxyMetrics
+  readonly services: ServiceCache
+  readonly state: HealthState
+  readonly recorder: Recorder
+}
+
+type One = { readonly proxy: FamilyProxy; readonly health: ServiceHealthServer; environment: Environment }
+
+export class Families implements Disposable {
+  readonly #options: ProxyOptions
+  readonly #openers: ReadonlyMap<Family, OpenDataplane>
+  readonly #context: FamiliesContext
+  readonly #machine: Route = openRoute()
+  readonly #families = new Map<Family, One>()
+
+  constructor(options: ProxyOptions, openers: ReadonlyMap<Family, OpenDataplane>, context: FamiliesContext) {
+    this.#options = options
+    this.#openers = openers
+    this.#context = context
+  }
+
+  /** Takes over what is new about the Node and about the addresses of the machine. */
+  follow(node: NodeView): void {
+    for (const [family, open] of this.#openers) {
+      const environment = planEnvironment(this.#options, node, this.#machineIps(), family)
+      const known = this.#families.get(family)
+      if (known !== undefined && equalJson(environment, known.environment)) continue
+      if (environment.localhostNodePorts) allowLocalhostNodePorts()
+      if (known === undefined) this.#families.set(family, this.#openFamily(family, open, environment))
+      else {
+        this.#context.log.info('Node or addresses changed: writing all rules', { ipFamily: `IPv${family}` })
+        known.environment = environment
+        known.proxy.replace(open(environment), environment.node)
+      }
+    }
+  }
+
+  /** Writes what changed about these Services; `check`: looks after others' changes too. Throws the first failure. */
+  async sync(services: readonly string[], check: boolean): Promise<void> {
+    const { clock, state } = this.#context
+    const all = [...this.#families].map(async ([family, { proxy }]) => {
+      await proxy.sync(services)
+      if (check) await proxy.repair()
+      state.updated(family, clock.now())
+    })
+    for (const result of await Promise.allSettled(all)) if (result.status === 'rejected') throw result.reason
+  }
+
+  #openFamily(family: Family, open: OpenDataplane, environment: Environment): One {
+    const { clock, log, metrics, services, state, recorder } = this.#context
+    const { nodePortIps, node } = environment
+    const health = new ServiceHealthServer({
+      addresses: nodePortIps === 'all' ? [family === 4 ? '0.0.0.0' : '::'] : nodePortIps,
+      log,
+      nodeName: node.name,
+      isProxyHealthy: () => state.at(clock.now()).healthy,
+      onFailure({ namespace, name }, message) {
+        const about = { apiVersion: 'v1', kind: 'Service', namespace, name }
+        recorder.event(about, 'Warning', 'FailedToStartServiceHealthcheck', message)
+      },
+    })
+    const machineIps = () => this.#machineIps()
+    const proxy = new FamilyProxy(open(environment), node, { clock, log, metrics, services, health, machineIps })
+    return { proxy, health, environment }
+  }
+
+  #machineIps(): readonly string[] {
+    return this.#machine.addresses().map(({ ip }) => ip)
+  }
+
+  [Symbol.dispose](): void {
+    for (const { health } of this.#families.values()) health[Symbol.dispose]()
+    this.#machine[Symbol.dispose]()
+  }
+}

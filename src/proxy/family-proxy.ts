@@ -1,0 +1,163 @@
+// effect: rules, connections and health check ports of one address family
+// Plans the Services that changed, has the differences written, and then does what may only follow the rules: metrics,
+// health check ports, forgetting stale UDP flows.
+import type { Clock } from '#daemon/clock.ts'
+import { messageOf } from '#daemon/error.ts'
+import type { Logger } from '#daemon/log.ts'
+import { deleteFlows, listFlows } from '#kernel/conntrack/conntrack.ts'
+import { equalJson } from '#lib/equal.ts'
+import type { Ip } from '#lib/ip.ts'
+import { changeLines } from '#proxy/change-lines.ts'
+import type { Change, Dataplane } from '#proxy/dataplane.ts'
+import type { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
+import type { ProxyMetrics } from '#proxy/metrics.ts'
+import { type HealthPlan, planHealth } from '#proxy/plan/health.ts'
+import { planService, type PortPlan } from '#proxy/plan/plan.ts'
+import type { ServiceCache } from '#proxy/service-cache.ts'
+import { planTargets, staleFlows } from '#proxy/stale-flows.ts'
+import type { Family, NodePlace } from '#proxy/state.ts'
+
+export type FamilyContext = {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: ProxyMetrics
+  readonly services: ServiceCache
+  readonly health: ServiceHealthServer
+  /** addresses of this machine */
+  machineIps(): readonly Ip[]
+}
+
+const udp = 17
+/** More changes at once than this are counted instead of listed. */
+const mostLines = 500
+
+export class FamilyProxy {
+  readonly family: Family
+  readonly #context: FamilyContext
+  readonly #label: string
+  #plane: Dataplane
+  #node: NodePlace
+  #plans = new Map<string, readonly PortPlan[]>()
+  readonly #healthPlans = new Map<string, HealthPlan>()
+  /** the kernel's state is not known to follow from #plans */
+  #isUnsure = true
+  #without = { internal: 0, external: 0 }
+
+  constructor(plane: Dataplane, node: NodePlace, context: FamilyContext) {
+    this.family = plane.family
+    this.#plane = plane
+    this.#node = node
+    this.#context = context
+    this.#label = `IPv${plane.family}`
+  }
+
+  /** From now on another node, or rules that depend on other things: everything is planned and written anew. */
+  replace(plane: Dataplane, node: NodePlace): void {
+    this.#plane = plane
+    this.#node = node
+    this.#isUnsure = true
+  }
+
+  /** Writes what changed about these Services. Throws where the kernel refuses; the next call then writes everything. */
+  async sync(keys: Iterable<string>): Promise<void> {
+    const { clock, log, metrics, services } = this.#context
+    const startMs = clock.monotonicMs()
+    const whole = this.#isUnsure
+    const changes = this.#planChanges(whole ? new Set([...services.keys(), ...this.#plans.keys()]) : keys)
+    if (!whole && changes.size === 0) return
+    this.#logChanges(changes)
+    this.#isUnsure = true
+    await this.#plane.apply(this.#plans, whole ? undefined : changes)
+    this.#isUnsure = false
+    const seconds = (clock.monotonicMs() - startMs) / 1000
+    metrics.sync.observe(seconds, this.#label)
+    ;(whole ? metrics.syncWhole : metrics.syncPartial).observe(seconds, this.#label)
+    log.debug('SyncProxyRules complete', { ipFamily: this.#label, elapsed: `${(seconds * 1000).toFixed(3)}ms` })
+    this.#countLocal(changes, whole)
+    await this.#context.health.sync(this.#healthPlans)
+    this.#forgetFlows(changes, whole)
+  }
+
+  /** Looks whether someone else changed our rules; if so, writes everything. */
+  async repair(): Promise<void> {
+    if (this.#isUnsure) return
+    const what = await this.#plane.check(this.#plans)
+    if (what === undefined) return
+    this.#context.log.warn('Rules were changed by someone else: writing all of them', { ipFamily: this.#label, what })
+    this.#context.metrics.repairs.add(1, this.#label)
+    this.#isUnsure = true
+    await this.sync([])
+  }
+
+  #planChanges(keys: Iterable<string>): Map<string, Change> {
+    const { services } = this.#context
+    const changes = new Map<string, Change>()
+    for (const key of keys) {
+      const service = services.service(key)
+      const slices = services.slices(key)
+      const before = this.#plans.get(key) ?? []
+      const after = service === undefined ? [] : planService(service, slices, this.family, this.#node)
+      const health = service && planHealth(service, slices, this.family, this.#node.name)
+      if (health === undefined) this.#healthPlans.delete(key)
+      else this.#healthPlans.set(key, health)
+      if (before.length === 0 && after.length === 0) continue
+      if (!this.#isUnsure && equalJson(before, after)) continue
+      changes.set(key, { before, after })
+      if (after.length === 0) this.#plans.delete(key)
+      else this.#plans.set(key, after)
+    }
+    return changes
+  }
+
+  #logChanges(changes: ReadonlyMap<string, Change>): void {
+    const { log } = this.#context
+    const isListed = changes.size <= mostLines
+    if (!isListed) log.info('Many Services changed at once', { ipFamily: this.#label, services: changes.size })
+    if (!isListed && log.level < 3) return
+    for (const { before, after } of changes.values())
+      for (const line of changeLines(before, after)) {
+        if (isListed) log.info(line)
+        else log.debug(line, {}, 3)
+      }
+  }
+
+  /** Ports with endpoints, but none here where a policy asks for it. */
+  #countLocal(changes: ReadonlyMap<string, Change>, whole: boolean): void {
+    const count = (ports: readonly PortPlan[], by: number) => {
+      for (const { internal, external } of ports) {
+        if (internal.verdict === 'drop') this.#without.internal += by
+        if (external.verdict === 'drop') this.#without.external += by
+      }
+    }
+    if (whole) {
+      this.#without = { internal: 0, external: 0 }
+      for (const ports of this.#plans.values()) count(ports, 1)
+    } else
+      for (const { before, after } of changes.values()) {
+        count(before, -1)
+        count(after, 1)
+      }
+    for (const policy of ['internal', 'external'] as const)
+      this.#context.metrics.noLocalEndpoints.set(this.#without[policy], policy, this.#label)
+  }
+
+  /** After a start, flows to endpoints that went away in the meantime are forgotten too. */
+  #forgetFlows(changes: ReadonlyMap<string, Change>, whole: boolean): void {
+    const { clock, log, machineIps, metrics } = this.#context
+    const before = [...changes.values()].flatMap((change) => change.before)
+    const after = whole ? [...this.#plans.values()].flat() : [...changes.values()].flatMap((change) => change.after)
+    const targets = planTargets(before, after)
+    if (targets.size === 0) return
+    const startMs = clock.monotonicMs()
+    try {
+      const stale = staleFlows(listFlows(this.family, udp), targets, new Set(machineIps()))
+      const deleted = deleteFlows(this.family, stale)
+      metrics.conntrackDeleted.add(deleted, this.#label)
+      if (deleted > 0)
+        log.debug('Finished reconciling conntrack entries', { ipFamily: this.#label, entriesDeleted: deleted })
+    } catch (error) {
+      log.error('Failed to clear all conntrack entries', { ipFamily: this.#label, err: messageOf(error) })
+    }
+    metrics.conntrackSync.observe((clock.monotonicMs() - startMs) / 1000, this.#label)
+  }
+}

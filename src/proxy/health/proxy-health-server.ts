@@ -1,0 +1,79 @@
+// effect: HTTP servers
+// The two ports of the proxy itself: one for load balancers and kubelets (/healthz, /livez), one for operators (/metrics,
+// /proxyMode, /configz).
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '#daemon/clock.ts'
+import type { Address } from '#daemon/flags.ts'
+import { serveHealth } from '#daemon/health.ts'
+import type { Registry } from '#daemon/metrics.ts'
+import { answerHealth, type HealthAnswer } from '#proxy/health/health-answer.ts'
+import type { HealthState } from '#proxy/health/health-state.ts'
+import type { ProxyMetrics } from '#proxy/metrics.ts'
+
+export type ProxyHealthOptions = {
+  readonly healthz: Address | undefined
+  readonly metrics: Address | undefined
+  readonly mode: string
+  /** what /configz shows: a KubeProxyConfiguration */
+  readonly configuration: unknown
+  readonly state: HealthState
+  isNodeEligible(): boolean
+  isSynced(): boolean
+  readonly clock: Clock
+  readonly registry: Registry
+  readonly counters: ProxyMetrics
+  readonly signal: AbortSignal
+}
+
+/** Serves until the signal is aborted. Throws UserError where a port is taken. */
+export async function serveProxyHealth(options: ProxyHealthOptions): Promise<void> {
+  const { state, clock, counters, registry, signal } = options
+  const checks = { sync: () => (options.isSynced() ? undefined : 'rules are not written yet') }
+  const common = { checks, notLive: ['sync'], registry, signal }
+  const health = (eligible: () => boolean | undefined, count: (code: string) => void) =>
+    handler(() => {
+      const answer = answerHealth(state.at(clock.now()), clock.now(), eligible())
+      count(`${answer.status}`)
+      return answer
+    })
+  const { healthz, metrics } = options
+  if (healthz !== undefined)
+    await serveHealth({
+      ...common,
+      address: healthz.host,
+      port: healthz.port,
+      extra: {
+        '/healthz': health(options.isNodeEligible, (code) => counters.healthz.add(1, code)),
+        '/livez': health(
+          () => undefined,
+          (code) => counters.livez.add(1, code),
+        ),
+      },
+    })
+  if (metrics !== undefined)
+    await serveHealth({
+      ...common,
+      address: metrics.host,
+      port: metrics.port,
+      extra: {
+        '/healthz': handler(() => plain('ok')),
+        '/proxyMode': handler(() => plain(options.mode)),
+        '/configz': handler(() => ({
+          status: 200,
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify({ 'kubeproxy.config.k8s.io': options.configuration }),
+        })),
+      },
+    })
+}
+
+const plain = (body: string): HealthAnswer => ({
+  status: 200,
+  headers: { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' },
+  body,
+})
+
+const handler = (answer: () => HealthAnswer) => (_: IncomingMessage, response: ServerResponse) => {
+  const { status, headers, body } = answer()
+  response.writeHead(status, headers).end(body)
+}

@@ -1,0 +1,243 @@
+// The whole proxy against an API server, in a network namespace of its own.
+import * as assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { test } from 'node:test'
+import { connect } from '#client/client.ts'
+import { systemClock } from '#daemon/clock.ts'
+import { createLogger } from '#daemon/log.ts'
+import { createRegistry } from '#daemon/metrics.ts'
+import { run } from '#proxy/main.ts'
+import { type ProxyOptions, proxyDefaults } from '#proxy/options.ts'
+import { FakeKubernetes, type FakeObject } from '#test/fake-kubernetes.ts'
+import { need } from '#test/need.ts'
+import { readObjects } from '#test/yaml-objects.ts'
+
+const skip = need({ root: true, programs: ['iptables', 'ip6tables', 'conntrack'] })
+
+type Running = AsyncDisposable & { readonly lines: string[]; readonly fake: FakeKubernetes }
+
+async function start(changed: Partial<ProxyOptions> = {}, fakeBefore?: FakeKubernetes): Promise<Running> {
+  const fake = fakeBefore ?? (await FakeKubernetes.start())
+  if (fakeBefore === undefined) {
+    const { services, slices, nodes } = readObjects('src/proxy/testdata/seeds.yaml')
+    for (const object of services) fake.put('services', object as FakeObject)
+    for (const object of slices) fake.put('endpointslices', object as unknown as FakeObject)
+    for (const object of nodes) fake.put('nodes', object as FakeObject)
+  }
+  const lines: string[] = []
+  const controller = new AbortController()
+  const context = {
+    signal: controller.signal,
+    clock: systemClock,
+    registry: createRegistry(),
+    log: createLogger({ format: 'text', level: 2, write: (line) => lines.push(line.replace(/^.*?\] /, '').trimEnd()) }),
+  }
+  const client = connect({ server: fake.url })
+  const options: ProxyOptions = {
+    ...proxyDefaults,
+    client,
+    nodeName: 'node-1',
+    clusterCidrs: ['10.244.0.0/16'],
+    ...changed,
+  }
+  const ended = run(options, context)
+  return {
+    lines,
+    fake,
+    [Symbol.asyncDispose]: async () => {
+      controller.abort()
+      await ended
+      client.close()
+      await fake.stop()
+    },
+  }
+}
+
+const rules = (table = 'nat') => execFileSync('iptables-save', ['-t', table], { encoding: 'utf8', stdio: 'pipe' })
+
+/** Until it holds, at most 10 seconds. */
+async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 1000; i++) {
+    if (await holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  assert.fail(`never happened: ${what}`)
+}
+const has = (text: string, table?: string) => () => rules(table).includes(text)
+
+const get = async (url: string) => {
+  const response = await fetch(url)
+  return { status: response.status, headers: response.headers, body: await response.text() }
+}
+
+test('proxy: from the API server into the kernel', { skip }, async (t) => {
+  await using proxy = await start()
+  const { fake, lines } = proxy
+  await eventually('rules', has('KUBE-SVC-TCOU7JCQXEZGVUNU'))
+
+  await t.test('logs what it does, in the words of kube-proxy', () => {
+    for (const line of [
+      'Using iptables Proxier.',
+      'Adding new service port "default/kubernetes:https" at 10.96.0.1:443/TCP',
+      'Adding new service port "kube-system/kube-dns:dns" at 10.96.0.10:53/UDP',
+      'Setting endpoints for service port name "kube-system/kube-dns:dns" to [10.244.0.2:53 10.244.0.3:53]',
+      'Setting endpoints for service port name "default/kubernetes:https" to [10.168.0.250:6443]',
+    ])
+      assert.ok(lines.includes(line), `${line}\n${lines.join('\n')}`)
+  })
+
+  await t.test('asks for no more than system:node-proxier may', () => {
+    const asked = new Set(fake.requests.map((request) => request.replace(/\?.*/, '')))
+    const allowed = [
+      'GET /api/v1/services',
+      'GET /apis/discovery.k8s.io/v1/endpointslices',
+      'GET /api/v1/nodes',
+      'POST /api/v1/namespaces/default/events',
+    ]
+    assert.deepEqual(
+      [...asked].filter((request) => !allowed.includes(request)),
+      [],
+    )
+    const selectors = fake.requests.map((request) => decodeURIComponent(request))
+    assert.ok(selectors.some((request) => request.includes('labelSelector=!service.kubernetes.io/service-proxy-name')))
+    assert.ok(selectors.some((request) => request.includes('fieldSelector=metadata.name=node-1')))
+  })
+
+  await t.test('an endpoint comes and goes', async () => {
+    const metadata = { namespace: 'default', name: 'clusteripservice-8dq4l' }
+    const slice = fake.get('endpointslices', metadata)!
+    const endpoints = slice['endpoints'] as object[]
+    const more = { addresses: ['10.244.1.9'], conditions: { ready: true } }
+    fake.put('endpointslices', { ...slice, endpoints: [...endpoints, more] })
+    await eventually('the new endpoint', has('--to-destination 10.244.1.9:80'))
+    assert.ok(rules().includes('--probability 0.20000000019'))
+    fake.put('endpointslices', { ...slice, endpoints: [] })
+    await eventually('refused', has('default/clusteripservice has no endpoints', 'filter'))
+    assert.ok(!rules().includes('KUBE-SVC-IAEKQ2XJ6CG3CMAV'))
+    fake.put('endpointslices', slice)
+    await eventually('back', has('KUBE-SVC-IAEKQ2XJ6CG3CMAV'))
+  })
+
+  await t.test('a Service comes and goes', async () => {
+    const metadata = { namespace: 'default', name: 'nodeportservice' }
+    const service = fake.get('services', metadata)!
+    fake.remove('services', metadata)
+    await eventually('gone', () => !rules().includes('nodeportservice'))
+    fake.put('services', service)
+    await eventually('back', has('KUBE-EXT-I54GZH7ZC463PLQ6'))
+  })
+
+  await t.test('answers about itself', async () => {
+    const healthz = await get('http://127.0.0.1:10256/healthz')
+    assert.equal(healthz.status, 200)
+    const health = JSON.parse(healthz.body) as { nodeEligible: boolean; healthy: boolean; status: object }
+    assert.deepEqual([health.nodeEligible, health.healthy, Object.keys(health.status)], [true, true, ['IPv4', 'IPv6']])
+    assert.equal((await get('http://127.0.0.1:10249/proxyMode')).body, 'iptables')
+    assert.equal((await get('http://127.0.0.1:10249/healthz')).body, 'ok')
+    assert.match((await get('http://127.0.0.1:10249/configz')).body, /"mode":"iptables"/)
+    const metrics = (await get('http://127.0.0.1:10249/metrics')).body
+    assert.match(metrics, /kubeproxy_sync_proxy_rules_iptables_total\{table="nat",ip_family="IPv4"\} \d\d+/)
+    assert.match(metrics, /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d/)
+    const node = fake.list('nodes')[0]!
+    fake.put('nodes', { ...node, spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] } })
+    await eventually('not eligible', async () => (await get('http://127.0.0.1:10256/healthz')).status === 503)
+    assert.equal((await get('http://127.0.0.1:10256/livez')).status, 200)
+    fake.put('nodes', node)
+  })
+
+  await t.test('puts back what others take away, within two seconds', async () => {
+    const attacks: readonly (readonly string[])[] = [
+      ['-t', 'nat', '-F', 'KUBE-SERVICES'],
+      ['-t', 'nat', '-D', 'PREROUTING', '1'],
+      ['-t', 'filter', '-F'],
+      ['-t', 'nat', '-D', 'KUBE-SVC-TCOU7JCQXEZGVUNU', '1'],
+    ]
+    const whole = rules() + rules('filter')
+    for (const attack of attacks) {
+      execFileSync('iptables', attack)
+      const startMs = performance.now()
+      await eventually(
+        `repaired after ${attack.join(' ')}`,
+        () => linesOf(rules() + rules('filter')) === linesOf(whole),
+      )
+      assert.ok(performance.now() - startMs < 2500)
+    }
+    execFileSync('iptables', ['-t', 'nat', '-N', 'SOMEONE-ELSES'])
+    await new Promise((resolve) => setTimeout(resolve, 1200))
+    assert.ok(rules().includes('SOMEONE-ELSES'))
+  })
+
+  await t.test('stale UDP flows are forgotten, others not', async () => {
+    const make = (to: string, port: number) =>
+      execFileSync(
+        'conntrack',
+        `-I -p udp -s 10.0.0.1 -d 10.96.0.10 --sport ${port} --dport 53 --dst-nat ${to} --timeout 60`.split(' '),
+        { stdio: 'ignore' },
+      )
+    make('10.244.0.2', 1001)
+    make('10.244.0.3', 1002)
+    const slice = fake.get('endpointslices', { namespace: 'kube-system', name: 'kube-dns-x7k2p' })!
+    fake.put('endpointslices', { ...slice, endpoints: (slice['endpoints'] as object[]).slice(1) })
+    const flows = () => execFileSync('conntrack', ['-L', '-p', 'udp'], { encoding: 'utf8', stdio: 'pipe' })
+    await eventually('the flow is gone', () => !flows().includes('sport=1001'))
+    assert.ok(flows().includes('sport=1002'))
+    fake.put('endpointslices', { ...slice, endpoints: [] })
+    await eventually('the other flow is gone too', () => !flows().includes('sport=1002'))
+  })
+})
+
+test('proxy: health check node port', { skip }, async () => {
+  await using proxy = await start()
+  const { fake } = proxy
+  fake.put('services', {
+    metadata: { namespace: 'demo', name: 'web' },
+    spec: {
+      type: 'LoadBalancer',
+      clusterIP: '10.96.0.99',
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: 32000,
+      ports: [{ name: 'http', port: 80, protocol: 'TCP', nodePort: 32001 }],
+    },
+  })
+  const slice = (ready: boolean) => ({
+    metadata: { namespace: 'demo', name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
+    endpoints: [
+      { addresses: ['10.244.0.9'], nodeName: 'node-1', conditions: { ready, serving: true, terminating: !ready } },
+    ],
+  })
+  fake.put('endpointslices', slice(true))
+  const answer = () =>
+    get('http://127.0.0.1:32000/whatever').catch(() => ({ status: 0, headers: new Headers(), body: '' }))
+  await eventually('200', async () => (await answer()).status === 200)
+  const { headers, body } = await answer()
+  assert.equal(headers.get('x-load-balancing-endpoint-weight'), '1')
+  assert.equal(headers.get('content-type'), 'application/json')
+  assert.equal(
+    body,
+    '{\n\t"service": {\n\t\t"namespace": "demo",\n\t\t"name": "web"\n\t},\n\t"localEndpoints": 1,\n\t"serviceProxyHealthy": true\n}',
+  )
+  fake.put('endpointslices', slice(false))
+  await eventually('503 with terminating endpoints only', async () => (await answer()).status === 503)
+  fake.remove('services', { namespace: 'demo', name: 'web' })
+  await eventually('closed', async () => (await answer()).status === 0)
+})
+
+test('proxy: started again, it takes over what is there', { skip }, async () => {
+  const fake = await FakeKubernetes.start()
+  execFileSync('iptables', ['-t', 'nat', '-N', 'KUBE-SEP-AAAAAAAAAAAAAAAA'])
+  await using proxy = await start({ healthz: undefined, metrics: undefined }, fake)
+  await eventually('the leftover is gone', () => !rules().includes('KUBE-SEP-AAAAAAAAAAAAAAAA'))
+  await eventually('leftovers of Services that are gone', () => !rules().includes('KUBE-SVC-'))
+  assert.equal(rules().match(/-A PREROUTING .*KUBE-SERVICES/g)?.length, 1)
+  assert.ok(proxy.lines.length > 0)
+})
+
+/** Rules in the order of their text: where there is more than one of us, nobody's order is right. */
+const linesOf = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('-A'))
+    .sort()
+    .join('\n')

@@ -1,0 +1,100 @@
+// effect: the Service proxy as a process
+import { createRecorder } from '#client/events.ts'
+import { createLoop } from '#daemon/loop.ts'
+import type { PartContext } from '#daemon/part.ts'
+import { configuration } from '#proxy/configuration.ts'
+import { Families } from '#proxy/families.ts'
+import { HealthState } from '#proxy/health/health-state.ts'
+import { serveProxyHealth } from '#proxy/health/proxy-health-server.ts'
+import { setConntrack } from '#proxy/kernel-settings.ts'
+import { createProxyMetrics } from '#proxy/metrics.ts'
+import { observe } from '#proxy/observe.ts'
+import { openDataplanes } from '#proxy/open-dataplane.ts'
+import type { ProxyOptions } from '#proxy/options.ts'
+import { createProgress } from '#proxy/progress.ts'
+import { ServiceCache } from '#proxy/service-cache.ts'
+import type { NodeView } from '#proxy/state.ts'
+
+/** Marks of the loop that are not Services: the Node or its addresses changed; look whether others changed our rules. */
+const environment = '@environment'
+const check = '@check'
+const checkMs = 1000
+
+/** Keeps this machine's rules equal to the cluster's Services until the signal aborts. The rules stay after it. */
+export async function run(options: ProxyOptions, context: PartContext): Promise<void> {
+  const { client, nodeName, mode, syncPeriodMs } = options
+  const { clock, log, registry, signal } = context
+  const metrics = createProxyMetrics(registry)
+  const openers = await openDataplanes(options, log, metrics)
+  log.info(`Using ${mode} Proxier.`)
+  setConntrack(options.conntrack, log)
+  const recorder = createRecorder(client, { component: 'kube-proxy', host: nodeName, clock, log })
+  const state = new HealthState(2 * syncPeriodMs)
+  const progress = createProgress([...openers.keys()], state, metrics, clock)
+  const services = new ServiceCache()
+  using families = new Families(options, openers, { clock, log, metrics, services, state, recorder })
+  let node: NodeView = { name: nodeName, zone: '', ips: {}, podCidrs: [], leaving: false }
+  let hasNode = false
+  let isObserved = false
+
+  const loop = createLoop({
+    name: 'proxy',
+    clock,
+    log,
+    resyncMs: checkMs,
+    onResync: () => (progress.isWritten ? [environment, check] : []),
+    backoffMs: { first: 100, most: syncPeriodMs },
+    async act(keys) {
+      if (!isObserved)
+        return log.info(`Not syncing ${mode} until Services and Endpoints have been received from master`)
+      if (keys.has(environment)) families.follow(node)
+      const changed = [...keys].filter((key) => !key.startsWith('@'))
+      await families.sync(changed, keys.has(check))
+      progress.written(changed)
+    },
+  })
+  const queue = (key: string, changedAt?: number) => {
+    progress.queued(key, changedAt)
+    loop.mark(key)
+  }
+
+  await serveProxyHealth({
+    healthz: options.healthz,
+    metrics: options.metrics,
+    mode,
+    configuration: configuration(options),
+    state,
+    isNodeEligible: () => hasNode && !node.leaving,
+    isSynced: () => progress.isWritten,
+    clock,
+    registry,
+    counters: metrics,
+    signal,
+  })
+  const observed = observe({
+    client,
+    nodeName,
+    services,
+    recorder,
+    metrics,
+    log,
+    signal,
+    onService: queue,
+    onNode(view) {
+      if (view !== undefined && !hasNode)
+        log.info('Successfully retrieved NodeIPs', { NodeIPs: Object.values(view.ips) })
+      hasNode = view !== undefined
+      node = view ?? node
+      queue(environment)
+    },
+  })
+  observed.synced.then(
+    () => {
+      isObserved = true
+      queue(environment)
+    },
+    () => undefined,
+  )
+  recorder.event({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Normal', 'Starting', '')
+  await loop.run(signal)
+}

@@ -1,0 +1,95 @@
+// effect: list and watch requests, events
+// Follows Services, EndpointSlices and the own Node into slim views; tells which Service a change is about.
+import { type Node, nodes, type Service, services } from '#api/core.ts'
+import { type EndpointSlice, endpointSlices } from '#api/discovery.ts'
+import type { Client } from '#client/client.ts'
+import type { Recorder } from '#client/events.ts'
+import { informer } from '#client/informer.ts'
+import type { Logger } from '#daemon/log.ts'
+import { equalJson } from '#lib/equal.ts'
+import type { ProxyMetrics } from '#proxy/metrics.ts'
+import type { ServiceCache } from '#proxy/service-cache.ts'
+import { type NodeView, type ServiceView, type SliceView, viewNode, viewService, viewSlice } from '#proxy/state.ts'
+
+export type ObserveOptions = {
+  readonly client: Client
+  readonly nodeName: string
+  readonly services: ServiceCache
+  readonly recorder: Recorder
+  readonly metrics: ProxyMetrics
+  readonly log: Logger
+  readonly signal: AbortSignal
+  /** `namespace/name`; `changedAt`: when the pods changed that are behind it, in milliseconds since 1970 */
+  onService(key: string, changedAt?: number): void
+  /** undefined: the Node is gone */
+  onNode(node: NodeView | undefined): void
+}
+
+export type Observed = { readonly synced: Promise<unknown> }
+
+/** Asks only for what kube-proxy asks for, so that the rights of `system:node-proxier` are enough. */
+export function observe(options: ObserveOptions): Observed {
+  const { client, log, signal, nodeName } = options
+  const common = { signal, log, equal: equalJson }
+  const ofNode = informer<Node, NodeView>(client, nodes, {
+    ...common,
+    fieldSelector: `metadata.name=${nodeName}`,
+    slim: viewNode,
+    onChange: ({ kind, value }) => options.onNode(kind === 'removed' ? undefined : value),
+  })
+  const ofServices = informer<Service, ServiceView | undefined>(client, services, {
+    ...common,
+    labelSelector: '!service.kubernetes.io/service-proxy-name',
+    fieldSelector: 'spec.clusterIP!=None',
+    slim: viewService,
+    onChange: ({ kind, key, value }) => onService(options, key, kind === 'removed' ? undefined : value),
+  })
+  const ofSlices = informer<EndpointSlice, SliceView | undefined>(client, endpointSlices, {
+    ...common,
+    labelSelector: '!service.kubernetes.io/headless',
+    slim: viewSlice,
+    onChange: ({ kind, value, old }) =>
+      onSlice(options, kind === 'removed' ? undefined : value, kind === 'removed' ? value : old),
+  })
+  return { synced: Promise.all([ofNode.synced, ofServices.synced, ofSlices.synced]) }
+}
+
+function onService(options: ObserveOptions, key: string, view: ServiceView | undefined): void {
+  options.metrics.serviceChanges.add(1)
+  options.services.setService(key, view)
+  if (view !== undefined && view.problems.length > 0) {
+    const [namespace = '', name = ''] = key.split('/')
+    const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid: view.uid }
+    tell(options, about, `Left out of the rules: ${view.problems.join('; ')}`)
+  }
+  options.onService(key)
+}
+
+function onSlice(options: ObserveOptions, view: SliceView | undefined, old: SliceView | undefined): void {
+  options.metrics.endpointChanges.add(1)
+  if (old !== undefined && (view === undefined || view.service !== old.service)) {
+    options.services.setSlice(old.service, old.name, undefined)
+    options.onService(old.service)
+  }
+  if (view === undefined) return
+  options.services.setSlice(view.service, view.name, view)
+  if (view.problems.length > 0) {
+    const [namespace = ''] = view.service.split('/')
+    const about = {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      namespace,
+      name: view.name,
+      uid: view.uid,
+    }
+    tell(options, about, `Left out of the rules: ${view.problems.join('; ')}`)
+  }
+  options.onService(view.service, view.changedAt)
+}
+
+type About = Readonly<Record<'apiVersion' | 'kind' | 'namespace' | 'name' | 'uid', string>>
+
+function tell({ recorder, log }: ObserveOptions, about: About, message: string): void {
+  log.warn(message, { [about.kind]: `${about.namespace}/${about.name}` })
+  recorder.event(about, 'Warning', 'NotProgrammed', message)
+}

@@ -1,0 +1,59 @@
+// What the proxy can be told. Names and defaults are those of kube-proxy's flags.
+import type { Client } from '#client/client.ts'
+import type { Address } from '#daemon/flags.ts'
+import type { Ip } from '#lib/ip.ts'
+import type { ConntrackSettings } from '#proxy/kernel-settings.ts'
+
+export const proxyModes = ['iptables'] as const
+export type ProxyMode = (typeof proxyModes)[number]
+
+export const detectLocalModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const
+export type DetectLocalMode = (typeof detectLocalModes)[number]
+
+export type ProxyOptions = {
+  readonly client: Client
+  readonly nodeName: string
+  readonly mode: ProxyMode
+  /** in which form iptables is used; default as the machine does */
+  readonly iptablesBackend?: 'nft' | 'legacy' | undefined
+  readonly detectLocalMode: DetectLocalMode
+  /** one for each address family at most */
+  readonly clusterCidrs: readonly string[]
+  readonly podBridgeInterface?: string | undefined
+  readonly podInterfaceNamePrefix?: string | undefined
+  readonly masqueradeAll: boolean
+  readonly masqueradeBit: number
+  readonly localhostNodePorts: boolean
+  /** CIDRs, or the single word `primary`; empty: all addresses of the node */
+  readonly nodePortAddresses: readonly string[]
+  /** takes the place of the Node's own address */
+  readonly nodeIp?: Ip | undefined
+  readonly healthz: Address | undefined
+  readonly metrics: Address | undefined
+  /** a change that waits twice as long makes the proxy unhealthy */
+  readonly syncPeriodMs: number
+  readonly conntrack: ConntrackSettings
+}
+
+/** kube-proxy's defaults, for who composes a process of several parts. */
+export const proxyDefaults = {
+  mode: 'iptables',
+  detectLocalMode: 'ClusterCIDR',
+  clusterCidrs: [],
+  masqueradeAll: false,
+  masqueradeBit: 14,
+  localhostNodePorts: true,
+  nodePortAddresses: [],
+  healthz: { host: '0.0.0.0', port: 10256 },
+  metrics: { host: '127.0.0.1', port: 10249 },
+  syncPeriodMs: 30_000,
+  conntrack: {
+    maxPerCore: 32 * 1024,
+    min: 128 * 1024,
+    tcpEstablishedSeconds: 86_400,
+    tcpCloseWaitSeconds: 3600,
+    udpSeconds: 0,
+    udpStreamSeconds: 0,
+    tcpBeLiberal: false,
+  },
+} as const satisfies Omit<ProxyOptions, 'client' | 'nodeName'>
