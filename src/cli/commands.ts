@@ -63,6 +63,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/apiserver.ts')).command,
   },
   {
+    name: 'control-plane',
+    summary: 'API server and controllers in one process',
+    group: 'parts',
+    load: async () => (await import('#cli/process/control-plane.ts')).controlPlane,
+  },
+  {
     name: 'dns',
     summary: "answer the cluster's names, configured by a Corefile",
     group: 'parts',

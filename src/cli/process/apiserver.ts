@@ -18,7 +18,7 @@ import { run, type ApiserverOptions } from '#apiserver/main.ts'
 import { ownFiles, type OwnFiles } from '#apiserver/own-files.ts'
 import { parsePortBounds } from '#apiserver/allocate/port-range.ts'
 
-const flags = {
+export const apiserverFlags = {
   securePort: number({ help: 'port to serve HTTPS on; 0 takes a free one', default: 6443, min: 0, max: 65535 }),
   bindAddress: text({ help: 'address to listen on', default: '0.0.0.0', placeholder: 'IP' }),
   advertiseAddress: text({
@@ -61,7 +61,7 @@ export const command = defineCommand({
     'fairway apiserver --bind-address 127.0.0.1 --data-file /tmp/try/store.db',
     'kubectl --kubeconfig /tmp/try/kubeconfig get services',
   ],
-  flags,
+  flags: apiserverFlags,
   async run(options, rest, { signal, stderr }) {
     takesNone('apiserver', rest)
     const { server, own } = serverOptions(options)
@@ -77,7 +77,10 @@ export const command = defineCommand({
   },
 })
 
-function serverOptions(options: OptionsOf<typeof flags>): { server: ApiserverOptions; own: OwnFiles | undefined } {
+export function serverOptions(options: OptionsOf<typeof apiserverFlags>): {
+  server: ApiserverOptions
+  own: OwnFiles | undefined
+} {
   const { bindAddress, securePort, serviceClusterIpRange, serviceNodePortRange, dataFile } = options
   checkRanges(serviceClusterIpRange, serviceNodePortRange)
   const advertiseAddress = options.advertiseAddress ?? reachable(bindAddress)
@@ -110,7 +113,7 @@ function serverOptions(options: OptionsOf<typeof flags>): { server: ApiserverOpt
   }
 }
 
-function makeOwn(options: OptionsOf<typeof flags>, advertiseAddress: string) {
+function makeOwn(options: OptionsOf<typeof apiserverFlags>, advertiseAddress: string) {
   const { bindAddress, serviceClusterIpRange } = options
   const serviceIp = hostAt(parseCidr(serviceClusterIpRange[0]!)!, 1)
   return ownFiles({
