@@ -14,6 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'fairway-kubectl-'))
 const kubeconfig = join(folder, 'kubeconfig')
 let server: ChildProcess
 let client: Client
+let serverSaid = ''
 
 type Kubectl = { readonly path: string; readonly minor: number }
 const kubectls = find()
@@ -41,13 +42,12 @@ before(async () => {
   server = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'src/cli/main.ts', ...words], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  let said = ''
   await new Promise<void>((resolve, reject) => {
     server.stderr!.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-      if (said.includes('ready on port')) resolve()
+      serverSaid += chunk.toString()
+      if (serverSaid.includes('ready on port')) resolve()
     })
-    server.once('exit', () => reject(new Error(said)))
+    server.once('exit', () => reject(new Error(serverSaid)))
   })
   client = connect(loadKubeconfig(kubeconfig))
 })
@@ -299,7 +299,7 @@ async function play(program: Kubectl): Promise<string[]> {
   if (code !== 0) return [out]
   for (const { words, input, want, code: wanted = 0, from = 0, to = 99, before: prepare } of steps) {
     if (program.minor < from || program.minor > to) continue
-    await prepare?.(namespace)
+    await prepare?.(namespace).catch((error: unknown) => failures.push(`before ${words.join(' ')}: ${String(error)}`))
     const result = await kubectl(program, namespace, words, input)
     if (result.code !== wanted || !want.test(result.out))
       failures.push(`kubectl ${words.join(' ')}: exit ${result.code}, wanted ${want}\n${result.out}`)
@@ -339,5 +339,6 @@ for (const program of kubectls)
     const editor = join(folder, 'editor')
     writeFileSync(editor, '#!/bin/sh\nsed -i "s/^  labels:$/  labels:\\n    edited: \\"yes\\"/" "$1"\n')
     chmodSync(editor, 0o755)
-    assert.deepEqual(await play(program), [])
+    const failures = await play(program)
+    assert.equal(failures.join('\n\n'), '', serverSaid)
   })

@@ -6,7 +6,7 @@ import type { Registry } from '#daemon/metrics.ts'
 import { answerDiscovery } from '#apiserver/documents/discovery.ts'
 import { discoveredOf } from '#apiserver/documents/discovered.ts'
 import { answerHealth, answerVersion } from '#apiserver/documents/health.ts'
-import { answerOpenApi } from '#apiserver/documents/openapi.ts'
+import { openApiOf } from '#apiserver/documents/openapi.ts'
 import { answerReview, discoveredReviews, type Reviews } from '#apiserver/documents/reviews.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import { textAnswer } from '#apiserver/http/answer.ts'
@@ -32,6 +32,7 @@ export function extraOf(options: ExtraOptions): Extra {
     resources: () =>
       (resources ??= [...[...engine.served.all()].map(({ kind }) => discoveredOf(kind)), ...discoveredReviews]),
   }
+  const openApi = openApiOf(discovery.resources)
   return (request, target) => {
     if (target.kind === 'resource')
       return target.subresource === '' ? answerReview(reviews, request, target) : undefined
@@ -39,10 +40,6 @@ export function extraOf(options: ExtraOptions): Extra {
     const { path } = request
     if (path === '/version' || path === '/version/') return answerVersion(startedAt, platform)
     if (path === '/metrics') return textAnswer(200, registry.render(), 'text/plain; version=0.0.4; charset=utf-8')
-    return (
-      answerHealth(request, checks) ??
-      answerDiscovery(discovery, request) ??
-      answerOpenApi(discovery.resources(), engine, request)
-    )
+    return answerHealth(request, checks) ?? answerDiscovery(discovery, request) ?? openApi.answer(request)
   }
 }
