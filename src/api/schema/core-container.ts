@@ -171,7 +171,7 @@ export const coreContainer = {
   },
   GRPCAction: {
     port: '1 int32! default=0',
-    service: '2 string?',
+    service: '2 string? default=',
   },
   HTTPGetAction: {
     path: '1 string',
@@ -200,7 +200,7 @@ export const coreContainer = {
   },
   LocalObjectReference: {
     '@': 'atomic',
-    name: '1 string',
+    name: '1 string default=',
   },
   ObjectFieldSelector: {
     '@': 'atomic',
