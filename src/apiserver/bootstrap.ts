@@ -5,6 +5,7 @@ import { endpoints, namespaces, services, type Endpoints, type Namespace, type S
 import { endpointSlices, type EndpointSlice } from '#api/discovery.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
+import { priorityClasses, type PriorityClass } from '#api/scheduling.ts'
 import { StatusError } from '#api/status.ts'
 import { equalJson } from '#lib/equal.ts'
 import { ipFamily } from '#lib/ip.ts'
@@ -22,14 +23,37 @@ export type Itself = {
   readonly clusterIp: string
 }
 
-/** Makes what is missing and mends what is not as it should be. */
-export async function bootstrap(objects: Objects, itself: Itself): Promise<void> {
+/** Priorities that pods of the system ask for by name. */
+const systemPriorities: readonly PriorityClass[] = [
+  {
+    metadata: { name: 'system-cluster-critical' },
+    value: 2_000_000_000,
+    description: 'For pods that the cluster cannot do without, wherever they run.',
+  },
+  {
+    metadata: { name: 'system-node-critical' },
+    value: 2_000_001_000,
+    description: 'For pods that a node cannot do without.',
+  },
+]
+
+/** Makes what is missing and mends what is not as it should be. `serves` says whether there is such a resource. */
+export async function bootstrap(
+  objects: Objects,
+  itself: Itself,
+  serves: (resource: Resource) => boolean,
+): Promise<void> {
+  const asFound = <T>(found: T): T => found
   await Promise.all(
     systemNamespaces.map((namespace) =>
-      ensure<Namespace>(objects, namespaces, '', namespace, { metadata: { name: namespace } }, (found) => found),
+      ensure<Namespace>(objects, namespaces, '', namespace, { metadata: { name: namespace } }, asFound),
     ),
   )
-  await keepItself(objects, itself)
+  const priorities = serves(priorityClasses) ? systemPriorities : []
+  await Promise.all([
+    keepItself(objects, itself),
+    ...priorities.map((wanted) => ensure(objects, priorityClasses, '', wanted.metadata!.name!, wanted, asFound)),
+  ])
 }
 
 /** The Service `kubernetes` and its endpoints. */

@@ -24,7 +24,9 @@ function find(): Kubectl[] {
   const paths = [onPath.find(existsSync) ?? [], ...(process.env['FAIRWAY_KUBECTLS'] ?? '').split(':')].flat()
   return [...new Set(paths)].filter(existsSync).map((path) => {
     const { stdout } = spawnSync(path, ['version', '--client', '-o', 'json'], { encoding: 'utf8' })
-    return { path, minor: Number(/"minor": "(\d+)/.exec(stdout)?.[1]) }
+    // One that was built from a checkout may not know its version: then its name has to say it, kubectl-1.36.
+    const minor = /"minor": "(\d+)/.exec(stdout) ?? /-1\.(\d+)$/.exec(path)
+    return { path, minor: Number(minor?.[1]) }
   })
 }
 
@@ -206,7 +208,7 @@ const steps: readonly Step[] = [
   { words: ['set', 'env', 'deploy/web', 'A=b'], want: /deployment\.apps\/web env updated/ },
   { words: ['label', 'svc', 'web', 'a=b'], want: /service\/web labeled/ },
   { words: ['label', 'svc', 'web', 'a=c'], want: /already has a value \(b\), and --overwrite is false/, code: 1 },
-  { words: ['annotate', 'svc', 'web', 'example.com/a=b'], want: /service\/web annotated/ },
+  { words: ['annotate', 'svc', 'web', 'example.com/a=b'], want: /service\/web annotated?/ },
   { words: ['get', 'svc', '-l', 'a=b', '--show-labels'], want: /web .* a=b/ },
   {
     words: ['patch', 'svc', 'web', '-p', '{"spec":{"ports":[{"port":80,"targetPort":9090}]}}'],

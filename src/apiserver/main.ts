@@ -3,6 +3,7 @@
 
 import { randomInt, randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import type { Resource } from '#api/resource.ts'
 import { listenError } from '#daemon/health.ts'
 import { UserError } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
@@ -109,7 +110,8 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   )
   const port = await listen(server, options)
   const itself = itselfOf(options, port)
-  await bootstrap(engine.objects, itself)
+  const serves = ({ group, version, plural }: Resource) => engine.served.find(group, version, plural) !== undefined
+  await bootstrap(engine.objects, itself, serves)
   isBootstrapped = true
   log.info('Serving securely', { address: `${options.bindAddress}:${port}` })
   options.onReady?.({ port })
