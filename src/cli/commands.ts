@@ -69,6 +69,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/control-plane.ts')).controlPlane,
   },
   {
+    name: 'controllers',
+    summary: 'deployments, endpoints, nodes, the scheduler: everything that keeps objects true',
+    group: 'parts',
+    load: async () => (await import('#cli/process/controllers.ts')).controllers,
+  },
+  {
     name: 'dns',
     summary: "answer the cluster's names, configured by a Corefile",
     group: 'parts',

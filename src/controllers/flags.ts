@@ -1,6 +1,6 @@
 // The flags of the controllers; names and defaults are those of kube-controller-manager, and one for the scheduler.
 
-import { type OptionsOf, duration, list, number, text, toggle } from '#daemon/flags.ts'
+import { type OptionsOf, address, duration, list, number, text, toggle } from '#daemon/flags.ts'
 
 export const controllerFlags = {
   controllers: list({
@@ -35,6 +35,10 @@ export const controllerFlags = {
   rootCaFile: text({
     placeholder: 'FILE',
     help: 'certificates that go into the ConfigMap kube-root-ca.crt of each namespace; default: those of the kubeconfig',
+  }),
+  controllersHealthAddress: address({
+    default: '127.0.0.1:10257',
+    help: 'where /healthz, /readyz and /metrics of the controllers are; 0 turns them off',
   }),
   leaderElect: toggle({ help: 'wait for the lease kube-system/kube-controller-manager, for more than one process' }),
 }

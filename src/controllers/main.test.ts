@@ -78,6 +78,7 @@ async function cluster(
     terminatedPodGcThreshold: 100,
     maxEndpointsPerSlice: 100,
     leaderElect: false,
+    controllersHealthAddress: undefined,
     rootCa: 'PEM',
   }
   const running = run(

@@ -11,6 +11,7 @@ import type { ControllerFlags, Settings } from '#controllers/flags.ts'
 import { chosen } from '#controllers/roster.ts'
 import { createWriter } from '#controllers/writer.ts'
 import { messageOf } from '#daemon/error.ts'
+import { serveHealth } from '#daemon/health.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { createQueue } from '#daemon/queue.ts'
 
@@ -24,9 +25,18 @@ export type ControllersOptions = Omit<ControllerFlags, 'rootCaFile'> &
 /** Runs the controllers that the options name until the signal is aborted. */
 export async function run(options: ControllersOptions, context: PartContext): Promise<void> {
   chosen(options.controllers)
-  if (!options.leaderElect) return lead(options, context)
-  const { client } = options
-  const { signal, log, clock } = context
+  const { client, controllersHealthAddress: at } = options
+  const { signal, log, clock, registry } = context
+  let state: string | undefined = options.leaderElect ? 'waiting to become the leader' : 'caches are not synced yet'
+  const onSynced = () => {
+    state = undefined
+    options.onSynced?.()
+  }
+  if (at !== undefined) {
+    const checks = { caches: () => state }
+    await serveHealth({ address: at.host, port: at.port, checks, notLive: ['caches'], registry, signal })
+  }
+  if (!options.leaderElect) return lead({ ...options, onSynced }, context)
   await electLeader({
     client,
     signal,
@@ -35,7 +45,7 @@ export async function run(options: ControllersOptions, context: PartContext): Pr
     namespace: 'kube-system',
     name: 'kube-controller-manager',
     holder: `${hostname()}_${process.pid}`,
-    lead: (signal) => lead(options, { ...context, signal }),
+    lead: (signal) => lead({ ...options, onSynced }, { ...context, signal }),
   })
 }
 

@@ -70,13 +70,17 @@ export const command = defineCommand({
     const context = { signal, log, clock: systemClock, registry: createRegistry() }
     const onReady = ({ port }: { readonly port: number }) => {
       if (own === undefined) return
-      const kubeconfig = own.writeKubeconfig(`https://${inUrl(localAddress(options.bindAddress))}:${port}`)
+      const kubeconfig = own.writeKubeconfig(localUrl(options.bindAddress, port))
       stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${kubeconfig}\n`)
     }
     return endInTime(run({ ...server, onReady }, context), context)
   },
 })
 
+/** How programs on this machine reach the server. */
+export const localUrl = (bindAddress: string, port: number) => `https://${inUrl(localAddress(bindAddress))}:${port}`
+
+/** What the flags mean, with the certificates that the server makes for itself where none are given. */
 export function serverOptions(options: OptionsOf<typeof apiserverFlags>): {
   server: ApiserverOptions
   own: OwnFiles | undefined

@@ -1,7 +1,8 @@
-// `fairway control-plane`: API server and controllers in one process, for a cluster on one machine. They meet over HTTPS
-// as they would anywhere; being one process saves the memory of a second.
-import { apiserverFlags, serverOptions } from '#cli/process/apiserver.ts'
+// `fairway control-plane`: the API server and the controllers in one process. They talk HTTPS as they would from apart.
+
 import { endInTime } from '#cli/part-command.ts'
+import { apiserverFlags, localUrl, serverOptions } from '#cli/process/apiserver.ts'
+import { rootCaOf } from '#cli/process/controllers.ts'
 import { run as runApiserver } from '#apiserver/main.ts'
 import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
@@ -9,70 +10,85 @@ import { controllerFlags } from '#controllers/flags.ts'
 import { run as runControllers } from '#controllers/main.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
-import { address, type OptionsOf, text } from '#daemon/flags.ts'
-import { serveHealth } from '#daemon/health.ts'
+import { UserError } from '#daemon/error.ts'
+import { text } from '#daemon/flags.ts'
 import { createLogger } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { tellReady } from '#daemon/ready.ts'
-
-const flags = {
-  ...apiserverFlags,
-  ...controllerFlags,
-  controllersKubeconfig: text({
-    help: 'how the controllers reach the API server',
-    placeholder: 'FILE',
-    required: true,
-  }),
-  controllersHealthAddress: address({
-    help: "where the controllers' /healthz and /metrics are served",
-    default: '127.0.0.1:10257',
-  }),
-}
-type Options = OptionsOf<typeof flags>
 
 export const controlPlane = defineCommand({
   name: 'control-plane',
   summary: 'API server and controllers in one process',
   usage: '[flags]',
   description: 'Takes the flags of both. It is what `fairway up` starts.',
-  examples: ['fairway control-plane --data-file store.db --controllers-kubeconfig controllers.kubeconfig'],
-  flags,
+  examples: [
+    'fairway control-plane --bind-address 127.0.0.1 --data-file /tmp/try/store.db',
+    'fairway control-plane --controllers "*,-scheduler"',
+  ],
+  flags: {
+    ...apiserverFlags,
+    ...controllerFlags,
+    controllersKubeconfig: text({
+      help: 'as whom the controllers speak; without it the administrator, where the server makes its own certificates',
+      placeholder: 'FILE',
+    }),
+  },
   async run(options, rest, { signal, stderr }) {
     takesNone('control-plane', rest)
-    const { logFormat: format, v: level } = options
-    const log = createLogger({ format, level, write: (line) => void stderr.write(line) })
-    const both = new AbortController()
-    const either = AbortSignal.any([signal, both.signal])
-    const context = { signal: either, log, clock: systemClock, registry: createRegistry() }
-    // Neither is of use without the other.
-    const running = Promise.all([runApi(options, context), runControl(options, context)]).catch((error: unknown) => {
-      both.abort(error)
-      throw error
-    })
+    const log = createLogger({ format: options.logFormat, level: options.v, write: (line) => void stderr.write(line) })
+    const context = { signal, log, clock: systemClock, registry: createRegistry() }
+    const { server, own } = serverOptions(options)
+    if (own === undefined && options.controllersKubeconfig === undefined)
+      throw new UserError('--controllers-kubeconfig is missing: the controllers need to be someone', {
+        code: 'MissingFlag',
+        exitCode: 2,
+      })
     return endInTime(
-      running.then(() => undefined),
-      { ...context, signal },
+      runBoth(
+        (context, onReady) => runApiserver({ ...server, onReady }, context),
+        (port, context) => {
+          const path = own?.writeKubeconfig(localUrl(options.bindAddress, port))
+          tellReady()
+          if (path !== undefined) stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${path}\n`)
+          const config = loadKubeconfig(options.controllersKubeconfig ?? path)
+          return runControllers(
+            { ...options, client: connect(config), rootCa: rootCaOf(options.rootCaFile, config) },
+            context,
+          )
+        },
+        context,
+      ),
+      context,
     )
   },
 })
 
-const runApi = (options: Options, context: PartContext): Promise<void> =>
-  runApiserver({ ...serverOptions(options).server, onReady: tellReady }, context)
+type Server = (context: PartContext, onReady: (at: { readonly port: number }) => void) => Promise<void>
+type Controllers = (port: number, context: PartContext) => Promise<void>
 
-async function runControl(options: Options, context: PartContext): Promise<void> {
-  let isSynced = false
-  const health = options.controllersHealthAddress
-  if (health)
-    await serveHealth({
-      address: health.host,
-      port: health.port,
-      checks: { caches: () => (isSynced ? undefined : 'not synced yet') },
-      notLive: ['caches'],
-      registry: context.registry,
-      signal: context.signal,
-    })
-  const config = loadKubeconfig(options.controllersKubeconfig)
-  const client = connect(config)
-  await runControllers({ ...options, client, rootCa: config.ca, onSynced: () => (isSynced = true) }, context)
+/** The server first, then the controllers; at the end the other way round, so that these can finish their writes. */
+async function runBoth(server: Server, controllers: Controllers, context: PartContext): Promise<void> {
+  const stopServer = new AbortController()
+  const stopControllers = new AbortController()
+  const ready = Promise.withResolvers<{ readonly port: number }>()
+  const serving = server({ ...context, signal: stopServer.signal }, (at) => ready.resolve(at))
+  const ended = serving.finally(() => {
+    stopControllers.abort()
+    ready.reject(new Error('the API server has ended'))
+  })
+  const inner = { ...context, signal: AbortSignal.any([context.signal, stopControllers.signal]) }
+  context.signal.addEventListener('abort', () => ready.reject(context.signal.reason as Error), { once: true })
+  const controlling = ready.promise.then(
+    ({ port }) => controllers(port, inner),
+    () => {},
+  )
+  try {
+    await Promise.race([controlling, ended])
+    await controlling
+  } finally {
+    stopServer.abort()
+    await Promise.allSettled([controlling, ended])
+  }
+  await serving
 }

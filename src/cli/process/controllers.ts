@@ -1,0 +1,41 @@
+// effect: a file of certificates
+// `fairway controllers`: all controllers and the scheduler, for any API server.
+
+import { readFileSync } from 'node:fs'
+import { partCommand } from '#cli/part-command.ts'
+import { connect } from '#client/client.ts'
+import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts'
+import { controllerFlags } from '#controllers/flags.ts'
+import { run } from '#controllers/main.ts'
+import { UserError } from '#daemon/error.ts'
+
+export const controllers = partCommand({
+  name: 'controllers',
+  summary: 'deployments, endpoints, nodes, the scheduler: everything that keeps objects true',
+  description:
+    'Does what kube-controller-manager and kube-scheduler do for Deployments, ReplicaSets, EndpointSlices, Endpoints, nodes\n' +
+    'and their pod addresses, namespaces, service accounts and garbage collection.',
+  examples: [
+    'fairway controllers --kubeconfig ./controllers.kubeconfig',
+    'fairway controllers --controllers "*,-scheduler"          # all but one',
+    'fairway controllers --controllers endpointslice-controller # only one',
+  ],
+  flags: controllerFlags,
+  run(options, context) {
+    const config = loadKubeconfig(options.kubeconfig)
+    return run({ ...options, client: connect(config), rootCa: rootCaOf(options.rootCaFile, config) }, context)
+  },
+})
+
+/** The certificates that pods check the server by: those of the file, else those that we check it by ourselves. */
+export function rootCaOf(path: string | undefined, config: ClientConfig): string | undefined {
+  if (path === undefined) return config.ca
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new UserError(`--root-ca-file: cannot read ${path}: ${(error as Error).message}`, {
+      code: 'NoFile',
+      cause: error,
+    })
+  }
+}
