@@ -4,10 +4,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { UserError } from '#daemon/error.ts'
+import { checkAll, type Check } from '#daemon/health-report.ts'
 import type { Registry } from '#daemon/metrics.ts'
 
-/** Says why something is not well; undefined: it is. */
-export type Check = () => string | undefined
+export type { Check }
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 export type HealthOptions = {
   readonly address: string
@@ -84,23 +84,6 @@ function checksOf({ checks, notLive = [] }: HealthOptions, endpoint: string): Re
   const all = { ping: () => undefined, ...checks }
   const isLeftOut = (name: string) => endpoint === 'livez' && notLive.includes(name)
   return Object.fromEntries(Object.entries(all).filter(([name]) => !isLeftOut(name)))
-}
-
-/** The report that kube-apiserver gives for `?verbose`, with the reasons instead of "reason withheld". */
-export function checkAll(
-  endpoint: string,
-  checks: Readonly<Record<string, Check>>,
-  excluded: readonly string[] = [],
-): { readonly healthy: boolean; readonly report: string } {
-  let healthy = true
-  const lines = Object.entries(checks).map(([name, check]) => {
-    if (excluded.includes(name)) return `[+]${name} excluded: ok`
-    const reason = check()
-    if (reason === undefined) return `[+]${name} ok`
-    healthy = false
-    return `[-]${name} failed: ${reason}`
-  })
-  return { healthy, report: `${lines.join('\n')}\n${endpoint} check ${healthy ? 'passed' : 'failed'}\n` }
 }
 
 function send(response: ServerResponse, status: number, body: string): void {

@@ -1,7 +1,7 @@
 // Everything that the server answers without a stored object: health, version, metrics, discovery, schemas, reviews.
 
 import type { Discovered } from '#api/discovery-document.ts'
-import type { Check } from '#daemon/health.ts'
+import type { Check } from '#daemon/health-report.ts'
 import type { Registry } from '#daemon/metrics.ts'
 import { answerDiscovery } from '#apiserver/documents/discovery.ts'
 import { discoveredOf } from '#apiserver/documents/discovered.ts'

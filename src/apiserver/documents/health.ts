@@ -1,6 +1,6 @@
 // /healthz, /livez, /readyz with their checks, /metrics and /version.
 
-import { checkAll, type Check } from '#daemon/health.ts'
+import { checkAll, type Check } from '#daemon/health-report.ts'
 import { kubernetesVersion, version as ownVersion } from '#daemon/version.ts'
 import { jsonAnswer, textAnswer, type Answer, type ApiRequest } from '#apiserver/http/answer.ts'
 

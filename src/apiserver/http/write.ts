@@ -12,7 +12,7 @@ import { updateObject, type Part } from '#apiserver/engine/update.ts'
 import type { Outcome, Writing } from '#apiserver/engine/write.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeDeleteOptions, decodeObject, expectedOf } from '#apiserver/http/decode-body.ts'
-import { managerOf, trackWrites } from '#apiserver/http/manager.ts'
+import { managerOf, trackWrites } from '#apiserver/http/field-record.ts'
 import { patchOf } from '#apiserver/http/patch.ts'
 import { listOptionsOf, objectAnswer, valueAnswer } from '#apiserver/http/read.ts'
 
