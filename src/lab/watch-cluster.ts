@@ -39,8 +39,11 @@ export function watchCluster(client: Client, signal: AbortSignal): ClusterWatch 
     services: [...caches.services.values()],
     slices: [...caches.slices.values()],
   })
+  const synced = Promise.all(Object.values(caches).map(({ synced }) => synced)).then(() => undefined)
+  // Whoever does not wait for it is not to be ended by it.
+  synced.catch(() => undefined)
   return {
-    synced: Promise.all(Object.values(caches).map(({ synced }) => synced)).then(() => undefined),
+    synced,
     observe,
     until: (unmet, limitMs) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
