@@ -149,9 +149,10 @@ const streamedBytes = 512 * 1024
 /** Answers the HTTP status that was sent. */
 async function send(door: Door, request: Request, response: Response, answer: Answer, target: Target): Promise<number> {
   switch (answer.kind) {
-    case 'watch':
-      await streamWatch(response, answer, door.clock, door.signal)
-      return 200
+    case 'watch': {
+      const refused = await streamWatch(response, answer, door.clock, door.signal)
+      return refused === undefined ? 200 : send(door, request, response, statusAnswer(refused), target)
+    }
     case 'relay': {
       const agent = await findAgent(door, answer.node)
       const instead =

@@ -3,6 +3,7 @@
 // the time is over, the client is gone or does not read what it asked for.
 
 import type { ServerResponse } from 'node:http'
+import type { Status } from '#api/meta.ts'
 import { StatusError } from '#api/status.ts'
 import type { Clock } from '#daemon/clock.ts'
 import type { WatchEvent } from '#apiserver/engine/watch.ts'
@@ -17,13 +18,13 @@ const bookmarkMs = 60_000
 /** What a client may leave unread; beyond it the watch is cut, and the client lists anew. */
 const mostUnreadBytes = 16 * 1024 * 1024
 
-/** Resolves when the watch has ended. */
+/** Resolves when the watch has ended; with a Status where it could not begin and nothing has been sent. */
 export async function streamWatch(
   response: Response,
   watch: WatchAnswer,
   clock: Clock,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Status | undefined> {
   const early: WatchEvent[] = []
   let send = (events: readonly WatchEvent[]): void => {
     early.push(...events)
@@ -32,11 +33,12 @@ export async function streamWatch(
   try {
     stop = await watch.open((events) => send(events))
   } catch (error) {
-    // A watch that cannot start says so as its only event: clients look for it there.
     if (!(error instanceof StatusError)) throw error
+    if (error.status.code !== 410) return error.status
+    // History that is gone is told as the only event: clients look for it there.
     begin(response, watch)
     response.end(encodeEvent('ERROR', new TextEncoder().encode(JSON.stringify(error.status))))
-    return
+    return undefined
   }
   begin(response, watch)
   const ended = Promise.withResolvers<void>()
@@ -70,6 +72,7 @@ export async function streamWatch(
   cancelEnd()
   stop()
   if (!response.writableEnded) response.end()
+  return undefined
 }
 
 function begin(response: Response, { contentType }: WatchAnswer): void {
