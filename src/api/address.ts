@@ -68,18 +68,36 @@ export function checkEndpointIp(path: string, value: string): FieldError[] {
   return errors
 }
 
-/** What a client is told of an address that is valid but not in canonical form. */
+/** What a client is told of an address that is not in canonical form, or was valid once. */
 export function warnAboutIp(path: string, value: string): string[] {
-  const bytes = parseIp(value)
-  if (bytes === undefined || formatIp(bytes) === value) return []
+  const strict = parseIp(value)
+  const bytes = strict ?? parseIp(withoutLeadingZeros(value))
+  if (bytes === undefined) return []
+  if (strict === undefined || isMapped(bytes))
+    return [`${path}: non-standard IP address "${value}" is invalid: use "${formatIp(unmapped(bytes))}"`]
+  if (formatIp(bytes) === value) return []
   return [`${path}: IPv6 address "${value}" should be in RFC 5952 canonical format ("${formatIp(bytes)}")`]
 }
 
 export function warnAboutCidr(path: string, value: string): string[] {
-  const cidr = parseCidr(value)
-  if (cidr === undefined || formatCidr(cidr) === value) return []
-  return [`${path}: IPv6 CIDR value "${value}" should be in RFC 5952 canonical format ("${formatCidr(cidr)}")`]
+  const strict = parseCidr(value)
+  const cidr = strict ?? parseCidr(withoutLeadingZeros(value))
+  const address = parseIp(withoutLeadingZeros(value.slice(0, value.indexOf('/'))))
+  if (cidr === undefined || address === undefined) return []
+  const canonical = formatCidr(cidr)
+  const warnings: string[] = []
+  if (formatIp(address) !== formatIp(cidr.base)) {
+    const single = `${formatIp(address)}/${address.length * 8}`
+    warnings.push(
+      `${path}: CIDR value "${value}" is ambiguous in this context (should be "${canonical}" or "${single}"?)`,
+    )
+  }
+  if (strict === undefined) warnings.push(`${path}: non-standard CIDR value "${value}" is invalid: use "${canonical}"`)
+  if (warnings.length > 0 || canonical === value) return warnings
+  return [`${path}: IPv6 CIDR value "${value}" should be in RFC 5952 canonical format ("${canonical}")`]
 }
+
+const unmapped = (bytes: Uint8Array) => (isMapped(bytes) ? bytes.subarray(12) : bytes)
 
 function isMapped(bytes: Uint8Array): boolean {
   return bytes.length === 16 && bytes[10] === 255 && bytes[11] === 255 && bytes.subarray(0, 10).every((byte) => !byte)

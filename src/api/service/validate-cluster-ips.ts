@@ -21,7 +21,7 @@ export function validateClusterIps(service: Service, old: Service | undefined): 
   if (ips.length > 2) errors.push(invalid(ipsPath, ips, 'may only hold up to 2 values'))
   // What follows would only confuse when the values themselves are wrong.
   if (malformed.length > 0) return errors
-  if (ips.length > 1 && new Set(ips.map(traits.familyOfIp)).size < ips.length)
+  if (ips.length > 1 && new Set(ips.map(traits.familyOfIp)).size < 2)
     errors.push(invalid(ipsPath, ips, 'may specify no more than one IP for each IP family'))
   if (traits.isHeadless(spec)) return errors
   for (const [at, ip] of ips.entries()) {

@@ -26,7 +26,7 @@ export function warnAboutService(service: Service): string[] {
     warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters')
   if (spec.loadBalancerIP) warnings.push(...warnAboutIp('spec.loadBalancerIP', spec.loadBalancerIP))
   for (const [at, cidr] of (spec.loadBalancerSourceRanges ?? []).entries())
-    warnings.push(...warnAboutCidr(`spec.loadBalancerSourceRanges[${at}]`, cidr.trim()))
+    warnings.push(...warnAboutCidr(`spec.loadBalancerSourceRanges[${at}]`, cidr))
   if (spec.type === 'ExternalName' && externalIps.length > 0)
     warnings.push('spec.externalIPs is ignored when spec.type is "ExternalName"')
   if (spec.type !== 'ExternalName' && spec.externalName)
