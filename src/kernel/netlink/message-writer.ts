@@ -66,6 +66,13 @@ export class MessageWriter {
     return this
   }
 
+  /** Adds flags to the message that was begun last. */
+  addFlags(flags: number): this {
+    const at = this.#message + 6
+    this.#view.setUint16(at, this.#view.getUint16(at, true) | flags, true)
+    return this
+  }
+
   // The fixed header of the family and payloads made of plain numbers.
   u8(value: number): this {
     this.#grow(1)
