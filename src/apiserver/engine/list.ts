@@ -66,18 +66,20 @@ function pageOf(candidates: Iterable<Entry>, selection: Selection, limit: number
     if (only !== undefined && entry.key !== only) continue
     if (!selects(selection, entry)) continue
     if (limit <= 0 || entries.length < limit) entries.push(entry)
-    else remaining++
+    else if (isCounted(selection)) remaining++
+    else return { entries, next: entries.at(-1)?.key, remaining: 1 }
   }
   return { entries, next: remaining > 0 ? entries.at(-1)?.key : undefined, remaining }
 }
+
+/** With a selector nobody promises to count what has not been looked at. */
+const isCounted = ({ labels, fields }: Selection) => labels.length === 0 && fields.length === 0
 
 function metadataOf({ next, remaining }: Page, selection: Selection, revision: number): ListMeta {
   const resourceVersion = String(revision)
   if (next === undefined) return { resourceVersion }
   const token = encodeContinue(revision, next)
-  // With a selector the server does not promise to count what it has not looked at.
-  const isCounted = selection.labels.length === 0 && selection.fields.length === 0
-  return { resourceVersion, continue: token, ...(isCounted ? { remainingItemCount: remaining } : {}) }
+  return { resourceVersion, continue: token, ...(isCounted(selection) ? { remainingItemCount: remaining } : {}) }
 }
 
 async function historic(

@@ -14,15 +14,24 @@ export const mostBodyBytes = 3 * 1024 * 1024
 export async function readBody(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > mostBodyBytes) throw new StatusError(tooLarge(`limit is ${mostBodyBytes}`))
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
-    size += chunk.length
-    if (size > mostBodyBytes) throw new StatusError(tooLarge(`limit is ${mostBodyBytes}`))
-    chunks.push(chunk)
-  }
-  const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  const body = await collect(request)
   return request.headers['content-encoding'] === 'gzip' ? unzip(body) : body
+}
+
+function collect(request: Request): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    request.on('data', (chunk: Uint8Array) => {
+      size += chunk.length
+      // The rest is read and dropped: a client that is still writing would not see the answer.
+      if (size > mostBodyBytes) reject(new StatusError(tooLarge(`limit is ${mostBodyBytes}`)))
+      else chunks.push(chunk)
+    })
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    request.on('error', reject)
+    request.on('close', () => reject(new Error('the client went away')))
+  })
 }
 
 function unzip(body: Uint8Array): Uint8Array {

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { Readable, pipeline, type Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { nodes } from '#api/core.ts'
@@ -12,6 +13,7 @@ import type { Clock } from '#daemon/clock.ts'
 import type { Logger } from '#daemon/log.ts'
 import { attributesOf, refusalOf } from '#apiserver/auth/attributes.ts'
 import type { Authorizer } from '#apiserver/auth/authorize.ts'
+import { impersonate } from '#apiserver/auth/impersonate.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import { statusAnswer, warningHeader, type Answer, type ApiRequest } from '#apiserver/http/answer.ts'
 import { authenticate, type VerifyToken } from '#apiserver/http/authenticate.ts'
@@ -62,6 +64,8 @@ export function createDoor(door: Door, tls: TlsFiles): Http2SecureServer {
     ((request: IncomingMessage, socket: Duplex, head: Uint8Array) =>
       void serveUpgrade(door, request, socket, head)) as never,
   )
+  // A watch event must not wait for the acknowledgement of the one before (40 ms where the peer delays it).
+  server.on('connection', (socket: Socket) => void socket.setNoDelay(true))
   server.on('sessionError', () => {})
   server.on('clientError', (_error: Error, socket: Duplex) => void socket.destroy())
   return server
@@ -89,12 +93,14 @@ type Admission =
   | { readonly kind: 'refused'; readonly answer: Answer }
 
 async function admit(door: Door, request: Request, target: Target, path: string): Promise<Admission> {
-  const user = await authenticate(request.socket as TLSSocket, request.headers.authorization, door.verifyToken)
-  if (door.isOpen(path)) return { kind: 'admitted', user: user ?? anonymous }
-  if (user === undefined) return { kind: 'refused', answer: statusAnswer(unauthorized()) }
-  const attributes = attributesOf(user, target)
+  const real = await authenticate(request.socket as TLSSocket, request.headers.authorization, door.verifyToken)
+  if (door.isOpen(path)) return { kind: 'admitted', user: real ?? anonymous }
+  if (real === undefined) return { kind: 'refused', answer: statusAnswer(unauthorized()) }
+  const acting = impersonate(real, request.headers, door.authorizer)
+  if (acting.kind === 'refused') return { kind: 'refused', answer: statusAnswer(acting.status) }
+  const attributes = attributesOf(acting.user, target)
   const { allowed, reason } = door.authorizer.decide(attributes)
-  if (allowed) return { kind: 'admitted', user }
+  if (allowed) return { kind: 'admitted', user: acting.user }
   return { kind: 'refused', answer: statusAnswer(refusalOf(attributes, reason)) }
 }
 
