@@ -106,8 +106,9 @@ const answerIdleMs = 60_000
 const mostRetries = 5
 const longestRetryMs = 10_000
 
-export function connect(config: ClientConfig): Client {
-  const { send, close } = createTransport(config)
+/** `idleConnections` is for those who send many requests at once; each costs some memory on both sides. */
+export function connect(config: ClientConfig, options: { readonly idleConnections?: number } = {}): Client {
+  const { send, close } = createTransport(config, options.idleConnections)
   const call = async (request: Request): Promise<unknown> => {
     const { status, text } = await sendPatiently(send, request)
     if (status < 300) return parseJson(text, request)

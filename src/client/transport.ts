@@ -34,10 +34,14 @@ const tokenAgeMs = 10_000
 const keepAliveMs = 15_000
 
 /** Answers a function that sends requests to the server; it resolves when the headers of the answer are there. */
-export function createTransport(config: ClientConfig): { readonly send: Send; close(): void } {
+export function createTransport(
+  config: ClientConfig,
+  /** connections that stay open for the next request */
+  idleConnections = 4,
+): { readonly send: Send; close(): void } {
   const base = new URL(config.server)
   const isHttps = base.protocol === 'https:'
-  const options = { keepAlive: true, maxFreeSockets: 4, scheduling: 'lifo' as const }
+  const options = { keepAlive: true, maxFreeSockets: idleConnections, scheduling: 'lifo' as const }
   const serverName = config.serverName ?? (isIP(base.hostname.replaceAll(/[[\]]/g, '')) ? '' : base.hostname)
   const agent = isHttps
     ? new HttpsAgent({

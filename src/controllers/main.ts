@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import type { Client } from '#client/client.ts'
 import { type Recorder, createRecorder } from '#client/events.ts'
 import { electLeader } from '#client/lease.ts'
+import { limitWrites } from '#client/limit.ts'
 import { createCaches } from '#controllers/caches.ts'
 import type { ControllerContext } from '#controllers/controller.ts'
 import type { ControllerFlags, Settings } from '#controllers/flags.ts'
@@ -14,6 +15,10 @@ import { messageOf } from '#daemon/error.ts'
 import { serveHealth } from '#daemon/health.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { createQueue } from '#daemon/queue.ts'
+
+/** Of one controller at a time: more would not be faster, and would keep the others from the server. */
+const mostWrites = 8
+const mostEvents = 2
 
 export type ControllersOptions = Omit<ControllerFlags, 'rootCaFile'> &
   Settings & {
@@ -63,9 +68,9 @@ async function lead(options: ControllersOptions, context: PartContext): Promise<
     caches,
     settings: options,
     writer(component) {
-      const recorder = createRecorder(client, { component, clock, log })
+      const recorder = createRecorder(limitWrites(client, mostEvents), { component, clock, log })
       recorders.push(recorder)
-      return createWriter({ client, caches, recorder, clock })
+      return createWriter({ client: limitWrites(client, mostWrites), caches, recorder, clock })
     },
     queue: (name, workers, handle) => createQueue({ name, workers, handle, clock, log, registry: context.registry }),
   }

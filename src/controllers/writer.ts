@@ -1,9 +1,11 @@
 // effect: requests to the API server
 // Does what plans ask for, and lets the caches know at once.
 
+import { type Binding, type Pod, pods } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
 import { keyOf } from '#api/object-key.ts'
 import type { Resource } from '#api/resource.ts'
+import type { Stored } from '#api/stored.ts'
 import { formatTime } from '#api/time.ts'
 import { ApiError, type Client, isNotFound } from '#client/client.ts'
 import { type Recorder, referenceTo } from '#client/events.ts'
@@ -16,6 +18,8 @@ export interface Writer {
   perform(acts: readonly Act[], signal?: AbortSignal): Promise<void>
   /** Creates an object and answers what the server made of it. */
   create<T extends ApiObject>(resource: Resource<T>, object: T, signal?: AbortSignal): Promise<T>
+  /** Binds a pod to a node. The caches are not told: what the server answers is no pod. */
+  bind(pod: Stored<Pod>, nodeName: string, signal?: AbortSignal): Promise<void>
 }
 
 export function createWriter(options: {
@@ -88,6 +92,15 @@ export function createWriter(options: {
       for (const act of acts) await perform(act, versions, signal)
     },
     create: async (resource, object, signal) => note(resource, await client.create(resource, object, { signal })),
+    async bind({ metadata: { name, namespace, uid } }, nodeName, signal) {
+      const binding: Binding = {
+        apiVersion: 'v1',
+        kind: 'Binding',
+        metadata: { name, namespace, uid },
+        target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
+      }
+      await client.create(pods, binding as Pod, { subresource: 'binding', name, namespace, signal })
+    },
   }
 }
 

@@ -53,7 +53,11 @@ export const controlPlane = defineCommand({
           if (path !== undefined) stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${path}\n`)
           const config = loadKubeconfig(options.controllersKubeconfig ?? path)
           return runControllers(
-            { ...options, client: connect(config), rootCa: rootCaOf(options.rootCaFile, config) },
+            {
+              ...options,
+              client: connect(config, { idleConnections: 16 }),
+              rootCa: rootCaOf(options.rootCaFile, config),
+            },
             context,
           )
         },

@@ -23,7 +23,10 @@ export const controllers = partCommand({
   flags: controllerFlags,
   run(options, context) {
     const config = loadKubeconfig(options.kubeconfig)
-    return run({ ...options, client: connect(config), rootCa: rootCaOf(options.rootCaFile, config) }, context)
+    return run(
+      { ...options, client: connect(config, { idleConnections: 16 }), rootCa: rootCaOf(options.rootCaFile, config) },
+      context,
+    )
   },
 })
 

@@ -3,7 +3,7 @@
 // changes that may help.
 
 import { replicaSets } from '#api/apps.ts'
-import { type Binding, type Node, type Pod, namespaces, nodes, pods, services } from '#api/core.ts'
+import { type Node, type Pod, namespaces, nodes, pods, services } from '#api/core.ts'
 import { keyOf } from '#api/object-key.ts'
 import { controllerOf } from '#api/owner.ts'
 import { isPodTerminal, isPodTerminating } from '#api/pod-state.ts'
@@ -70,7 +70,7 @@ export const scheduler: Controller = {
       const key = keyOf(pod)
       store.assume({ ...pod, spec: { ...pod.spec, nodeName } }, clock.now())
       try {
-        await bindOnServer(context, pod, nodeName)
+        await writer.bind(pod, nodeName, signal)
         failures.delete(key)
         const { namespace, name } = pod.metadata
         const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`
@@ -124,17 +124,6 @@ function offersMore(old: Stored<Node>, now: Stored<Node>): boolean {
     equalJson(old.metadata.labels, now.metadata.labels) &&
     equalJson(old.status?.allocatable, now.status?.allocatable)
   )
-}
-
-async function bindOnServer({ client, signal }: ControllerContext, pod: Stored<Pod>, nodeName: string): Promise<void> {
-  const { name, namespace, uid } = pod.metadata
-  const binding: Binding = {
-    apiVersion: 'v1',
-    kind: 'Binding',
-    metadata: { name, namespace, uid },
-    target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
-  }
-  await client.create(pods, binding as Pod, { subresource: 'binding', name, namespace, signal })
 }
 
 function refusal(pod: Stored<Pod>, message: string, nowMs: number): readonly Act[] {
