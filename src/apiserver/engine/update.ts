@@ -1,6 +1,7 @@
 // A changed object: whatever makes the new one (a PUT, a patch, the server itself), what the server owns is kept, the
 // result is checked, and it is written if no one else wrote in between.
 
+import { withoutTimeChanges } from '#api/apply/record.ts'
 import { invalid, typeInvalid, type FieldError } from '#api/field-error.ts'
 import type { ApiObject } from '#api/meta.ts'
 import { conflict, invalid as invalidStatus, notFound, StatusError } from '#api/status.ts'
@@ -190,13 +191,6 @@ async function write(
 
 /** Nothing is written where nothing changed but the times at which managers wrote. */
 function isSame(object: ApiObject, old: ApiObject): boolean {
-  const plain = ({ metadata, ...rest }: ApiObject) => ({
-    ...rest,
-    metadata: {
-      ...metadata,
-      resourceVersion: '',
-      managedFields: metadata?.managedFields?.map(({ time: _, ...field }) => field),
-    },
-  })
-  return equalJson(plain(object), plain(old))
+  const plain = ({ metadata, ...rest }: ApiObject) => ({ ...rest, metadata: { ...metadata, resourceVersion: '' } })
+  return equalJson(plain(withoutTimeChanges(object, old)), plain(old))
 }

@@ -1,28 +1,44 @@
 // Who wrote which field: the record in metadata.managedFields that each write keeps.
 
+import { recordUpdate, type Write } from '#api/apply/record.ts'
+import { decodeValue } from '#api/decode.ts'
 import type { ApiObject } from '#api/meta.ts'
+import type { Served } from '#apiserver/engine/served.ts'
 
 /** The name of a manager: what the client says, else the program that it says it is. */
 export function managerOf(fieldManager: string, userAgent: string | undefined): string {
-  return (
-    fieldManager ||
-    (userAgent ?? '')
-      .split('/')[0]!
-      .replaceAll(/[^\x20-\x7e]/g, '')
-      .slice(0, 128) ||
-    'unknown'
-  )
+  if (fieldManager !== '') return fieldManager
+  const [program = ''] = (userAgent ?? '').split('/')
+  return program.replaceAll(/[^\x20-\x7e]/g, '').slice(0, 128) || 'unknown'
 }
 
-export type Track = {
-  readonly type: string
-  readonly apiVersion: string
-  readonly manager: string
-  readonly subresource: string
-  readonly hasStatus: boolean
-  nowMs(): number
+/** How the record sees a write of an object, of its status or of its scale. */
+export function writeOf(served: Served, subresource: '' | 'status' | 'scale', manager: string, nowMs: number): Write {
+  const { kind, apiVersion } = served
+  return { type: kind.type, apiVersion, subresource, manager, ignored: ignoredBy(served, subresource), nowMs }
 }
 
-export function trackWrites(_track: Track): (object: ApiObject, live: ApiObject | undefined) => ApiObject {
-  return (object) => object
+/** What such a write cannot change. */
+function ignoredBy({ kind }: Served, subresource: string): Write['ignored'] {
+  if (subresource === 'status') return [['spec']]
+  return kind.status === undefined ? [] : [['status']]
+}
+
+export function trackWrites(write: () => Write): (object: ApiObject, live: ApiObject | undefined) => ApiObject {
+  return (object, live) => {
+    const now = write()
+    return recordUpdate(now, live ?? emptyObject(now.type), object)
+  }
+}
+
+const empty = new Map<string, ApiObject>()
+
+/** What a write to nothing is compared with: an object without anything, as the schema has it. */
+export function emptyObject(type: string): ApiObject {
+  const known = empty.get(type)
+  if (known !== undefined) return known
+  const decoded = decodeValue<ApiObject>(type, {})
+  if (decoded.kind === 'error') throw new Error(`${type}: ${decoded.message}`)
+  empty.set(type, decoded.object)
+  return decoded.object
 }

@@ -1,4 +1,4 @@
-// The kinds of PATCH: what the body says, and what it makes of an object (endpoints/handlers/patch.go).
+// The three kinds of PATCH that are patches: what the body says, and what it makes of an object (endpoints/handlers/patch.go).
 
 import { decodeValue } from '#api/decode.ts'
 import { invalid } from '#api/field-error.ts'
@@ -16,8 +16,6 @@ import { mediaTypeOf, type Expected } from '#apiserver/http/decode-body.ts'
 
 export type Patch = {
   readonly options: PatchOptions
-  /** server-side apply, which needs an object that has not to be there yet and keeps the record of fields itself */
-  readonly isApply: boolean
   /** The object with the patch, decoded. Throws StatusError. */
   apply(old: ApiObject): ApiObject
 }
@@ -30,6 +28,7 @@ const forms = {
 } as const
 type Form = (typeof forms)[keyof typeof forms]
 
+/** Server-side apply is no patch of values: http/apply.ts. */
 export const isApplyRequest = (request: ApiRequest): boolean => formOf(request) === 'apply'
 
 function formOf(request: ApiRequest): Form {
@@ -41,11 +40,10 @@ function formOf(request: ApiRequest): Form {
 /** Throws StatusError. */
 export function patchOf(request: ApiRequest, expected: Expected, warn: (text: string) => void): Patch {
   const form = formOf(request)
-  const options = parsePatchOptions(request.query, form === 'apply')
+  const options = parsePatchOptions(request.query, false)
   const parsed = parsePatch(new TextDecoder().decode(request.body), form)
   return {
     options,
-    isApply: form === 'apply',
     apply: (old) => patched(form, expected, old, parsed, options.fieldValidation, warn),
   }
 }

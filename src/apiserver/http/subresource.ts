@@ -8,7 +8,7 @@ import type { Served } from '#apiserver/engine/served.ts'
 import { updateObject } from '#apiserver/engine/update.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeBody } from '#apiserver/http/decode-body.ts'
-import { managerOf, trackWrites } from '#apiserver/http/field-record.ts'
+import { managerOf, trackWrites, writeOf } from '#apiserver/http/field-record.ts'
 import { patchOf } from '#apiserver/http/patch.ts'
 import { answerGet, findObject, valueAnswer } from '#apiserver/http/read.ts'
 import { scaleOf, withScale, type Scale } from '#apiserver/http/scale.ts'
@@ -73,13 +73,9 @@ async function answerScale(
     dryRun: options.dryRun,
     part: 'main',
     unconditional: true,
-    manage: trackWrites({
-      type: served.kind.type,
-      apiVersion: served.apiVersion,
-      manager: managerOf(options.fieldManager, request.header('user-agent')),
-      subresource: 'scale',
-      hasStatus: served.kind.status !== undefined,
-      nowMs: () => engine.world.nowMs(),
+    manage: trackWrites(() => {
+      const manager = managerOf(options.fieldManager, request.header('user-agent'))
+      return writeOf(served, 'scale', manager, engine.world.nowMs())
     }),
     warn,
     produce: (old) => withScale(old, scale(old), paths),

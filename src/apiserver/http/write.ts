@@ -12,8 +12,9 @@ import { updateObject, type Part } from '#apiserver/engine/update.ts'
 import type { Outcome, Writing } from '#apiserver/engine/write.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeDeleteOptions, decodeObject, expectedOf } from '#apiserver/http/decode-body.ts'
-import { managerOf, trackWrites } from '#apiserver/http/field-record.ts'
-import { patchOf } from '#apiserver/http/patch.ts'
+import { applyOf } from '#apiserver/http/apply.ts'
+import { managerOf, trackWrites, writeOf } from '#apiserver/http/field-record.ts'
+import { isApplyRequest, patchOf } from '#apiserver/http/patch.ts'
 import { listOptionsOf, objectAnswer, valueAnswer } from '#apiserver/http/read.ts'
 
 /** What a write is about. */
@@ -41,13 +42,9 @@ function writingOf(target: WriteTarget, options: WriteOptions, warnings: Warning
     name,
     user: request.user,
     dryRun: options.dryRun,
-    manage: trackWrites({
-      type: served.kind.type,
-      apiVersion: served.apiVersion,
-      manager: managerOf(options.fieldManager, request.header('user-agent')),
-      subresource: part === 'status' ? 'status' : '',
-      hasStatus: served.kind.status !== undefined,
-      nowMs: () => engine.world.nowMs(),
+    manage: trackWrites(() => {
+      const manager = managerOf(options.fieldManager, request.header('user-agent'))
+      return writeOf(served, part === 'status' ? 'status' : '', manager, engine.world.nowMs())
     }),
     warn: warnings.add,
   }
@@ -112,18 +109,44 @@ async function isThere({ served, namespace, name }: WriteTarget): Promise<boolea
 }
 
 export async function answerPatch(target: WriteTarget): Promise<Answer> {
+  if (isApplyRequest(target.request)) return answerApply(target)
   const { engine, request, served } = target
   const warnings = warningsOf()
   const patch = patchOf(request, expectedOf(served), warnings.add)
-  const writing = writingOf(target, patch.options, warnings)
-  const produce = (old: ApiObject) => patch.apply(old)
-  const outcome: Outcome = await updateObject(engine, {
-    ...writing,
+  const outcome = await updateObject(engine, {
+    ...writingOf(target, patch.options, warnings),
     part: target.part,
     unconditional: true,
-    produce,
+    produce: (old) => patch.apply(old),
   })
   return objectAnswer(engine, request, served, outcome, 200, warnings.texts)
+}
+
+/** Server-side apply: makes the object where there is none, and keeps the record of fields itself. */
+async function answerApply(target: WriteTarget): Promise<Answer> {
+  const { engine, request, served, name, part } = target
+  const warnings = warningsOf()
+  const subresource = part === 'status' ? 'status' : ''
+  const apply = applyOf(request, served, subresource, () => engine.world.nowMs(), warnings.add)
+  const writing: Writing = { ...writingOf(target, apply.options, warnings), manage: (object) => object }
+  if (part === 'main' && !(await isThere(target))) {
+    const made = placed(target, apply.create(name))
+    const outcome = await unlessThere(() => createObject(engine, writing, made))
+    if (outcome !== undefined) return objectAnswer(engine, request, served, outcome, 201, warnings.texts)
+  }
+  const produce = (old: ApiObject) => apply.change(old)
+  const outcome = await updateObject(engine, { ...writing, part, unconditional: true, produce })
+  return objectAnswer(engine, request, served, outcome, 200, warnings.texts)
+}
+
+/** Undefined where someone else was faster. */
+async function unlessThere(create: () => Promise<Outcome>): Promise<Outcome | undefined> {
+  try {
+    return await create()
+  } catch (error) {
+    if (error instanceof StatusError && error.status.reason === 'AlreadyExists') return undefined
+    throw error
+  }
 }
 
 export async function answerDelete(target: WriteTarget): Promise<Answer> {
