@@ -196,6 +196,24 @@ function checkRestart({ restartPolicy, restartPolicyRules: rules = [] }: Contain
   return errors
 }
 
+/** As the server of Kubernetes prints it: its own fields by their names in Go. */
+function goForm(security: SecurityContext): Record<string, unknown> {
+  const { capabilities } = security
+  return {
+    Capabilities: capabilities ? { Add: capabilities.add ?? null, Drop: capabilities.drop ?? null } : null,
+    Privileged: security.privileged ?? null,
+    SELinuxOptions: security.seLinuxOptions ?? null,
+    WindowsOptions: security.windowsOptions ?? null,
+    RunAsUser: security.runAsUser ?? null,
+    RunAsGroup: security.runAsGroup ?? null,
+    RunAsNonRoot: security.runAsNonRoot ?? null,
+    ReadOnlyRootFilesystem: security.readOnlyRootFilesystem ?? null,
+    AllowPrivilegeEscalation: security.allowPrivilegeEscalation ?? null,
+    ProcMount: security.procMount ?? null,
+    SeccompProfile: security.seccompProfile ?? null,
+  }
+}
+
 function checkSecurity(security: SecurityContext, path: string): FieldError[] {
   const { runAsUser, runAsGroup, procMount, allowPrivilegeEscalation, privileged, capabilities } = security
   const errors: FieldError[] = []
@@ -204,9 +222,9 @@ function checkSecurity(security: SecurityContext, path: string): FieldError[] {
   errors.push(...checkOptionalWord(`${path}.procMount`, procMount, ['Default', 'Unmasked']))
   if (allowPrivilegeEscalation === false) {
     const but = 'cannot set `allowPrivilegeEscalation` to false and'
-    if (privileged) errors.push(invalid(path, security, `${but} \`privileged\` to true`))
+    if (privileged) errors.push(invalid(path, goForm(security), `${but} \`privileged\` to true`))
     if (capabilities?.add?.includes('CAP_SYS_ADMIN'))
-      errors.push(invalid(path, security, `${but} \`capabilities.Add\` CAP_SYS_ADMIN`))
+      errors.push(invalid(path, goForm(security), `${but} \`capabilities.Add\` CAP_SYS_ADMIN`))
   }
   return errors
 }

@@ -24,6 +24,15 @@ const envFields = [
   'status.podIP',
   'status.podIPs',
 ]
+/** All that a Pod tells of itself; each place takes some of them. */
+const podFields = [
+  ...envFields,
+  'metadata.annotations',
+  'metadata.labels',
+  'spec.restartPolicy',
+  'spec.schedulerName',
+  'status.phase',
+]
 const resources = ['limits', 'requests'].flatMap((list) =>
   ['cpu', 'ephemeral-storage', 'memory'].map((resource) => `${list}.${resource}`),
 )
@@ -63,10 +72,19 @@ export function checkFieldRef(
   if (!apiVersion) return [required(`${path}.apiVersion`)]
   if (!fieldPath) return [required(`${path}.fieldPath`)]
   const [, field = '', key = ''] = /^([^[]*)\['(.*)'\]$/.exec(fieldPath) ?? []
-  if (field === 'metadata.annotations') return checkForm(path, key.toLowerCase(), names.qualifiedName)
-  if (field === 'metadata.labels') return checkForm(path, key, names.qualifiedName)
-  if (field !== '') return [invalid(path, field, 'does not support subscript')]
+  if (apiVersion === 'v1' && field === 'metadata.annotations')
+    return checkForm(path, key.toLowerCase(), names.qualifiedName)
+  if (apiVersion === 'v1' && field === 'metadata.labels') return checkForm(path, key, names.qualifiedName)
+  const unreadable = whyUnreadable(apiVersion, fieldPath, field)
+  if (unreadable !== undefined)
+    return [invalid(`${path}.fieldPath`, fieldPath, `error converting fieldPath: ${unreadable}`)]
   return known.includes(fieldPath) ? [] : [notSupported(`${path}.fieldPath`, fieldPath, known)]
+}
+
+function whyUnreadable(apiVersion: string, fieldPath: string, field: string): string | undefined {
+  if (apiVersion !== 'v1') return `unsupported pod version: ${apiVersion}`
+  if (field !== '') return `field label does not support subscript: ${fieldPath}`
+  return podFields.includes(fieldPath) ? undefined : `field label not supported: ${fieldPath}`
 }
 
 export function checkResourceRef(ref: ResourceRef, path: string, isVolume: boolean): FieldError[] {
