@@ -3,6 +3,7 @@
 // says itself when it serves; nobody asks in a loop.
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { readyVariable } from '#daemon/ready.ts'
 import { UserError } from '#daemon/error.ts'
 import { mounts } from '#kernel/mount.ts'
@@ -19,7 +20,11 @@ export type Started = {
 }
 
 /** The program itself: this Node with this checkout. */
-const program: readonly string[] = [process.execPath, ...process.execArgv, process.argv[1]!]
+const program: readonly string[] = [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  resolve(import.meta.dirname, '../cli/main.ts'),
+]
 
 export function startProcess(plan: ClusterPlan, { name, namespaces, words, log }: ProcessPlan): Started {
   const out = openSync(log, 'a')
@@ -60,7 +65,7 @@ function endedEarly(name: string, log: string, cause?: Error): UserError {
   const last = lastLines(log, 8)
   return new UserError(`${name} ended before it was ready${cause === undefined ? '' : `: ${cause.message}`}`, {
     code: 'ProcessEnded',
-    remedy: `${last === '' ? 'it said nothing' : `it said:\n${last.replaceAll(/^/gm, '    ')}`}\n  its log: ${log}`,
+    remedy: last === '' ? 'it said nothing' : `it said:\n${last.replaceAll(/^/gm, '    ')}`,
     cause,
   })
 }
