@@ -51,6 +51,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/logs.ts')).logs,
   },
   {
+    name: 'trace',
+    summary: 'say why a packet goes where it goes, from dumped rules',
+    group: 'other',
+    load: async () => (await import('#cli/command/trace.ts')).trace,
+  },
+  {
     name: 'down',
     summary: 'remove a cluster and everything that belongs to it',
     group: 'cluster',
@@ -85,6 +91,12 @@ export const commands: readonly Entry[] = [
     summary: "write the cluster's Services into this node's kernel",
     group: 'parts',
     load: async () => (await import('#cli/process/proxy.ts')).proxy,
+  },
+  {
+    name: 'flannel',
+    summary: "carry packets between the nodes' pods: host-gw or vxlan, in flannel's own conventions",
+    group: 'parts',
+    load: async () => (await import('#cli/process/flannel.ts')).command,
   },
   {
     name: 'version',
