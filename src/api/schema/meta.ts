@@ -95,7 +95,7 @@ export const meta = {
     annotations: '12 {string}',
     ownerReferences: '13 [OwnerReference] merge=uid list=map keys=uid',
     finalizers: '14 [string] patch=merge list=set',
-    managedFields: '17 [ManagedFieldsEntry] list=atomic',
+    managedFields: '17 [ManagedFieldsEntry]? list=atomic',
   },
   OwnerReference: {
     '@': 'atomic',
