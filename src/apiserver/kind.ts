@@ -190,8 +190,6 @@ export type Setting = {
   readonly serviceClusterIpRanges: readonly string[]
   /** '30000-32767' */
   readonly serviceNodePortRange: string
-  /** signs service-account tokens (ServiceAccount's token subresource) */
-  readonly signToken?: (claims: Readonly<Record<string, unknown>>) => Promise<string>
   /** for allocators that read what is taken when the server starts */
   readonly objects: Objects
 }

@@ -264,6 +264,7 @@ const steps: readonly Step[] = [
   { words: ['create', 'configmap', 'm', '--from-literal=a=b'], want: /configmap\/m created/ },
   { words: ['create', 'secret', 'generic', 's', '--from-literal=a=b'], want: /secret\/s created/ },
   { words: ['create', 'serviceaccount', 'sa'], want: /serviceaccount\/sa created/ },
+  { words: ['create', 'token', 'sa'], want: /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/m, from: 24 },
   { words: ['create', 'service', 'clusterip', 'c', '--tcp=80:8080'], want: /service\/c created/ },
   { words: ['create', 'service', 'externalname', 'e', '--external-name=example.com'], want: /service\/e created/ },
   { words: ['run', 'one', '--image=one:1'], want: /pod\/one created/ },

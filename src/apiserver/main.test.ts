@@ -125,6 +125,19 @@ test('a token counts as long as its account is there', async () => {
   assert.equal(await get(token('other')), 401)
   assert.equal(await get(token(uid, -1)), 401)
   assert.equal(await get('rubbish'), 401)
+  const request = await ask(`${path}/kube-dns/token`, { ...admin, method: 'POST', body: '{"spec":{}}' })
+  const given = JSON.parse(request.body) as { status: { token: string }; spec: { expirationSeconds: number } }
+  assert.deepEqual([request.code, given.spec.expirationSeconds], [201, 3600])
+  assert.equal(await get(given.status.token), 200)
+  const short = await ask(`${path}/kube-dns/token`, {
+    ...admin,
+    method: 'POST',
+    body: '{"spec":{"expirationSeconds":5}}',
+  })
+  assert.equal(
+    messageOf(short),
+    'TokenRequest.authentication.k8s.io "kube-dns" is invalid: spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes',
+  )
   await ask(`${path}/kube-dns`, { ...admin, method: 'DELETE' })
   assert.equal(await get(token(uid)), 401)
 })

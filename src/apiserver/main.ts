@@ -3,12 +3,14 @@
 
 import { randomInt, randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { serviceAccounts } from '#api/core.ts'
 import type { Resource } from '#api/resource.ts'
 import { listenError } from '#daemon/health.ts'
 import { UserError } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { hostAt, parseCidr } from '#lib/cidr.ts'
 import { roleAuthorizer } from '#apiserver/auth/authorize.ts'
+import { tokenSubresource } from '#apiserver/auth/token-request.ts'
 import { tokenVerifierOf } from '#apiserver/auth/verify-token.ts'
 import { createTokenSigner } from '#pki/jwt.ts'
 import { bootstrap, keepItself, type Itself } from '#apiserver/bootstrap.ts'
@@ -19,7 +21,7 @@ import { objectsOf } from '#apiserver/engine/objects.ts'
 import { requestMetrics } from '#apiserver/http/metrics.ts'
 import type { AgentTrust } from '#apiserver/http/relay.ts'
 import { createDoor } from '#apiserver/http/server.ts'
-import type { Setting } from '#apiserver/kind.ts'
+import type { Kind } from '#apiserver/kind.ts'
 import { kinds } from '#apiserver/kinds.ts'
 import { compactRegularly } from '#apiserver/store/compaction.ts'
 import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
@@ -63,17 +65,12 @@ const world = (now: () => number): World => ({
 export async function run(options: ApiserverOptions, context: PartContext): Promise<void> {
   const { clock, log, registry, signal } = context
   await using store = openStore(options, context)
+  const { tokens, serviceClusterIpRanges, serviceNodePortRange } = options
   const engine = new Engine(
     store,
     world(() => clock.now()),
     objectsOf,
-    (objects) =>
-      kinds({
-        serviceClusterIpRanges: options.serviceClusterIpRanges,
-        serviceNodePortRange: options.serviceNodePortRange,
-        ...signerOf(options.tokens),
-        objects,
-      }),
+    (objects) => withTokens(kinds({ ...options, objects }), tokens),
   )
   let isBootstrapped = false
   const checks = {
@@ -82,7 +79,6 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     shutdown: () => (signal.aborted ? 'process is shutting down' : undefined),
   }
   const authorizer = roleAuthorizer()
-  const { tokens } = options
   const trust = tokens && { ...tokens, audiences: [tokens.issuer] }
   const verifyToken = trust && tokenVerifierOf(trust, engine.objects, () => clock.now())
   const server = createDoor(
@@ -124,10 +120,17 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   })
 }
 
-function signerOf(tokens: TokenOptions | undefined): Pick<Setting, 'signToken'> {
-  if (tokens?.signingKey === undefined) return {}
-  const sign = createTokenSigner(tokens.signingKey)
-  return { signToken: async (claims) => sign({ iss: tokens.issuer, ...claims }) }
+/** Service accounts give tokens where there is a key to sign them with. */
+function withTokens(all: readonly Kind[], tokens: TokenOptions | undefined): readonly Kind[] {
+  if (tokens?.signingKey === undefined) return all
+  const { issuer, signingKey } = tokens
+  const sign = createTokenSigner(signingKey)
+  const token = tokenSubresource({ issuer, audiences: [issuer], uuid: () => randomUUID(), sign })
+  return all.map((kind) =>
+    kind.resource.plural === serviceAccounts.plural && kind.resource.group === ''
+      ? { ...kind, subresources: { ...kind.subresources, token } }
+      : kind,
+  )
 }
 
 function openStore({ dataFile }: ApiserverOptions, { clock }: PartContext): Store {
