@@ -58,7 +58,7 @@ export function checkPlatform({ platform, isRoot }: Pick<Machine, 'platform' | '
   if (!isRoot)
     throw new UserError('a cluster needs root: it makes network namespaces and mounts', {
       code: 'NotRoot',
-      remedy: 'run the command with sudo, or inside: unshare -Urnm',
+      remedy: 'run the command with sudo',
     })
 }
 
