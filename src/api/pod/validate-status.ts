@@ -8,10 +8,7 @@ import { dns1123Subdomain, qualifiedName } from '#api/names.ts'
 
 export function validatePodStatus(pod: Pod, old: Pod): FieldError[] {
   const { conditions = [], nominatedNodeName, qosClass, podIPs = [], hostIPs = [] } = pod.status ?? {}
-  const errors = conditions
-    // Conditions of Kubernetes itself have names without a domain; gates have one.
-    .filter(({ type }) => type.includes('/'))
-    .flatMap(({ type }, at) => checkForm(`status.conditions[${at}].type`, type, qualifiedName))
+  const errors = conditions.flatMap(({ type }, at) => checkForm(`status.conditions[${at}].Type`, type, qualifiedName))
   if (nominatedNodeName && nominatedNodeName !== old.status?.nominatedNodeName)
     errors.push(...checkForm('status.nominatedNodeName', nominatedNodeName, dns1123Subdomain))
   if ((qosClass ?? '') !== (old.status?.qosClass ?? ''))
@@ -27,6 +24,9 @@ function checkIps(list: 'podIPs' | 'hostIPs', ips: Ips, known: Ips | undefined):
   const before = known?.map(({ ip }) => ip)
   const errors = ips.flatMap(({ ip }, at) => checkIp(`${path}[${at}]`, ip, before))
   const families = new Set(ips.map(({ ip }) => ip.includes(':')))
-  if (ips.length > families.size) errors.push(invalid(path, ips, 'may specify no more than one IP for each IP family'))
+  if (ips.length > families.size) {
+    const shown = ips.map(({ ip }) => ({ IP: ip }))
+    errors.push(invalid(path, shown, 'may specify no more than one IP for each IP family'))
+  }
   return errors
 }

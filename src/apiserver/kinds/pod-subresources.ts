@@ -4,12 +4,12 @@ import type { Subresource, SubresourceAnswer, SubresourceRequest } from '#apiser
 import { attach, exec, log, portForward } from '#apiserver/kinds/pod-streams.ts'
 import type { Binding, Pod, PodCondition } from '#api/core.ts'
 import { pods } from '#api/core.ts'
-import { type FieldError, notSupported, required } from '#api/field-error.ts'
+import { type FieldError, formatFieldErrors, notSupported, required } from '#api/field-error.ts'
 import type { ApiObject, DeleteOptions } from '#api/meta.ts'
 import { isPodTerminal } from '#api/pod-state.ts'
 import { checkEphemeralChange } from '#api/pod/validate-ephemeral.ts'
 import { validateStoredPod } from '#api/pod/validate.ts'
-import { badRequest, conflict, notFound, StatusError, success } from '#api/status.ts'
+import { badRequest, conflict, failure, notFound, StatusError, success } from '#api/status.ts'
 import { formatTime } from '#api/time.ts'
 
 type Request = SubresourceRequest<Pod>
@@ -38,6 +38,7 @@ function options(kind: string): NonNullable<Subresource['kind']> {
   return { group: '', version: 'v1', kind, type: 'meta.Status' }
 }
 
+const done: SubresourceAnswer = { kind: 'object', object: { ...success(), code: 201 } as ApiObject, code: 201 }
 const bindings = { group: '', plural: 'pods/binding' }
 
 /** Gives a pod its node, once. */
@@ -46,7 +47,8 @@ async function bind({ body, context }: Request): Answer {
   if (binding?.metadata?.name !== context.name)
     return { kind: 'status', status: badRequest('name in URL does not match name in Binding object') }
   const errors = checkBinding(binding)
-  if (errors.length > 0) return { kind: 'invalid', errors }
+  // Upstream has no better word for it.
+  if (errors.length > 0) return { kind: 'status', status: failure(500, '', formatFieldErrors(errors)) }
   const { uid, annotations, labels } = binding.metadata
   const refuse = (why: string) => new StatusError(conflict(bindings, context.name, why))
   const change = (pod: Pod): Pod => {
@@ -73,7 +75,7 @@ async function bind({ body, context }: Request): Answer {
     )
   }
   await changePod({ context }, change)
-  return { kind: 'object', object: success(), code: 201 }
+  return done
 }
 
 function checkBinding({ target }: Binding): FieldError[] {
@@ -89,7 +91,7 @@ async function evict({ object, body, context }: Request): Answer {
   if (eviction?.metadata?.name !== undefined && eviction.metadata.name !== context.name)
     return { kind: 'status', status: badRequest('name in URL does not match name in Eviction object') }
   const given = eviction?.deleteOptions
-  if (context.dryRun || given?.dryRun?.length) return { kind: 'object', object: success(), code: 201 }
+  if (context.dryRun || given?.dryRun?.length) return done
   const why: PodCondition = {
     type: 'DisruptionTarget',
     status: 'True',
@@ -100,7 +102,7 @@ async function evict({ object, body, context }: Request): Answer {
   const { dryRun: _, ...deleteOptions } = given ?? {}
   const isGone = !(await context.objects.delete(pods, context.namespace, context.name, deleteOptions))
   if (isGone) return { kind: 'status', status: notFound(pods, context.name) }
-  return { kind: 'object', object: success(), code: 201 }
+  return done
 }
 
 /** `kubectl debug`: one more container in a pod that runs. */
