@@ -46,10 +46,15 @@ export function recordUpdate<T extends ApiObject>(write: Write, live: ApiObject 
   return withManagedFields(to, encodeManagers(updatedManagers(write, managers, live ?? emptyObject(write.type), to)))
 }
 
+const emptyObjects = new Map<string, ApiObject>()
+
 /** An object of a type as it is before anything is set: with the parts that are always there. */
 export function emptyObject(type: string): ApiObject {
+  const known = emptyObjects.get(type)
+  if (known !== undefined) return known
   const empty = decodeValue<ApiObject>(type, {})
   if (empty.kind === 'error') throw new Error(`an empty ${type} does not decode: ${empty.message}`)
+  emptyObjects.set(type, empty.object)
   return empty.object
 }
 

@@ -9,7 +9,7 @@ import { parseYaml } from '#api/yaml-text.ts'
 import { parsePatchOptions, type PatchOptions } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 import type { ApiRequest } from '#apiserver/http/answer.ts'
-import { emptyObject, writeOf } from '#apiserver/http/field-record.ts'
+import { writeOf } from '#apiserver/http/field-record.ts'
 
 export type Applying = {
   readonly options: PatchOptions
@@ -43,7 +43,7 @@ export function applyOf(
     options,
     change: (old) => applied(how(), old, config),
     create(name) {
-      const made = applied(how(), emptyObject(served.kind.type), config)
+      const made = applied(how(), undefined, config)
       const said = made.metadata?.name ?? ''
       if (said !== '' && said !== name)
         throw new StatusError(
@@ -54,7 +54,7 @@ export function applyOf(
   }
 }
 
-function applied(how: Apply, live: ApiObject, config: unknown): ApiObject {
+function applied(how: Apply, live: ApiObject | undefined, config: unknown): ApiObject {
   const result = applyConfig(how, live, config)
   if (result.kind === 'status') throw new StatusError(result.status)
   const decoded = decodeValue<ApiObject>(how.type, result.object)

@@ -1,7 +1,6 @@
 // Who wrote which field: the record in metadata.managedFields that each write keeps.
 
 import { recordUpdate, type Write } from '#api/apply/record.ts'
-import { decodeValue } from '#api/decode.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 
@@ -25,20 +24,5 @@ function ignoredBy({ kind }: Served, subresource: string): Write['ignored'] {
 }
 
 export function trackWrites(write: () => Write): (object: ApiObject, live: ApiObject | undefined) => ApiObject {
-  return (object, live) => {
-    const now = write()
-    return recordUpdate(now, live ?? emptyObject(now.type), object)
-  }
-}
-
-const empty = new Map<string, ApiObject>()
-
-/** What a write to nothing is compared with: an object without anything, as the schema has it. */
-export function emptyObject(type: string): ApiObject {
-  const known = empty.get(type)
-  if (known !== undefined) return known
-  const decoded = decodeValue<ApiObject>(type, {})
-  if (decoded.kind === 'error') throw new Error(`${type}: ${decoded.message}`)
-  empty.set(type, decoded.object)
-  return decoded.object
+  return (object, live) => recordUpdate(write(), live, object)
 }
