@@ -7,6 +7,7 @@ import { findIptables } from '#kernel/iptables/program.ts'
 import type { Dataplane, Plans } from '#proxy/dataplane.ts'
 import { IptablesDataplane } from '#proxy/iptables/iptables-dataplane.ts'
 import { allowLocalhostNodePorts } from '#proxy/kernel-settings.ts'
+import { NftablesDataplane } from '#proxy/nftables/nftables-dataplane.ts'
 import { planService } from '#proxy/plan/plan.ts'
 import { type Family, type NodePlace, viewService, viewSlice } from '#proxy/state.ts'
 import { need } from '#test/need.ts'
@@ -48,10 +49,26 @@ const iptables = (backend: 'nft' | 'legacy') => async (family: Family, netns: st
     { written: () => undefined, failed: () => undefined },
   )
 
+const nftables = (family: Family, netns: string) =>
+  Promise.resolve(
+    new NftablesDataplane(
+      {
+        family,
+        masqueradeMark: 0x4000,
+        masqueradeAll: false,
+        local: { kind: 'cidr', cidr: podCidr[family] },
+        nodePortIps: 'all',
+      },
+      { failed: () => undefined },
+      netns,
+    ),
+  )
+
 type Mode = { readonly name: string; open(family: Family, netns: string): Promise<Dataplane> }
 const modes: readonly Mode[] = [
   { name: 'iptables (nft)', open: iptables('nft') },
   { name: 'iptables (legacy)', open: iptables('legacy') },
+  { name: 'nftables', open: nftables },
 ]
 
 type To = {

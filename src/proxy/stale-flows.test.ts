@@ -15,6 +15,7 @@ const endpoint = (address: string, serving = true): Endpoint => {
     serving,
     terminating: false,
     local: false,
+    remote: true,
     zones: [],
     nodes: [],
   }

@@ -191,7 +191,7 @@ function viewEndpoint(endpoint: Endpoint, family: Family, problems: string[]): E
   const { ready, serving, terminating } = endpoint.conditions ?? {}
   return {
     ip,
-    node: endpoint.nodeName,
+    node: endpoint.nodeName ?? undefined,
     ready: ready ?? true,
     serving: serving ?? true,
     terminating: terminating ?? false,

@@ -12,6 +12,8 @@ export type Endpoint = {
   readonly terminating: boolean
   /** on this node */
   readonly local: boolean
+  /** known to be on another node */
+  readonly remote: boolean
   readonly zones: readonly string[]
   readonly nodes: readonly string[]
 }
@@ -35,8 +37,9 @@ export function mergeSlices(slices: Iterable<SliceView>, family: Family, node: s
         const { ip, ready, serving, terminating, zones, nodes } = endpoint
         const address = socketAddress(ip, port)
         if (terminating && found.has(address)) continue
-        const local = endpoint.node !== undefined && endpoint.node === node
-        found.set(address, { address, ip, port, ready, serving, terminating, local, zones, nodes })
+        const local = endpoint.node === node
+        const remote = endpoint.node !== undefined && !local
+        found.set(address, { address, ip, port, ready, serving, terminating, local, remote, zones, nodes })
       }
     }
   }

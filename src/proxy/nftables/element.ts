@@ -1,0 +1,94 @@
+// The elements of the table's sets, as bytes.
+import { hostNumber } from '#kernel/nftables/expression.ts'
+import { type Cidr, masked, parseCidr } from '#lib/cidr.ts'
+import { type Ip, parseIp } from '#lib/ip.ts'
+import type { SetName } from '#proxy/nftables/layout.ts'
+import type { Family, Protocol } from '#proxy/state.ts'
+
+export type Element = {
+  readonly set: SetName
+  readonly key: Uint8Array
+  /** the last key of a range */
+  readonly end?: Uint8Array
+  readonly data?: Uint8Array
+  readonly comment?: Uint8Array
+}
+
+/** The same text for elements of the same set and key. */
+export function elementId({ set, key, end }: Element): string {
+  const range = end === undefined ? '' : `-${String.fromCharCode(...end)}`
+  return `${set} ${String.fromCharCode(...key)}${range}`
+}
+
+const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
+/** Of an address that is on its way through a foreign API server and is none after all, nothing is made. */
+export const addressBytes = (ip: Ip, family: Family): Uint8Array => parseIp(ip) ?? new Uint8Array(family === 4 ? 4 : 16)
+
+/** address . protocol . port, each in registers of its own; without an address that of NodePorts: zeros */
+export function tupleOf(ip: Ip | undefined, protocol: Protocol, port: number, family: Family): Uint8Array {
+  const length = family === 4 ? 4 : 16
+  const bytes = new Uint8Array(length + 8)
+  if (ip !== undefined) bytes.set(addressBytes(ip, family))
+  bytes[length] = protocolNumbers[protocol]
+  bytes[length + 4] = port >> 8
+  bytes[length + 5] = port & 255
+  return bytes
+}
+
+/** tuple . index */
+export function indexed(tuple: Uint8Array, index: number): Uint8Array {
+  const bytes = new Uint8Array(tuple.length + 4)
+  bytes.set(tuple)
+  bytes[tuple.length] = index & 255
+  bytes[tuple.length + 1] = (index >>> 8) & 255
+  bytes[tuple.length + 2] = (index >>> 16) & 255
+  bytes[tuple.length + 3] = index >>> 24
+  return bytes
+}
+
+/** address . port */
+export function endpointData(ip: Ip, port: number, family: Family): Uint8Array {
+  const length = family === 4 ? 4 : 16
+  const bytes = new Uint8Array(length + 4)
+  bytes.set(addressBytes(ip, family))
+  bytes[length] = port >> 8
+  bytes[length + 1] = port & 255
+  return bytes
+}
+
+/** 0 . number: the first word is never read */
+export function padded(number: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  bytes.set(hostNumber(number), 4)
+  return bytes
+}
+
+/** 0 . tuple */
+export function paddedTuple(tuple: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(tuple.length + 4)
+  bytes.set(tuple, 4)
+  return bytes
+}
+
+export const concat = (a: Uint8Array, b: Uint8Array): Uint8Array => {
+  const bytes = new Uint8Array(a.length + b.length)
+  bytes.set(a)
+  bytes.set(b, a.length)
+  return bytes
+}
+
+/** Ranges that lie in another one are left out: the kernel takes none twice. First and last address of each. */
+export function rangeBounds(cidrs: readonly string[]): { readonly first: Uint8Array; readonly last: Uint8Array }[] {
+  const parsed = cidrs.flatMap((text) => parseCidr(text) ?? [])
+  const isInside = (inner: Cidr, at: number) =>
+    parsed.some((outer, i) => {
+      if (i === at || outer.prefix > inner.prefix) return false
+      const base = masked(inner.base, outer.prefix)
+      const isSame = base.every((byte, k) => byte === outer.base[k])
+      return isSame && (outer.prefix < inner.prefix || i < at)
+    })
+  return parsed
+    .filter((cidr, at) => !isInside(cidr, at))
+    .map(({ base, prefix }) => ({ first: base, last: base.map((byte, i) => byte | hostByte(prefix - 8 * i)) }))
+}
+const hostByte = (bits: number) => (bits >= 8 ? 0 : bits <= 0 ? 255 : 255 >> bits)

@@ -1,0 +1,280 @@
+// effect: netlink sockets
+// nftables mode in one address family: one table, written by netlink in one transaction for each change.
+import { type ElementView, type Nftables, openNftables } from '#kernel/nftables/nftables.ts'
+import { NftBatch } from '#kernel/nftables/batch.ts'
+import { hostNumber } from '#kernel/nftables/expression.ts'
+import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
+import { type Arrangement, arrangePort } from '#proxy/nftables/arrange.ts'
+import { type Element, elementId } from '#proxy/nftables/element.ts'
+import { writeLayout } from '#proxy/nftables/layout.ts'
+import { type NftablesOptions, tableName } from '#proxy/nftables/options.ts'
+import { Owners } from '#proxy/nftables/owners.ts'
+import { portElements, portShapes, portTuples, type Table } from '#proxy/nftables/port-elements.ts'
+import { partsOf } from '#proxy/nftables/registers.ts'
+import { type Shape, shapeMap, shapeName, shapeRules } from '#proxy/nftables/shape.ts'
+import type { PortPlan } from '#proxy/plan/plan.ts'
+
+export type NftablesObserver = { failed(): void }
+
+/** A first chain of a shape costs a walk over all endpoints: the usual ones are made while there are none. */
+const preparedEndpoints = 250
+/** Ports whose elements are asked for when somebody else has changed nftables. */
+const mostSampled = 100
+
+export class NftablesDataplane implements Dataplane {
+  readonly #kernel: Nftables
+  readonly #options: NftablesOptions
+  readonly #observer: NftablesObserver
+  readonly #batch: NftBatch
+  readonly #shapes = new Map<string, number>()
+  readonly #owners = new Owners()
+  readonly #arrangements = new Map<string, Arrangement>()
+  /** how many ports want an element that several may want */
+  readonly #shared = new Map<string, number>()
+  /** the table that we made, and how many rules its chains have */
+  #handle: bigint | undefined
+  #rules = new Map<string, number>()
+  /** the kernel's count of changes after our last one; undefined: others may have changed something since */
+  #generation: number | undefined
+  /** where the next look for missing elements begins */
+  #sample = 0
+
+  constructor(options: NftablesOptions, observer: NftablesObserver, netns?: string) {
+    this.#kernel = openNftables(options.family, netns)
+    this.#options = options
+    this.#observer = observer
+    this.#batch = new NftBatch(options.family, tableName, 1 << 16)
+  }
+
+  get family(): 4 | 6 {
+    return this.#options.family
+  }
+
+  apply(plans: Plans, changes?: ReadonlyMap<string, Change>): Promise<void> {
+    return Promise.try(() => {
+      try {
+        if (changes === undefined) {
+          this.#writeAll(plans)
+          this.#commit(true)
+          this.#handle = this.#kernel.tableHandle(tableName)
+          this.#rules = new Map(this.#kernel.ruleCounts(tableName))
+        } else {
+          this.#writeChanges(plans, changes)
+          this.#commit(false)
+        }
+      } catch (error) {
+        this.#observer.failed()
+        this.#batch.reset()
+        throw error
+      }
+    })
+  }
+
+  /** A transaction is one generation: more than that, and somebody else was at work too. */
+  #commit(all: boolean): void {
+    if (this.#batch.isEmpty) return
+    const before = this.#kernel.generation()
+    this.#kernel.commit(this.#batch)
+    const after = this.#kernel.generation()
+    const isAlone = after === before + 1 && (all || before === this.#generation)
+    this.#generation = isAlone ? after : undefined
+  }
+
+  /** The old table goes in the same transaction in which the new one comes; who was remembered stays remembered. */
+  #writeAll(plans: Plans): void {
+    const batch = this.#batch
+    const remembered = this.#kernel.elements(tableName, 'affinity')
+    this.#shapes.clear()
+    this.#owners.clear()
+    this.#arrangements.clear()
+    this.#shared.clear()
+    batch.addTable('')
+    batch.deleteTable()
+    writeLayout(batch, this.#options)
+    for (let endpoints = 1; endpoints <= preparedEndpoints; endpoints++)
+      for (const shape of usualShapes(endpoints, this.#options)) this.#shapeNumber(shape)
+    for (const ports of plans.values())
+      for (const port of ports) {
+        this.#claim(port)
+        const arrangement = this.#arrange(port)
+        for (const shape of portShapes(port, arrangement, this.#options)) this.#shapeNumber(shape)
+      }
+    for (const ports of plans.values())
+      for (const port of ports) {
+        const { elements, shared } = portElements(port, this.#arrangements.get(idOf(port))!, this.#tableFor(port))
+        for (const element of elements) this.#add(element)
+        for (const element of shared) this.#count(element, 1)
+      }
+    for (const element of remembered) this.#remember(element)
+  }
+
+  #writeChanges(plans: Plans, changes: ReadonlyMap<string, Change>): void {
+    const involved = this.#withWaiting(plans, changes)
+    const before = new Map<string, Element>()
+    const counts = new Map<string, { readonly element: Element; by: number }>()
+    const count = (element: Element, by: number) => {
+      const id = elementId(element)
+      const known = counts.get(id)
+      if (known === undefined) counts.set(id, { element, by })
+      else known.by += by
+    }
+    for (const port of involved.flatMap((change) => change.before)) {
+      const { elements, shared } = portElements(port, this.#arrangements.get(idOf(port))!, this.#tableFor(port))
+      for (const element of elements) before.set(elementId(element), element)
+      for (const element of shared) count(element, -1)
+    }
+    for (const port of involved.flatMap((change) => change.before)) this.#release(port)
+    const after = involved.flatMap((change) => change.after)
+    for (const port of after) this.#claim(port)
+    const now = new Map<string, Element>()
+    for (const port of after) {
+      const { elements, shared } = portElements(port, this.#arrange(port), this.#tableFor(port))
+      for (const element of elements) now.set(elementId(element), element)
+      for (const element of shared) count(element, 1)
+    }
+    const kept = new Set(after.map(idOf))
+    for (const port of involved.flatMap((change) => change.before))
+      if (!kept.has(idOf(port))) this.#arrangements.delete(idOf(port))
+    for (const [id, element] of before) if (!isSame(now.get(id), element)) this.#remove(element)
+    for (const [id, element] of now) if (!isSame(before.get(id), element)) this.#add(element)
+    for (const { element, by } of counts.values()) this.#count(element, by)
+  }
+
+  /** Services that get a front end because one of these gives it up are changed too. */
+  #withWaiting(plans: Plans, changes: ReadonlyMap<string, Change>): Change[] {
+    const involved = new Map(changes)
+    for (const { before } of involved.values())
+      for (const port of before)
+        for (const front of frontsOf(port, this.family))
+          if (this.#owners.owns(front, idOf(port)))
+            for (const service of this.#owners.takeWaiting(front)) {
+              const ports = plans.get(service)
+              if (ports !== undefined && !involved.has(service)) involved.set(service, { before: ports, after: ports })
+            }
+    return [...involved.values()]
+  }
+
+  #claim(port: PortPlan): void {
+    for (const front of frontsOf(port, this.family)) this.#owners.claim(front, idOf(port), port.service)
+  }
+  #release(port: PortPlan): void {
+    for (const front of frontsOf(port, this.family)) this.#owners.release(front, idOf(port))
+  }
+
+  #arrange(port: PortPlan): Arrangement {
+    const arrangement = arrangePort(this.#arrangements.get(idOf(port)), port)
+    this.#arrangements.set(idOf(port), arrangement)
+    return arrangement
+  }
+
+  #tableFor(port: PortPlan): Table {
+    const id = idOf(port)
+    return {
+      options: this.#options,
+      shapeNumber: (shape) => this.#shapeNumber(shape),
+      owns: (tuple) => this.#owners.owns(textOf(tuple), id),
+    }
+  }
+
+  /** Makes the shape's chain where there is none yet. */
+  #shapeNumber(shape: Shape): number {
+    const name = shapeName(shape)
+    const known = this.#shapes.get(name)
+    if (known !== undefined) return known
+    const number = this.#shapes.size + 1
+    this.#shapes.set(name, number)
+    this.#batch.addChain(name)
+    const rules = shapeRules(shape, partsOf(this.family), this.#options)
+    for (const [expressions, comment] of rules) this.#batch.addRule(name, expressions, comment)
+    this.#rules.set(name, rules.length)
+    this.#batch.addElement(shapeMap(shape), hostNumber(number), { data: { kind: 'goto', chain: name } })
+    return number
+  }
+
+  #add({ set, key, end, data, comment }: Element): void {
+    this.#batch.addElement(set, key, { end, data, comment })
+  }
+  #remove({ set, key, end }: Element): void {
+    this.#batch.deleteElement(set, key, { end })
+  }
+
+  /** More or fewer ports want a shared element: it is there while any does. */
+  #count(element: Element, by: number): void {
+    const id = elementId(element)
+    const had = this.#shared.get(id) ?? 0
+    const has = had + by
+    if (has === 0) this.#shared.delete(id)
+    else this.#shared.set(id, has)
+    if (had === 0 && has > 0) this.#add(element)
+    else if (had > 0 && has === 0) this.#remove(element)
+  }
+
+  #remember({ key, data, timeoutMs, expiresMs }: ElementView): void {
+    if (data !== undefined && expiresMs !== undefined && expiresMs > 0)
+      this.#batch.addElement('affinity', key, { data, timeoutMs, expiresMs })
+  }
+
+  check(plans: Plans): Promise<string | undefined> {
+    return Promise.try(() => {
+      const generation = this.#kernel.generation()
+      if (generation === this.#generation) return undefined
+      const what = this.#brokenRules() ?? this.#missingElement(plans)
+      if (what === undefined) this.#generation = generation
+      return what
+    })
+  }
+
+  #brokenRules(): string | undefined {
+    const handle = this.#kernel.tableHandle(tableName)
+    if (handle === undefined || handle !== this.#handle) return `table ${tableName} is gone`
+    const found = this.#kernel.ruleCounts(tableName)
+    for (const [chain, count] of this.#rules)
+      if (found.get(chain) !== count) return `chain ${chain} has ${found.get(chain) ?? 0} rules instead of ${count}`
+    return undefined
+  }
+
+  /** Asks for elements of some ports, other ones each time: an emptied set is noticed at once, whatever its size. */
+  #missingElement(plans: Plans): string | undefined {
+    const ports = [...plans.values()].flat()
+    for (let i = 0; i < Math.min(ports.length, mostSampled); i++) {
+      const port = ports[this.#sample++ % ports.length]!
+      const { elements } = portElements(port, this.#arrangements.get(idOf(port))!, this.#tableFor(port))
+      const seen = new Set<string>()
+      for (const { set, key, end } of elements) {
+        if (seen.has(set) || end !== undefined) continue
+        seen.add(set)
+        if (!this.#kernel.hasElement(tableName, set, key)) return `${port.name} is gone from ${set}`
+      }
+    }
+    return undefined
+  }
+
+  remove(): Promise<void> {
+    return Promise.try(() => {
+      this.#batch.addTable('')
+      this.#batch.deleteTable()
+      this.#generation = undefined
+      this.#kernel.commit(this.#batch)
+    })
+  }
+}
+
+const idOf = ({ name, protocol }: PortPlan) => `${name}/${protocol}`
+const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes)
+const frontsOf = (port: PortPlan, family: 4 | 6) => portTuples(port, family).map(textOf)
+
+function isSame(a: Element | undefined, b: Element): boolean {
+  if (a === undefined) return false
+  const [x, y] = [a.data, b.data]
+  return x === y || (x !== undefined && y !== undefined && x.every((byte, i) => byte === y[i]))
+}
+
+/** The shapes of Services without affinity, Local policies and source ranges. */
+function usualShapes(endpoints: number, { masqueradeAll }: NftablesOptions): Shape[] {
+  const usual = { policy: 'cluster', endpoints, affinitySeconds: 0, shortcuts: false, ranges: false } as const
+  return [
+    { ...usual, front: 'cluster-ip', masquerade: masqueradeAll ? 'all' : 'from-elsewhere' },
+    { ...usual, front: 'address', masquerade: 'all' },
+    { ...usual, front: 'node-port', masquerade: 'all' },
+  ]
+}

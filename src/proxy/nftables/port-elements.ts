@@ -1,0 +1,172 @@
+// What one port of a Service adds to the sets of the table.
+import { commentBytes } from '#kernel/nftables/batch.ts'
+import { fnv32a } from '#lib/hash.ts'
+import type { Arrangement } from '#proxy/nftables/arrange.ts'
+import { addressBytes, concat, type Element, endpointData, indexed, padded } from '#proxy/nftables/element.ts'
+import { paddedTuple, rangeBounds, tupleOf } from '#proxy/nftables/element.ts'
+import type { NftablesOptions } from '#proxy/nftables/options.ts'
+import { dropShape, localIndex, localSlotBit, refuseShape, type Shape, slotBit } from '#proxy/nftables/shape.ts'
+import type { Endpoint } from '#proxy/plan/endpoints.ts'
+import { type Front, type PortPlan, reachable, type Way } from '#proxy/plan/plan.ts'
+import type { Family } from '#proxy/state.ts'
+
+export type PortElements = {
+  readonly elements: readonly Element[]
+  /** keys that several ports may add, each once more than another has taken it away */
+  readonly shared: readonly Element[]
+}
+
+/** What a port needs of the table besides its own elements. */
+export type Table = {
+  readonly options: NftablesOptions
+  /** the number of a shape, whose chain is there by the time that the element is */
+  shapeNumber(shape: Shape): number
+  /** Whether this port has the front end; false where another Service was first. */
+  owns(tuple: Uint8Array): boolean
+}
+
+/** The front ends of a port, each under its key in `services`; the first is the cluster IP. */
+export function portTuples({ clusterIp, protocol, port, fronts }: PortPlan, family: Family): Uint8Array[] {
+  const others = fronts.map((front) =>
+    front.kind === 'node-port'
+      ? tupleOf(undefined, protocol, front.port, family)
+      : tupleOf(front.address, protocol, port, family),
+  )
+  return [tupleOf(clusterIp, protocol, port, family), ...others]
+}
+
+/** The shapes that the port's elements name. */
+export function portShapes(plan: PortPlan, arrangement: Arrangement, options: NftablesOptions): Shape[] {
+  const fronts = plan.fronts.flatMap((front) => [
+    frontShape(plan, front, arrangement),
+    shortcutShape(plan, front, arrangement),
+  ])
+  return [internalShape(plan, arrangement, options), ...fronts].filter((shape) => shape !== undefined)
+}
+
+export function portElements(plan: PortPlan, arrangement: Arrangement, table: Table): PortElements {
+  const { family } = table.options
+  const [tuple, ...fronts] = portTuples(plan, family) as [Uint8Array, ...Uint8Array[]]
+  if (!table.owns(tuple)) return { elements: [], shared: [] }
+  const comment = commentBytes(plan.name)
+  const numberOf = (shape: Shape | undefined, { verdict }: Way) =>
+    shape === undefined ? (verdict === 'drop' ? dropShape : refuseShape) : table.shapeNumber(shape)
+  const shape = numberOf(internalShape(plan, arrangement, table.options), plan.internal)
+  const elements: Element[] = [{ set: 'services', key: tuple, data: padded(shape), comment }]
+  for (const [i, front] of plan.fronts.entries()) {
+    const key = fronts[i]!
+    if (!table.owns(key)) continue
+    const shape = frontShape(plan, front, arrangement)
+    elements.push({ set: 'services', key, data: padded(numberOf(shape, plan.external)), comment })
+    if (shape === undefined) continue
+    elements.push({ set: 'fronts', key, data: paddedTuple(tuple), comment })
+    const shortcut = shortcutShape(plan, front, arrangement)
+    if (shortcut !== undefined)
+      elements.push({ set: 'shortcuts', key, data: padded(table.shapeNumber(shortcut)), comment })
+    if (shape.ranges) elements.push(...rangeElements(plan, key, comment))
+  }
+  elements.push(...endpointElements(plan, tuple, arrangement, family, comment))
+  const shared: Element[] = [{ set: 'cluster-ips', key: addressBytes(plan.clusterIp, family) }]
+  for (const endpoint of reachable(plan)) {
+    if (endpoint.remote) continue
+    const ip = addressBytes(endpoint.ip, family)
+    shared.push({ set: 'hairpin', key: concat(ip, ip) })
+  }
+  return { elements, shared }
+}
+
+/** Undefined where no connection gets through. */
+function internalShape(plan: PortPlan, arrangement: Arrangement, options: NftablesOptions): Shape | undefined {
+  const { policy, verdict } = plan.internal
+  if (verdict !== 'balance') return undefined
+  return {
+    front: 'cluster-ip',
+    policy,
+    endpoints: arrangement[policy].length,
+    affinitySeconds: plan.affinitySeconds,
+    masquerade: options.masqueradeAll ? 'all' : 'from-elsewhere',
+    shortcuts: false,
+    ranges: false,
+  }
+}
+
+/** With policy Local and no endpoint on this node there is a shape still, for its shortcuts. */
+function frontShape(plan: PortPlan, front: Front, arrangement: Arrangement): Shape | undefined {
+  const { policy, verdict } = plan.external
+  if (verdict === 'reject') return undefined
+  return {
+    front: front.kind === 'node-port' ? 'node-port' : 'address',
+    policy,
+    endpoints: arrangement[policy].length,
+    affinitySeconds: plan.affinitySeconds,
+    masquerade: policy === 'cluster' ? 'all' : 'never',
+    shortcuts: policy === 'local',
+    ranges: front.kind === 'load-balancer' && plan.sources !== undefined,
+  }
+}
+
+/** How pods and the node itself are served by a front of policy Local. */
+function shortcutShape(plan: PortPlan, front: Front, arrangement: Arrangement): Shape | undefined {
+  const { policy, verdict } = plan.external
+  if (verdict === 'reject' || policy === 'cluster') return undefined
+  return {
+    front: front.kind === 'node-port' ? 'node-port' : 'address',
+    policy: 'cluster',
+    endpoints: arrangement.cluster.length,
+    affinitySeconds: plan.affinitySeconds,
+    masquerade: 'never',
+    shortcuts: false,
+    ranges: false,
+  }
+}
+
+function rangeElements({ sources, fronts }: PortPlan, key: Uint8Array, comment: Uint8Array): Element[] {
+  const balancers = fronts.flatMap((front) => (front.kind === 'load-balancer' ? front.address : []))
+  const hosts = balancers.map((ip) => `${ip}/${ip.includes(':') ? 128 : 32}`)
+  const from = [...(sources?.ranges ?? []), ...(sources?.includeNode ? hosts : [])]
+  return rangeBounds(from).map(({ first, last }) => ({
+    set: 'ranges',
+    key: concat(key, first),
+    end: concat(key, last),
+    comment,
+  }))
+}
+
+function endpointElements(
+  plan: PortPlan,
+  tuple: Uint8Array,
+  { cluster, local }: Arrangement,
+  family: Family,
+  comment: Uint8Array,
+): Element[] {
+  const elements: Element[] = []
+  const at = (index: number, { ip, port }: Endpoint) =>
+    elements.push({ set: 'endpoints', key: indexed(tuple, index), data: endpointData(ip, port, family), comment })
+  for (const [index, endpoint] of cluster.entries()) at(index, endpoint)
+  for (const [index, endpoint] of local.entries()) at(index + localIndex, endpoint)
+  if (plan.affinitySeconds === 0) return elements
+  const slots = slotsOf(plan)
+  const slot = (index: number, { address }: Endpoint) =>
+    elements.push({ set: 'slots', key: indexed(tuple, index), data: padded(slots.get(address)!), comment })
+  for (const [index, endpoint] of cluster.entries()) slot(index, endpoint)
+  for (const [index, endpoint] of local.entries()) slot(index + localIndex, endpoint)
+  for (const endpoint of reachable(plan)) at(slots.get(endpoint.address)!, endpoint)
+  for (const endpoint of local) at(slots.get(endpoint.address)! | localSlotBit, endpoint)
+  return elements
+}
+
+/**
+ * A number that stays an endpoint's own, also over a restart: from its address. Where two have the same, the second in
+ * order takes the next.
+ */
+function slotsOf(plan: PortPlan): ReadonlyMap<string, number> {
+  const slots = new Map<string, number>()
+  const taken = new Set<number>()
+  for (const { address } of reachable(plan).toSorted((a, b) => (a.address < b.address ? -1 : 1))) {
+    let slot = fnv32a(address) & (localSlotBit - 1)
+    while (taken.has(slot)) slot = (slot + 1) & (localSlotBit - 1)
+    taken.add(slot)
+    slots.set(address, slot | slotBit)
+  }
+  return slots
+}
