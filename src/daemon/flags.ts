@@ -233,9 +233,22 @@ export function renderFlags(flags: Flags): string {
     return { left, right: `${flag.help}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}` }
   })
   const width = Math.min(Math.max(0, ...rows.map(({ left }) => left.length)), 36)
+  const gap = `\n  ${' '.repeat(width)}  `
   return rows
-    .map(({ left, right }) =>
-      left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}\n` : `  ${left.padEnd(width)}  ${right}\n`,
-    )
+    .map(({ left, right }) => {
+      const lines = wrap(right, 116 - width).join(gap)
+      return left.length > width ? `  ${left}${gap}${lines}\n` : `  ${left.padEnd(width)}  ${lines}\n`
+    })
     .join('')
+}
+
+/** Lines of whole words, of so many letters at most where the words allow it. */
+function wrap(text: string, most: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > most) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
 }

@@ -1,0 +1,154 @@
+import { hostname } from 'node:os'
+import { readFileSync } from 'node:fs'
+import { partCommand } from '#cli/part-command.ts'
+import { connect } from '#client/client.ts'
+import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { UserError } from '#daemon/error.ts'
+import { address, choice, duration, list, text, toggle, type OptionsOf } from '#daemon/flags.ts'
+import { canonicalCidr, parseCidr } from '#lib/cidr.ts'
+import { isValidIp } from '#lib/ip.ts'
+import { backendTypes } from '#flannel/backends.ts'
+import { defaultPrefix } from '#flannel/annotations.ts'
+import { run } from '#flannel/main.ts'
+import { defaultBackend, parseNetworkConfig, type NetworkConfig } from '#flannel/network-config.ts'
+
+const usualConfigPath = '/etc/kube-flannel/net-conf.json'
+
+const flags = {
+  nodeName: text({ help: 'which node this is; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
+  netConfigPath: text({
+    help: 'the network in the form of flannel: Network, Backend ...',
+    placeholder: 'FILE',
+    default: usualConfigPath,
+    env: 'FLANNELD_NET_CONFIG_PATH',
+  }),
+  network: list({ help: 'range of all pods, one per address family, instead of a file', placeholder: 'CIDR' }),
+  backend: choice(backendTypes, { help: 'how packets reach the other nodes, instead of what the file says' }),
+  iface: list({
+    help: 'interface to the other nodes, by name or address; default: that of the default route',
+    placeholder: 'NAME|IP',
+    env: 'FLANNELD_IFACE',
+  }),
+  ifaceRegex: list({
+    help: 'the same as a pattern; interfaces given by --iface come first',
+    placeholder: 'REGEX',
+    split: false,
+    env: 'FLANNELD_IFACE_REGEX',
+  }),
+  publicIp: text({
+    help: 'address that the other nodes reach this one by; default: that of the interface',
+    placeholder: 'IP',
+    env: 'FLANNELD_PUBLIC_IP',
+  }),
+  publicIpv6: text({ help: 'the same for IPv6', placeholder: 'IP', env: 'FLANNELD_PUBLIC_IPV6' }),
+  ipMasq: toggle({ help: 'do not masquerade what leaves the pod network', default: true }),
+  ipMasqRandomFullyDisable: toggle({ help: 'masquerade without --random-fully' }),
+  iptablesForwardRules: toggle({ help: 'do not write rules that let packets of pods be forwarded', default: true }),
+  iptablesResync: duration({ help: 'how often the rules are looked after', default: '5s' }),
+  kubeAnnotationPrefix: text({
+    help: 'prefix of the annotations of nodes',
+    default: defaultPrefix,
+    env: 'FLANNELD_KUBE_ANNOTATION_PREFIX',
+  }),
+  subnetFile: text({
+    help: 'where to write what CNI plugins need to know',
+    placeholder: 'FILE',
+    default: '/run/flannel/subnet.env',
+    env: 'FLANNELD_SUBNET_FILE',
+  }),
+  setNodeNetworkUnavailable: toggle({
+    help: 'leave the condition NetworkUnavailable of the node alone',
+    default: true,
+  }),
+  healthAddress: address({ help: 'where /healthz, /readyz and /metrics answer; 0: nowhere', default: '0.0.0.0:8471' }),
+}
+
+export const command = partCommand({
+  name: 'flannel',
+  summary: "carry packets between the nodes' pods: host-gw or vxlan, in flannel's own conventions",
+  description:
+    "Does what flanneld does with --kube-subnet-mgr: reads each node's podCIDR, tells the others about this node in the\n" +
+    'annotations flannel.alpha.coreos.com/*, and keeps routes, masquerading rules and subnet.env as they should be, also\n' +
+    'when someone takes them away. Both can serve one cluster, node by node.',
+  examples: [
+    'fairway flannel --network 10.244.0.0/16 --backend host-gw',
+    'fairway flannel --net-config-path ./net-conf.json --iface eth1 --kubeconfig ~/.kube/config',
+    'fairway flannel --network 10.244.0.0/16,fd00:10:244::/56 --node-name node-1   # both address families',
+  ],
+  flags,
+  run: async (options, context) =>
+    run(
+      {
+        client: connect(loadKubeconfig(options.kubeconfig)),
+        nodeName: options.nodeName ?? hostname().toLowerCase(),
+        config: networkConfig(options),
+        annotationPrefix: options.kubeAnnotationPrefix,
+        interfaces: options.iface,
+        interfacePatterns: options.ifaceRegex.map(checkPattern),
+        publicIps: {
+          ...(options.publicIp !== undefined && { 4: checkIp('--public-ip', options.publicIp) }),
+          ...(options.publicIpv6 !== undefined && { 6: checkIp('--public-ipv6', options.publicIpv6) }),
+        },
+        masquerade: options.ipMasq,
+        randomFully: !options.ipMasqRandomFullyDisable,
+        forwardRules: options.iptablesForwardRules,
+        rulesResyncMs: options.iptablesResync,
+        subnetFile: options.subnetFile,
+        setNetworkUnavailable: options.setNodeNetworkUnavailable,
+        health: options.healthAddress,
+        netns: undefined,
+      },
+      context,
+    ),
+})
+
+function networkConfig({ network, backend, netConfigPath }: OptionsOf<typeof flags>): NetworkConfig {
+  if (network.length > 0)
+    return {
+      networks: rangesOf(network),
+      backend: { ...defaultBackend, ...(backend !== undefined && { type: backend }) },
+    }
+  const config = parseNetworkConfig(readConfig(netConfigPath))
+  if (typeof config === 'string') throw new UserError(`${netConfigPath}: ${config}`, { code: 'BadNetworkConfig' })
+  return backend === undefined ? config : { ...config, backend: { ...config.backend, type: backend } }
+}
+
+function readConfig(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new UserError(`cannot read the network configuration ${path}: ${(cause as NodeJS.ErrnoException).code}`, {
+      code: 'NoNetworkConfig',
+      remedy: 'give --network CIDR, or --net-config-path FILE',
+      cause,
+    })
+  }
+}
+
+function rangesOf(texts: readonly string[]): NetworkConfig['networks'] {
+  const networks: { 4?: string; 6?: string } = {}
+  for (const text of texts) {
+    const range = parseCidr(text)
+    const family = range?.base.length === 16 ? 6 : 4
+    if (range === undefined || networks[family] !== undefined)
+      throw new UserError(
+        range === undefined ? `--network: "${text}" is no range` : `--network: two ranges for IPv${family}`,
+        { code: 'BadFlag', exitCode: 2, remedy: 'one range per address family, as --network 10.244.0.0/16' },
+      )
+    networks[family] = canonicalCidr(text)!
+  }
+  return networks
+}
+
+function checkIp(flag: string, ip: string): string {
+  if (isValidIp(ip)) return ip
+  throw new UserError(`${flag}: "${ip}" is no IP address`, { code: 'BadFlag', exitCode: 2 })
+}
+
+function checkPattern(pattern: string): string {
+  try {
+    return new RegExp(pattern).source
+  } catch (error) {
+    throw new UserError(`--iface-regex: ${(error as Error).message}`, { code: 'BadFlag', exitCode: 2 })
+  }
+}

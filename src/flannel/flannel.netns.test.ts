@@ -1,0 +1,325 @@
+import * as assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { connect } from '#client/client.ts'
+import { systemClock } from '#daemon/clock.ts'
+import { createLogger } from '#daemon/log.ts'
+import { createRegistry } from '#daemon/metrics.ts'
+import { createNetns, deleteNetns, withNetns } from '#kernel/netns.ts'
+import { openRoute } from '#kernel/route/open-route.ts'
+import { writeSysctls } from '#kernel/sysctl.ts'
+import { run } from '#flannel/main.ts'
+import { defaultBackend, type NetworkConfig } from '#flannel/network-config.ts'
+import { defaultOptions } from '#flannel/options.ts'
+import { FakeKubernetes } from '#test/fake-kubernetes.ts'
+import { need } from '#test/need.ts'
+
+const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'python3'] })
+const annotation = (name: string) => `flannel.alpha.coreos.com/${name}`
+
+/** Nodes on one bridge, which stands in a namespace of its own; the API server is on the loopback of the test's. */
+async function setup(count: number) {
+  await using started = new AsyncDisposableStack()
+  const folder = mkdtempSync(join(tmpdir(), 'fairway-flannel-'))
+  started.defer(() => rmSync(folder, { recursive: true }))
+  const server = started.use(await FakeKubernetes.start())
+  const pathOf = (name: string) => `/run/netns/flannel-${process.pid}-${name}`
+  const make = (netns: string) => {
+    createNetns(netns)
+    started.defer(() => void deleteNetns(netns))
+  }
+  make(pathOf('lan'))
+  {
+    using lan = openRoute(pathOf('lan'))
+    lan.addBridge({ name: 'br0', up: true })
+    lan.addAddress({ link: 'br0', cidr: '10.168.0.1/24' })
+  }
+  const nodes = Array.from({ length: count }, (_, i) => node(i + 1))
+  function node(n: number) {
+    const [name, netns] = [`node-${n}`, pathOf(`node-${n}`)]
+    make(netns)
+    using lan = openRoute(pathOf('lan'))
+    lan.addVeth({ name, master: 'br0', up: true, peer: { name: 'eth0', up: true }, peerNetns: netns })
+    using route = openRoute(netns)
+    route.setLink('lo', { up: true })
+    route.addAddress({ link: 'eth0', cidr: `10.168.0.${n + 1}/24` })
+    route.replaceRoute({ destination: 'default', via: '10.168.0.1' })
+    // Stands for cni0 with a pod.
+    route.addBridge({ name: 'cni0', up: true })
+    route.addAddress({ link: 'cni0', cidr: `10.244.${n - 1}.1/24` })
+    writeSysctls({ 'net/ipv4/ip_forward': 1 }, netns)
+    server.put('nodes', { metadata: { name }, spec: { podCIDRs: [`10.244.${n - 1}.0/24`] } })
+    /** What a program says; nothing where it fails. */
+    const show = (...words: string[]) =>
+      withNetns(netns, () => spawnSync(words[0]!, words.slice(1), { encoding: 'utf8' })).stdout
+    const exec = (...words: string[]) => {
+      const { status, stdout, stderr } = withNetns(netns, () =>
+        spawnSync(words[0]!, words.slice(1), { encoding: 'utf8' }),
+      )
+      assert.equal(status, 0, `${words.join(' ')}: ${stderr}`)
+      return stdout
+    }
+    return { name, netns, exec, show, start: (config: Partial<NetworkConfig['backend']>) => start(name, netns, config) }
+  }
+  function start(name: string, netns: string, backend: Partial<NetworkConfig['backend']>) {
+    const controller = new AbortController()
+    const client = connect({ server: server.url })
+    const lines: string[] = []
+    const write = (line: string) => lines.push(line.slice(line.indexOf(']') + 2).trimEnd())
+    const log = createLogger({ format: 'text', level: 0, write })
+    const registry = createRegistry()
+    const config = { networks: { 4: '10.244.0.0/16' }, backend: { ...defaultBackend, ...backend } }
+    const files = { subnetFile: join(folder, name, 'subnet.env'), rulesResyncMs: 20, health: undefined }
+    const done = run(
+      { ...defaultOptions, ...files, client, nodeName: name, config, netns },
+      { signal: controller.signal, log, clock: systemClock, registry },
+    )
+    const stop = async () => {
+      controller.abort()
+      await done
+      client.close()
+    }
+    const subnetFile = () => readFileSync(files.subnetFile, 'utf8')
+    return { lines, registry, stop, subnetFile, [Symbol.asyncDispose]: stop }
+  }
+  return {
+    server,
+    nodes,
+    /** A node that is there only in the API. */
+    lease: (name: string, subnet: string, publicIp: string) =>
+      server.put('nodes', {
+        metadata: {
+          name,
+          creationTimestamp: '2026-01-01T00:00:00Z',
+          annotations: {
+            [annotation('kube-subnet-manager')]: 'true',
+            [annotation('backend-type')]: 'host-gw',
+            [annotation('public-ip')]: publicIp,
+          },
+        },
+        spec: { podCIDR: subnet },
+      } as never),
+    ...disposable(started.move()),
+  }
+}
+const disposable = (stack: AsyncDisposableStack) => ({ [Symbol.asyncDispose]: () => stack.disposeAsync() })
+
+async function until(what: () => boolean, describe: () => string): Promise<void> {
+  const end = Date.now() + 20_000
+  while (!what()) {
+    assert.ok(Date.now() < end, describe())
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+test('flannel: host-gw keeps its routes and nobody else’s', { skip }, async () => {
+  await using cluster = await setup(1)
+  const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
+  const routes = () =>
+    node
+      .exec('ip', 'route')
+      .split('\n')
+      .filter((line) => line.startsWith('10.244.') && !line.includes('dev cni0'))
+      .map((line) => line.trim())
+  const settle = (want: readonly string[]) =>
+    until(
+      () => JSON.stringify(routes()) === JSON.stringify(want),
+      () => `${routes().join('\n')}\nwanted\n${want.join('\n')}`,
+    )
+  const [two, three] = ['10.244.1.0/24 via 10.168.0.3 dev eth0', '10.244.2.0/24 via 10.168.0.4 dev eth0']
+  node.exec('ip', 'route', 'add', '10.244.99.0/24', 'via', '10.168.0.99')
+  const foreign = '10.244.99.0/24 via 10.168.0.99 dev eth0'
+  cluster.lease('node-2', '10.244.1.0/24', '10.168.0.3')
+  cluster.lease('node-3', '10.244.2.0/24', '10.168.0.4')
+  cluster.lease('far', '10.244.7.0/24', '192.0.2.7')
+  {
+    await using flannel = node.start({ type: 'host-gw' })
+    await settle([two, three, foreign])
+    await until(
+      () => flannel.lines.some((line) => line.startsWith('Setting up rules')),
+      () => flannel.lines.join('\n'),
+    )
+    const { annotations } = cluster.server.get('nodes', { name: 'node-1' })!.metadata as never as {
+      annotations: object
+    }
+    assert.deepEqual(annotations, {
+      [annotation('kube-subnet-manager')]: 'true',
+      [annotation('backend-type')]: 'host-gw',
+      [annotation('backend-data')]: 'null',
+      [annotation('public-ip')]: '10.168.0.2',
+    })
+    assert.ok(flannel.lines.includes('Subnet added: 10.244.1.0/24 via 10.168.0.3'))
+    assert.match(flannel.lines.join('\n'), /no route to 10\.244\.7\.0\/24: 192\.0\.2\.7 of far is not on the network/)
+    const file = 'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.0.1/24\nFLANNEL_MTU=1500\nFLANNEL_IPMASQ=true\n'
+    assert.equal(flannel.subnetFile(), file)
+
+    for (const line of [two, three]) node.exec('ip', 'route', 'del', ...line.split(' '))
+    await settle([two, three, foreign])
+    node.exec('ip', 'route', 'replace', '10.244.1.0/24', 'via', '10.168.0.77')
+    await settle([two, three, foreign])
+    node.exec('ip', 'link', 'set', 'eth0', 'down')
+    node.exec('ip', 'link', 'set', 'eth0', 'up')
+    await settle([two, three])
+    assert.ok(flannel.lines.includes('Route recovered 10.244.1.0/24 : 10.168.0.3'))
+    node.exec('ip', 'route', 'add', 'default', 'via', '10.168.0.1')
+
+    cluster.lease('node-2', '10.244.1.0/24', '10.168.0.33')
+    cluster.server.remove('nodes', { name: 'node-3' })
+    await settle(['10.244.1.0/24 via 10.168.0.33 dev eth0'])
+    assert.match(flannel.registry.render(), /flannel_peers\{family="IPv4"\} 1\n/)
+    await cluster.server.stop()
+    node.exec('ip', 'route', 'flush', 'root', '10.244.1.0/24')
+    await settle(['10.244.1.0/24 via 10.168.0.33 dev eth0'])
+    await cluster.server.listen(cluster.server.port)
+  }
+  // While it was away one node left and another came.
+  cluster.server.remove('nodes', { name: 'node-2' })
+  cluster.lease('node-4', '10.244.4.0/24', '10.168.0.5')
+  node.exec('ip', 'route', 'add', '10.244.98.0/24', 'via', '10.168.0.98')
+  await using _again = node.start({ type: 'host-gw' })
+  await settle(['10.244.4.0/24 via 10.168.0.5 dev eth0', '10.244.98.0/24 via 10.168.0.98 dev eth0'])
+})
+
+test('flannel: rules are there, and come back', { skip }, async () => {
+  await using cluster = await setup(1)
+  const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
+  await using flannel = node.start({ type: 'host-gw' })
+  const rules = () =>
+    ['nat', 'filter'].flatMap((table) =>
+      node
+        .exec('iptables-save', '-t', table)
+        .split('\n')
+        .filter((line) => line.startsWith('-A')),
+    )
+  const want = [
+    '-A POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG',
+    '-A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -m comment --comment "flanneld masq" -j RETURN',
+    '-A FLANNEL-POSTRTG -s 10.244.0.0/24 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j RETURN',
+    '-A FLANNEL-POSTRTG -s 10.244.0.0/16 -d 10.244.0.0/24 -m comment --comment "flanneld masq" -j RETURN',
+    '-A FLANNEL-POSTRTG ! -s 10.244.0.0/16 -d 10.244.0.0/24 -m comment --comment "flanneld masq" -j RETURN',
+    '-A FLANNEL-POSTRTG -s 10.244.0.0/16 ! -d 224.0.0.0/4 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully',
+    '-A FLANNEL-POSTRTG ! -s 10.244.0.0/16 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully',
+    '-A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD',
+    '-A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
+    '-A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
+  ]
+  const settle = () =>
+    until(
+      () => JSON.stringify(rules().sort()) === JSON.stringify(want.toSorted()),
+      () => `${rules().join('\n')}\n${flannel.lines.join('\n')}`,
+    )
+  await settle()
+  for (const words of [
+    '-F FLANNEL-POSTRTG',
+    '-D FLANNEL-POSTRTG 3',
+    '-F POSTROUTING',
+    '-A FLANNEL-POSTRTG -j ACCEPT',
+  ]) {
+    node.exec('iptables', '-t', 'nat', ...words.split(' '))
+    await settle()
+  }
+  node.exec('iptables', '-F')
+  await settle()
+  await until(
+    () => flannel.lines.includes('Rules recovered: FLANNEL-FWD'),
+    () => flannel.lines.join('\n'),
+  )
+  const condition = () =>
+    (cluster.server.get('nodes', { name: 'node-1' })!['status'] as { conditions: object[] }).conditions[0]
+  assert.deepEqual(
+    { ...condition(), lastTransitionTime: '', lastHeartbeatTime: '' },
+    {
+      type: 'NetworkUnavailable',
+      status: 'False',
+      reason: 'FlannelIsUp',
+      message: 'Flannel is running on this node',
+      lastTransitionTime: '',
+      lastHeartbeatTime: '',
+    },
+  )
+})
+
+test('flannel: vxlan carries packets between pods, also after the device is lost', { skip }, async () => {
+  await using cluster = await setup(2)
+  const [one, two] = cluster.nodes as [(typeof cluster.nodes)[0], (typeof cluster.nodes)[0]]
+  await using first = one.start({ type: 'vxlan' })
+  await using _second = two.start({ type: 'vxlan' })
+  using _echo = serveCount(two.netns, '10.244.1.1')
+  const hasRoute = ({ show }: typeof one) => show('ip', 'route').includes('dev flannel.1')
+  await until(
+    () => hasRoute(one) && hasRoute(two),
+    () => `${first.lines.join('\n')}`,
+  )
+  // Enough for many full-size packets. Nothing else in this process runs meanwhile.
+  const send = () =>
+    withNetns(one.netns, () => spawnSync('python3', ['-c', client], { encoding: 'utf8' })).stdout.trim()
+  const settle = () =>
+    until(
+      () => send() === '100000',
+      () => `${one.exec('ip', 'route')}${first.lines.join('\n')}`,
+    )
+  await settle()
+  const state = () => {
+    const link = one.show('ip', '-d', 'link', 'show', 'flannel.1')
+    const neighbour = one.show('ip', 'neigh', 'show', 'dev', 'flannel.1')
+    const entries = one.show('bridge', 'fdb', 'show', 'dev', 'flannel.1')
+    const route = one.show('ip', 'route', 'show', 'dev', 'flannel.1')
+    const mac = /lladdr (\S+)/.exec(neighbour)?.[1] ?? 'no MAC'
+    return { link, text: `${neighbour}${entries}${route}`.replaceAll(mac, 'MAC').replaceAll(/ +\n/g, '\n') }
+  }
+  const before = state()
+  assert.match(before.link, /mtu 1450 .*vxlan id 1 local 10\.168\.0\.2 dev eth0 .*dstport 8472 nolearning/s)
+  assert.equal(
+    before.text,
+    '10.244.1.0 lladdr MAC PERMANENT\nMAC dst 10.168.0.3 self permanent\n10.244.1.0/24 via 10.244.1.0 onlink\n',
+  )
+  for (const words of [
+    'ip link del flannel.1',
+    'ip neigh flush dev flannel.1 nud permanent',
+    'ip route del 10.244.1.0/24',
+    'ip link set flannel.1 down',
+    `bridge fdb del ${/(\S+) dst/.exec(one.exec('bridge', 'fdb', 'show', 'dev', 'flannel.1'))![1]} dev flannel.1`,
+    'ip addr flush dev flannel.1',
+  ]) {
+    one.exec(...words.split(' '))
+    await until(
+      () => state().text === before.text,
+      () => `after ${words}:\n${state().text}${first.lines.join('\n')}`,
+    )
+    await settle()
+  }
+  cluster.server.remove('nodes', { name: 'node-2' })
+  await until(
+    () => state().text === '',
+    () => state().text,
+  )
+})
+
+const server = `
+import socket, sys
+listener = socket.create_server((sys.argv[1], 8080))
+while True:
+    connection = listener.accept()[0]
+    count = 0
+    while count < 100000:
+        data = connection.recv(65536)
+        if not data: break
+        count += len(data)
+    connection.sendall(str(count).encode())
+    connection.close()
+`
+const client = `
+import socket
+connection = socket.create_connection(('10.244.1.1', 8080), 2, ('10.244.0.1', 0))
+connection.sendall(b'x' * 100000)
+print(connection.recv(99).decode())
+`
+
+/** A pod that counts what it is sent. */
+function serveCount(netns: string, ip: string): Disposable {
+  const child = withNetns(netns, () => spawn('python3', ['-c', server, ip], { stdio: 'inherit' }))
+  return { [Symbol.dispose]: () => child.kill() }
+}

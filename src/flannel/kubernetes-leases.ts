@@ -1,0 +1,87 @@
+// effect: requests to the API server
+// Leases in Kubernetes: a node's range is its podCIDR, which someone else allocates; what back ends tell each other stands
+// in annotations of the Node.
+import { nodes } from '#api/core.ts'
+import { formatTime } from '#api/time.ts'
+import type { Client } from '#client/client.ts'
+import { createRecorder, referenceTo } from '#client/events.ts'
+import { informer } from '#client/informer.ts'
+import type { PartContext } from '#daemon/part.ts'
+import { keysOf, leaseOf, missingAnnotations, subnetOf } from '#flannel/annotations.ts'
+import { families, type Family } from '#flannel/lease.ts'
+import type { LeaseSource } from '#flannel/lease-source.ts'
+import { equalNodeView, toNodeView } from '#flannel/state.ts'
+
+export type KubernetesLeasesOptions = {
+  readonly client: Client
+  readonly node: string
+  readonly prefix: string
+  /** set the node's condition NetworkUnavailable to False when pods can be reached */
+  readonly setNetworkUnavailable: boolean
+  /** some node changed */
+  onChange(node: string): void
+}
+
+export function kubernetesLeases(options: KubernetesLeasesOptions, context: PartContext): LeaseSource {
+  const { client, node: name, prefix, onChange } = options
+  const { signal, log, clock } = context
+  const keys = keysOf(prefix)
+  const recorder = createRecorder(client, { component: 'flannel', host: name, clock, log })
+  const cache = informer(client, nodes, {
+    signal,
+    log,
+    slim: (node) => toNodeView(node, prefix),
+    equal: equalNodeView,
+    onChange: ({ key }) => onChange(key),
+    onSync: () => onChange(name),
+  })
+  return {
+    synced: cache.synced,
+    get isSynced() {
+      return cache.isSynced
+    },
+    *leases() {
+      for (const node of cache.values()) {
+        const lease = leaseOf(node, keys)
+        if (lease !== undefined) yield lease
+      }
+    },
+    ownSubnets() {
+      const own = cache.get(name)
+      if (own === undefined) return `node "${name}" does not exist`
+      const subnets: { [F in Family]?: string } = {}
+      for (const family of families) {
+        const subnet = subnetOf(own, family)
+        if (subnet !== undefined) subnets[family] = subnet
+      }
+      return Object.keys(subnets).length === 0 ? `node "${name}" pod cidr not assigned` : subnets
+    },
+    async announce(announcement) {
+      const own = cache.get(name)
+      if (own === undefined) return
+      const annotations = missingAnnotations(own, announcement, keys)
+      if (Object.keys(annotations).length === 0) return
+      await client.patch(nodes, name, { metadata: { annotations } }, { type: 'merge', subresource: 'status', signal })
+      log.debug('announced this node', annotations)
+    },
+    async complete() {
+      if (!options.setNetworkUnavailable || cache.get(name)?.networkUnavailable === 'False') return
+      const now = formatTime(clock.now())
+      const condition = {
+        type: 'NetworkUnavailable',
+        status: 'False',
+        reason: 'FlannelIsUp',
+        message: 'Flannel is running on this node',
+        lastTransitionTime: now,
+        lastHeartbeatTime: now,
+      }
+      const patch = { status: { conditions: [condition] } }
+      await client.patch(nodes, name, patch, { type: 'strategic', subresource: 'status', signal })
+    },
+    warn(reason, message) {
+      const uid = cache.get(name)?.uid
+      const metadata = { name, ...(uid !== undefined && { uid }) }
+      recorder.event(referenceTo(nodes, { metadata }), 'Warning', reason, message)
+    },
+  }
+}

@@ -1,0 +1,19 @@
+// Where leases come from and go to: the interface between flannel and Kubernetes (or another keeper of leases).
+
+import type { Announcement } from '#flannel/annotations.ts'
+import type { Family, Lease } from '#flannel/lease.ts'
+
+export interface LeaseSource {
+  /** Resolves when all leases are known; rejects when it is ended before. */
+  readonly synced: Promise<void>
+  readonly isSynced: boolean
+  leases(): Iterable<Lease>
+  /** our own ranges; a text says why there are none yet */
+  ownSubnets(): { readonly [F in Family]?: string } | string
+  /** Tells the others about us, where they do not know it yet. Throws what the client throws. */
+  announce(announcement: Announcement): Promise<void>
+  /** Pods may come: we are reachable. */
+  complete(): Promise<void>
+  /** Tells whoever looks at this node that something is wrong. */
+  warn(reason: string, message: string): void
+}

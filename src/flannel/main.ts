@@ -1,0 +1,165 @@
+// effect: the pod network as a process
+import { dirname, join } from 'node:path'
+import { UserError } from '#daemon/error.ts'
+import { serveHealth } from '#daemon/health.ts'
+import { createLoop } from '#daemon/loop.ts'
+import type { PartContext } from '#daemon/part.ts'
+import { openRoute, type Route } from '#kernel/route/open-route.ts'
+import type { Announcement } from '#flannel/annotations.ts'
+import type { Backend, FamilyPlan, Self } from '#flannel/backend.ts'
+import { backendOf, backendTypes } from '#flannel/backends.ts'
+import { chooseInterface, type ExternalInterface } from '#flannel/external-interface.ts'
+import { kubernetesLeases } from '#flannel/kubernetes-leases.ts'
+import { families } from '#flannel/lease.ts'
+import { Ledger } from '#flannel/ledger.ts'
+import { createFlannelMetrics } from '#flannel/metrics.ts'
+import { applyNetwork } from '#flannel/network.ts'
+import type { FlannelOptions } from '#flannel/options.ts'
+import { planNetwork, planSelf } from '#flannel/plan.ts'
+import { createProblemLog } from '#flannel/problem-log.ts'
+import { replaceFile } from '#flannel/replace-file.ts'
+import { createRulesLoop } from '#flannel/rules-loop.ts'
+import { renderSubnetFile } from '#flannel/subnet-file.ts'
+import { watchNetwork } from '#flannel/watch-network.ts'
+
+/** The kernel is looked at so often even where it has said nothing. */
+const resyncMs = 60_000
+
+/** Keeps this machine's ways to the pods of the others until the signal aborts. Routes and rules stay after it. */
+export async function run(options: FlannelOptions, context: PartContext): Promise<void> {
+  const { client, config, nodeName, netns } = options
+  const { clock, log, registry, signal } = context
+  const backend = openBackend(options)
+  log.info(`Found network config - Backend type: ${backend.type}`)
+  const metrics = createFlannelMetrics(registry)
+  const ledger = new Ledger(join(dirname(options.subnetFile), 'fairway-routes.json'))
+  using route = openRoute(netns)
+  let external: ExternalInterface | undefined
+  let selves: readonly Self[] = []
+  let isApplied = false
+
+  const { annotationPrefix: prefix, setNetworkUnavailable } = options
+  const source = kubernetesLeases({ client, node: nodeName, prefix, setNetworkUnavailable, onChange }, context)
+  const problems = createProblemLog(log, source)
+  const rules = createRulesLoop(options, context, metrics, () => selves)
+
+  /** What the kernel shall have now, or why nothing can be planned. */
+  const plan = (): readonly FamilyPlan[] | string => {
+    const subnets = source.ownSubnets()
+    if (typeof subnets === 'string') return subnets
+    const chosen = observeInterface(route, options, external?.name)
+    if (typeof chosen === 'string') return chosen
+    if (chosen.name !== external?.name)
+      log.info(`Using interface with name ${chosen.name} and address ${ipsOf(chosen)}`)
+    external = chosen
+    const input = { node: nodeName, config, backend, external, subnets, leases: source.leases() }
+    const planned = planSelf(input)
+    if (typeof planned === 'string') return planned
+    selves = planned
+    return planNetwork(input, selves)
+  }
+  const network = createLoop({
+    name: 'network',
+    clock,
+    log,
+    resyncMs,
+    onResync: () => ['resync'],
+    async act() {
+      if (!source.isSynced) return
+      const plans = plan()
+      problems.blocked(typeof plans === 'string' ? plans : undefined)
+      if (typeof plans === 'string') return
+      metrics.planned(plans)
+      problems.found(plans.flatMap((one) => one.problems))
+      const startedMs = clock.monotonicMs()
+      try {
+        const { steps, repairs } = applyNetwork(route, plans, ledger, { log, netns })
+        metrics.applied(steps, repairs, (clock.monotonicMs() - startedMs) / 1000)
+        isApplied = true
+      } finally {
+        // What failed for one peer keeps no other from being reached.
+        watched.devices(plans.flatMap(({ device }) => device?.name ?? []))
+        rules.mark('plan')
+        announcing.mark('plan')
+      }
+      if (replaceFile(options.subnetFile, renderSubnetFile({ ...pods(selves, backend), ...subnetOptions(options) })))
+        log.info(`Wrote subnet file to ${options.subnetFile}`)
+    },
+  })
+  const announcing = createLoop({
+    name: 'announce',
+    clock,
+    log,
+    async act() {
+      if (selves.length === 0) return
+      await source.announce(announcementOf(selves, backend))
+      if (isApplied) await source.complete()
+    },
+  })
+  function onChange(node: string) {
+    network.mark(node)
+    if (node === nodeName) announcing.mark(node)
+  }
+
+  const { health } = options
+  const checks = {
+    network: () => problems.reason ?? (isApplied ? undefined : 'waiting for the nodes'),
+    rules: rules.reason,
+  }
+  if (health !== undefined)
+    await serveHealth({
+      address: health.host,
+      port: health.port,
+      checks,
+      notLive: Object.keys(checks),
+      registry,
+      signal,
+    })
+  using watched = watchNetwork(
+    route,
+    Object.values(config.networks),
+    () => external?.index,
+    () => network.mark('kernel'),
+  )
+  log.info('Watching for new subnet leases')
+  await Promise.all([network.run(signal), announcing.run(signal), rules.run(signal)])
+}
+
+function openBackend({ config }: FlannelOptions): Backend {
+  const backend = backendOf(config.backend)
+  if (backend !== undefined) return backend
+  throw new UserError(`unknown back end "${config.backend.type}"`, {
+    code: 'UnknownBackend',
+    remedy: `there are ${backendTypes.join(', ')}`,
+  })
+}
+
+function observeInterface(route: Route, options: FlannelOptions, last: string | undefined): ExternalInterface | string {
+  const machine = { links: route.links(), addresses: route.addresses(), routes: route.routes() }
+  return chooseInterface(machine, {
+    interfaces: options.interfaces,
+    patterns: options.interfacePatterns,
+    publicIps: options.publicIps,
+    families: families.filter((family) => options.config.networks[family] !== undefined),
+    last,
+  })
+}
+
+const ipsOf = ({ byFamily }: ExternalInterface) =>
+  Object.values(byFamily)
+    .map(({ ip }) => ip)
+    .join(' and ')
+
+const announcementOf = (selves: readonly Self[], backend: Backend): Announcement => ({
+  backendType: backend.type,
+  byFamily: Object.fromEntries(
+    selves.map((self) => [self.family, { publicIp: self.publicIp, data: backend.announce(self) }]),
+  ),
+})
+
+/** Pods of both families share one link, so the larger overhead counts. */
+const pods = (selves: readonly Self[], backend: Backend) => ({
+  subnets: Object.fromEntries(selves.map(({ family, subnet }) => [family, subnet])),
+  mtu: Math.min(...selves.map(({ mtu, family }) => mtu - backend.overhead(family))),
+})
+const subnetOptions = ({ config, masquerade }: FlannelOptions) => ({ networks: config.networks, masquerade })

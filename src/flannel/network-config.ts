@@ -1,0 +1,77 @@
+// The network as flannel's own configuration says it (net-conf.json): the range of the pods and the back end.
+
+import { canonicalCidr, parseCidr } from '#lib/cidr.ts'
+
+export type BackendConfig = {
+  readonly type: string
+  /** vxlan: network identifier, UDP port, and whether peers on the same network are reached without a tunnel */
+  readonly vni: number
+  readonly port: number
+  readonly directRouting: boolean
+  readonly learning: boolean
+  /** of the link below; default: what that link has */
+  readonly mtu: number | undefined
+}
+
+export type NetworkConfig = {
+  /** range of all pods by family, `10.244.0.0/16`; a family without one is off */
+  readonly networks: { readonly 4?: string; readonly 6?: string }
+  readonly backend: BackendConfig
+}
+
+/** Port 8472 is Linux' own default for vxlan, and what flannel uses. */
+export const defaultBackend: BackendConfig = {
+  type: 'vxlan',
+  vni: 1,
+  port: 8472,
+  directRouting: false,
+  learning: false,
+  mtu: undefined,
+}
+
+/** Reads net-conf.json; a text instead of a configuration says what is wrong with it. */
+export function parseNetworkConfig(text: string): NetworkConfig | string {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    return `not JSON: ${(error as Error).message}`
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object'
+  // flannel reads its keys without regard to case.
+  const config = lowered(value as Record<string, unknown>)
+  const isOn = (key: string, byDefault: boolean) => (config[key] === undefined ? byDefault : config[key] === true)
+  const networks: { 4?: string; 6?: string } = {}
+  for (const [family, key, on] of [
+    [4, 'network', isOn('enableipv4', true)],
+    [6, 'ipv6network', isOn('enableipv6', false)],
+  ] as const) {
+    if (!on) continue
+    const range = typeof config[key] === 'string' ? parseCidr(config[key]) : undefined
+    if (range === undefined || range.base.length !== (family === 4 ? 4 : 16))
+      return `${family === 4 ? 'Network' : 'IPv6Network'} must be an IPv${family} range such as ${examples[family]}`
+    networks[family] = canonicalCidr(config[key] as string)!
+  }
+  if (networks[4] === undefined && networks[6] === undefined) return 'neither IPv4 nor IPv6 is enabled'
+  const backend = parseBackend(config['backend'])
+  return typeof backend === 'string' ? backend : { networks, backend }
+}
+const examples = { 4: '10.244.0.0/16', 6: 'fd00:10:244::/56' }
+
+function parseBackend(value: unknown): BackendConfig | string {
+  if (value === undefined) return defaultBackend
+  if (typeof value !== 'object' || value === null) return 'Backend must be an object'
+  const config = lowered(value as Record<string, unknown>)
+  const number = (key: string) => (typeof config[key] === 'number' && config[key] > 0 ? config[key] : undefined)
+  return {
+    type: typeof config['type'] === 'string' ? config['type'].toLowerCase() : defaultBackend.type,
+    vni: number('vni') ?? defaultBackend.vni,
+    port: number('port') ?? defaultBackend.port,
+    directRouting: config['directrouting'] === true,
+    learning: config['learning'] === true,
+    mtu: number('mtu'),
+  }
+}
+
+const lowered = (object: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key.toLowerCase(), value]))

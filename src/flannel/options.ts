@@ -1,0 +1,46 @@
+// What flannel is told; cli/process/flannel.ts makes it of flags.
+
+import type { Client } from '#client/client.ts'
+import type { Address } from '#daemon/flags.ts'
+import { defaultPrefix } from '#flannel/annotations.ts'
+import type { Family } from '#flannel/lease.ts'
+import type { NetworkConfig } from '#flannel/network-config.ts'
+
+export type FlannelOptions = {
+  readonly client: Client
+  readonly nodeName: string
+  readonly config: NetworkConfig
+  readonly annotationPrefix: string
+  /** which interface leads to the other nodes: names, addresses, patterns; none: that of the default route */
+  readonly interfaces: readonly string[]
+  readonly interfacePatterns: readonly string[]
+  /** told to the others instead of the interface's own address */
+  readonly publicIps: { readonly [F in Family]?: string }
+  readonly masquerade: boolean
+  readonly randomFully: boolean
+  readonly forwardRules: boolean
+  /** how often the rules are looked after */
+  readonly rulesResyncMs: number
+  /** subnet.env; what flannel remembers lies beside it */
+  readonly subnetFile: string
+  readonly setNetworkUnavailable: boolean
+  /** /healthz, /readyz, /metrics */
+  readonly health: Address | undefined
+  /** path of a pinned network namespace; undefined: the one of this process */
+  readonly netns: string | undefined
+}
+
+export const defaultOptions: Omit<FlannelOptions, 'client' | 'nodeName' | 'config'> = {
+  annotationPrefix: defaultPrefix,
+  interfaces: [],
+  interfacePatterns: [],
+  publicIps: {},
+  masquerade: true,
+  randomFully: true,
+  forwardRules: true,
+  rulesResyncMs: 5000,
+  subnetFile: '/run/flannel/subnet.env',
+  setNetworkUnavailable: true,
+  health: { host: '0.0.0.0', port: 8471 },
+  netns: undefined,
+}
