@@ -24,6 +24,8 @@ export type ElementView = {
   readonly key: Uint8Array
   readonly keyEnd?: Uint8Array
   readonly data?: Uint8Array
+  /** where the data is a verdict that leads to a chain */
+  readonly chain?: string
   readonly comment?: string
   readonly timeoutMs?: number
   readonly expiresMs?: number
@@ -156,10 +158,12 @@ function elementOf(attributes: Attributes): ElementView {
   const [keyEnd, data] = [value(ELEMENT.keyEnd), value(ELEMENT.data)]
   const [timeoutMs, expiresMs] = [milliseconds(ELEMENT.timeout), milliseconds(ELEMENT.expiration)]
   const userdata = attributes.get(ELEMENT.userdata)
+  const chain = decodeAttributes(decodeAttributes(attributes.get(ELEMENT.data)).get(2)).get(2)
   return {
     key: value(ELEMENT.key) ?? new Uint8Array(),
     ...(keyEnd && { keyEnd }),
     ...(data && { data }),
+    ...(chain && { chain: readText(chain) }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(expiresMs !== undefined && { expiresMs }),
     ...(userdata?.[0] === 0 && { comment: readText(userdata.subarray(2)) }),

@@ -263,10 +263,13 @@ const idOf = ({ name, protocol }: PortPlan) => `${name}/${protocol}`
 const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes)
 const frontsOf = (port: PortPlan, family: 4 | 6) => portTuples(port, family).map(textOf)
 
-function isSame(a: Element | undefined, b: Element): boolean {
-  if (a === undefined) return false
-  const [x, y] = [a.data, b.data]
-  return x === y || (x !== undefined && y !== undefined && x.every((byte, i) => byte === y[i]))
+/** Also for the name of the Service: an address may go from one to another. */
+const isSame = (a: Element | undefined, b: Element) =>
+  a !== undefined && isEqual(a.data, b.data) && isEqual(a.comment, b.comment)
+
+function isEqual(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
 /** The shapes of Services without affinity, Local policies and source ranges. */
