@@ -27,8 +27,10 @@ test('cli: each command tells the same about itself as the overview, with exampl
   for (const { name, summary, load } of commands) {
     const command = await load()
     assert.deepEqual([command.name, command.summary], [name, summary])
-    assert.ok(command.examples.length > 0, `${name} has no example`)
-    for (const example of command.examples) assert.match(example, /fairway/)
+    assert.ok(
+      command.examples.some((example) => example.includes('fairway')),
+      `${name} has no example`,
+    )
     assert.equal(renderHelp(command).includes('undefined'), false, name)
   }
 })

@@ -1,0 +1,238 @@
+// `fairway node`: a node of a cluster. The agent that runs its pods, the Service proxy and the pod network, in one
+// process; each has its own log file, metrics and health port, and each can be left out to be started apart.
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { endInTime, logFlags, partFlags } from '#cli/part-command.ts'
+import { connect, type Client } from '#client/client.ts'
+import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { systemClock } from '#daemon/clock.ts'
+import { defineCommand, takesNone } from '#daemon/command.ts'
+import { UserError } from '#daemon/error.ts'
+import { choice, list, text, type OptionsOf } from '#daemon/flags.ts'
+import { createLogger } from '#daemon/log.ts'
+import { logFile } from '#daemon/log-file.ts'
+import { createRegistry } from '#daemon/metrics.ts'
+import type { PartContext } from '#daemon/part.ts'
+import { tellReady } from '#daemon/ready.ts'
+import { canonicalCidr } from '#lib/cidr.ts'
+import { canonicalIp, ipFamily } from '#lib/ip.ts'
+import { hairpinModes } from '#node/cni/network.ts'
+import { agentDefaults } from '#node/defaults.ts'
+import type { NodePart } from '#node/mirror/mirror-pod.ts'
+
+/** What a node is made of, and the names by which Kubernetes knows these parts. */
+const components = { agent: 'kubelet', proxy: 'kube-proxy', flannel: 'kube-flannel' } as const
+type Part = keyof typeof components
+const allParts = Object.keys(components) as Part[]
+
+const flags = {
+  nodeName: text({ help: 'name of the Node; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
+  nodeIp: list({ help: "the node's addresses, the primary one first", placeholder: 'IP' }),
+  parts: list({ help: `which parts to run: ${allParts.join(', ')}`, default: allParts, placeholder: 'PART' }),
+  rootDir: text({ help: "pods' volumes, logs and records", default: '/var/lib/fairway-node', placeholder: 'DIR' }),
+  logDir: text({ help: 'where each part writes its log; without it to standard error', placeholder: 'DIR' }),
+  tlsCertFile: text({
+    help: "certificate of the agent's API on port 10250; default: one of its own",
+    placeholder: 'FILE',
+  }),
+  tlsPrivateKeyFile: text({ help: 'its key', placeholder: 'FILE' }),
+  clientCaFile: text({
+    help: 'authority of clients of that API; default: that of the kubeconfig',
+    placeholder: 'FILE',
+  }),
+  clusterDns: list({ help: "addresses of the cluster's DNS", default: agentDefaults.clusterDns, placeholder: 'IP' }),
+  clusterDomain: text({ help: "the cluster's domain", default: agentDefaults.clusterDomain, placeholder: 'DOMAIN' }),
+  clusterCidr: list({
+    help: 'range of all pods, one per address family',
+    default: ['10.244.0.0/16'],
+    placeholder: 'CIDR',
+  }),
+  resolvConf: text({
+    help: "resolver configuration for pods that use the node's",
+    default: agentDefaults.resolvConf,
+    placeholder: 'FILE',
+  }),
+  hairpinMode: choice(hairpinModes, {
+    help: 'how a pod reaches itself through its Service',
+    default: agentDefaults.hairpinMode,
+  }),
+  proxyMode: choice(['iptables'], { help: 'how Services get into the kernel', default: 'iptables' }),
+  kubeconfig: partFlags.kubeconfig,
+  ...logFlags,
+}
+type NodeFlags = OptionsOf<typeof flags>
+
+export const node = defineCommand({
+  name: 'node',
+  summary: 'a node: runs pods, and carries their packets and Services',
+  usage: '[flags]',
+  description:
+    'Needs root, conmon, crun and iptables, and a network and mount namespace of its own or a machine to itself. Pods\n' +
+    'outlive it: the next run finds them again.',
+  examples: [
+    'fairway node --kubeconfig node-1.conf --node-name node-1 --node-ip 10.168.0.2',
+    'fairway node --kubeconfig node-1.conf --parts agent                 # proxy and pod network run apart',
+  ],
+  flags,
+  async run(options, rest, { signal, stderr }) {
+    takesNone('node', rest)
+    const parts = checkParts(options.parts)
+    const nodeName = (options.nodeName ?? hostname()).trim().toLowerCase()
+    const stop = new AbortController()
+    const contexts = new Map(
+      parts.map((part) => [part, contextOf(part, nodeName, options, AbortSignal.any([signal, stop.signal]), stderr)]),
+    )
+    const client = connect(loadKubeconfig(options.kubeconfig))
+    // A part that fails takes the others with it: the node is whole or it is not there.
+    const running = parts.map((part) =>
+      start(part, { options, nodeName, client, parts }, contexts.get(part)!).catch((error: unknown) => {
+        stop.abort()
+        throw error
+      }),
+    )
+    return endInTime(
+      Promise.all(running).then(() => undefined),
+      contexts.get(parts[0]!)!,
+    )
+  },
+})
+
+type Common = {
+  readonly options: NodeFlags
+  readonly nodeName: string
+  readonly client: Client
+  readonly parts: readonly Part[]
+}
+
+async function start(part: Part, common: Common, context: PartContext): Promise<void> {
+  switch (part) {
+    case 'agent':
+      return startAgent(common, context)
+    case 'proxy':
+      return startProxy(common, context)
+    case 'flannel':
+      return startFlannel(common, context)
+  }
+}
+
+async function startAgent({ options, nodeName, client, parts }: Common, context: PartContext): Promise<void> {
+  const { run } = await import('#node/main.ts')
+  const { rootDir, kubeconfig, tlsCertFile, tlsPrivateKeyFile, clientCaFile } = options
+  const startedAtMs = context.clock.now()
+  await run(
+    {
+      ...agentDefaults,
+      client,
+      nodeName,
+      nodeIps: checkIps(options.nodeIp),
+      rootDir,
+      secretDirs: secretDirs(rootDir),
+      tls: tlsCertFile && tlsPrivateKeyFile ? { cert: read(tlsCertFile), key: read(tlsPrivateKeyFile) } : undefined,
+      clientCa: clientCaFile ? read(clientCaFile) : loadKubeconfig(kubeconfig).ca,
+      clusterDns: options.clusterDns,
+      clusterDomain: options.clusterDomain,
+      resolvConf: options.resolvConf,
+      hairpinMode: options.hairpinMode,
+      parts: options.logDir === undefined ? [] : shownParts(parts, nodeName, options.logDir, startedAtMs),
+      onServing: tellReady,
+    },
+    context,
+  )
+}
+
+/** The other parts as they shall be seen in kube-system. */
+const shownParts = (
+  parts: readonly Part[],
+  nodeName: string,
+  logDir: string,
+  startedAtMs: number,
+): readonly NodePart[] =>
+  parts
+    .filter((part) => part !== 'agent')
+    .map((part) => ({
+      name: components[part],
+      command: ['fairway', part],
+      logPath: logPathOf(part, nodeName, logDir),
+      startedAtMs,
+      problem: () => undefined,
+    }))
+
+async function startProxy({ options, nodeName, client }: Common, context: PartContext): Promise<void> {
+  const { run } = await import('#proxy/main.ts')
+  const { proxyDefaults } = await import('#proxy/options.ts')
+  const { clusterCidr, proxyMode: mode, nodeIp } = options
+  await run(
+    { ...proxyDefaults, client, nodeName, mode, clusterCidrs: checkCidrs(clusterCidr), nodeIp: nodeIp[0] },
+    context,
+  )
+}
+
+async function startFlannel({ options, nodeName, client }: Common, context: PartContext): Promise<void> {
+  const { run } = await import('#flannel/main.ts')
+  const { defaultOptions } = await import('#flannel/options.ts')
+  const { defaultBackend } = await import('#flannel/network-config.ts')
+  const cidrs = checkCidrs(options.clusterCidr)
+  const networks = Object.fromEntries(cidrs.map((cidr) => [ipFamily(cidr.split('/')[0]!), cidr]))
+  const config = { networks, backend: { ...defaultBackend, type: 'host-gw' as const } }
+  // The interface that has the node's address leads to the other nodes.
+  await run({ ...defaultOptions, client, nodeName, config, interfaces: options.nodeIp.slice(0, 1) }, context)
+}
+
+const logPathOf = (part: Part, nodeName: string, logDir: string) => join(logDir, `${components[part]}-${nodeName}.log`)
+
+function contextOf(
+  part: Part,
+  nodeName: string,
+  { logDir, logFormat: format, v: level }: NodeFlags,
+  signal: AbortSignal,
+  stderr: { write(text: string): unknown },
+): PartContext {
+  const file = logDir === undefined ? undefined : logFile(logPathOf(part, nodeName, logDir))
+  const write = (line: string) => void (file ?? stderr).write(line)
+  return { signal, log: createLogger({ format, level, write }), clock: systemClock, registry: createRegistry() }
+}
+
+/** Where keys lie beside the agent's own state: `fairway up` puts a node's folder into nodes/ of its cluster's. */
+const secretDirs = (rootDir: string): readonly string[] => {
+  const parent = dirname(rootDir)
+  return ['/var/lib/fairway', rootDir, ...(basename(parent) === 'nodes' ? [dirname(parent)] : [])]
+}
+
+function checkParts(words: readonly string[]): readonly Part[] {
+  const unknown = words.find((word) => !allParts.includes(word as Part))
+  if (unknown === undefined && words.length > 0) return allParts.filter((part) => words.includes(part))
+  throw new UserError(`--parts: there is no part "${unknown ?? ''}"`, {
+    code: 'BadFlag',
+    exitCode: 2,
+    remedy: `a node has ${allParts.join(', ')}`,
+  })
+}
+
+function checkIps(texts: readonly string[]): readonly string[] {
+  if (texts.length === 0)
+    throw new UserError('--node-ip is missing: the address that other nodes reach this one by', {
+      code: 'MissingFlag',
+      exitCode: 2,
+    })
+  return texts.map((text) => {
+    const ip = canonicalIp(text)
+    if (ip !== undefined) return ip
+    throw new UserError(`--node-ip: "${text}" is not an IP address`, { code: 'BadFlag', exitCode: 2 })
+  })
+}
+
+const checkCidrs = (texts: readonly string[]): readonly string[] =>
+  texts.map((text) => {
+    const cidr = canonicalCidr(text)
+    if (cidr !== undefined) return cidr
+    throw new UserError(`--cluster-cidr: "${text}" is not a CIDR`, { code: 'BadFlag', exitCode: 2 })
+  })
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new UserError(`cannot read ${path}: ${(error as Error).message}`, { code: 'NoFile', cause: error })
+  }
+}
