@@ -208,6 +208,11 @@ test('yaml: as JSON would have it', () => {
   assert.deepEqual(result.value.problems, ['key "a" already set in map'])
 })
 
+test('yaml: what has no end is refused', () => {
+  for (const text of ['a: &a\n  b: *a', '['.repeat(200000), '- '.repeat(20000)])
+    assert.equal(parseYaml(text).kind, 'error')
+})
+
 test('yaml: errors name the line', () => {
   const result = parseYaml('a: 1\nb: [1\n')
   assert.ok(result.kind === 'error')

@@ -11,7 +11,7 @@ export type Parsed = {
 }
 
 /** Deeper than any object of the API, and far from the end of the stack of what walks over it. */
-const mostDepth = 1000
+export const mostDepth = 1000
 const mostProblems = 100
 
 /** Parses one JSON value. Messages are those of Go's decoder. The last of two fields with one name counts. */
@@ -31,7 +31,7 @@ export function parseJson(text: string): Result<Parsed> {
 const backslash = 92
 
 /** How deep a text nests, and how many fields (colons outside strings) it has. */
-function measure(text: string): { readonly depth: number; readonly members: number } {
+export function measure(text: string): { readonly depth: number; readonly members: number } {
   let depth = 0
   let deepest = 0
   let members = 0
