@@ -16,8 +16,9 @@ class FakeResponse extends EventEmitter {
   reads = true
   writeHead() {}
   flushHeaders() {}
-  write(bytes: Uint8Array) {
-    if (!this.reads) this.writableLength += bytes.length
+  write(bytes: Uint8Array, done?: () => void) {
+    if (this.reads) queueMicrotask(() => done?.())
+    else this.writableLength += bytes.length
     this.lines.push(...Buffer.from(bytes).toString().trim().split('\n'))
     return true
   }

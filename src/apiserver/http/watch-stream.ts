@@ -43,12 +43,10 @@ export async function streamWatch(
   begin(response, watch)
   const ended = Promise.withResolvers<void>()
   const end = () => ended.resolve()
+  const writer = createWriter(response)
   send = (events) => {
-    writeAll(
-      response,
-      events.map((event) => watch.encode(event, clock.now())),
-    )
-    if (response.writableLength > mostUnreadBytes) response.destroy()
+    for (const event of events) writer.add(watch.encode(event, clock.now()))
+    if (writer.unreadBytes > mostUnreadBytes) response.destroy()
   }
   if (early.length > 0) send(early)
   const bookmark = () => send([{ kind: 'bookmark', revision: watch.revision(), endsInitialEvents: false }])
@@ -71,6 +69,7 @@ export async function streamWatch(
   cancelBookmark()
   cancelEnd()
   stop()
+  writer.flush()
   if (!response.writableEnded) response.end()
   return undefined
 }
@@ -81,7 +80,33 @@ function begin(response: Response, { contentType }: WatchAnswer): void {
   response.flushHeaders()
 }
 
-function writeAll(response: Response, lines: readonly Uint8Array[]): void {
-  if (response.destroyed || response.writableEnded) return
-  response.write(lines.length === 1 ? lines[0]! : Buffer.concat(lines))
+/** One write at a time: what comes meanwhile goes out together with the next. */
+function createWriter(response: Response) {
+  let waiting: Uint8Array[] = []
+  let waitingBytes = 0
+  let isWriting = false
+  const flush = () => {
+    isWriting = false
+    if (waiting.length === 0 || response.destroyed || response.writableEnded) return
+    const bytes = waiting.length === 1 ? waiting[0]! : Buffer.concat(waiting, waitingBytes)
+    waiting = []
+    waitingBytes = 0
+    isWriting = true
+    response.write(bytes, flush)
+  }
+  return {
+    add(line: Uint8Array): void {
+      waiting.push(line)
+      waitingBytes += line.length
+      // Events of one moment come one by one; the first of them must not go alone.
+      if (!isWriting) {
+        isWriting = true
+        queueMicrotask(flush)
+      }
+    },
+    get unreadBytes(): number {
+      return waitingBytes + response.writableLength
+    },
+    flush,
+  }
 }
