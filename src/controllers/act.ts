@@ -3,6 +3,7 @@
 import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 import type { StoredMeta } from '#api/stored.ts'
+import { equalJson } from '#lib/equal.ts'
 
 /** Names a stored object; `resourceVersion` makes the request fail with a conflict when the object has changed. */
 export type Target = Pick<StoredMeta, 'name' | 'uid'> & {
@@ -54,6 +55,19 @@ export function patchOf(
   const { name, uid, namespace, resourceVersion } = object.metadata
   const target: Target = { name, uid, ...(namespace === undefined ? {} : { namespace }), resourceVersion }
   return { kind: 'patch', resource, target, patch, ...(subresource === undefined ? {} : { subresource }) }
+}
+
+/** Writes a status, where it says anything new; fields that it no longer has are taken out. */
+export function writeStatus(
+  resource: Resource,
+  object: { readonly metadata: StoredMeta; readonly status?: object },
+  status: object,
+): readonly Act[] {
+  const { status: old } = object
+  if (old !== undefined && equalJson(old, status)) return []
+  const dropped = Object.keys(old ?? {}).filter((key) => !(key in status))
+  const patch = { status: { ...Object.fromEntries(dropped.map((key) => [key, null])), ...status } }
+  return [patchOf(resource, object, patch, 'status')]
 }
 
 export function targetOf(object: { readonly metadata: StoredMeta }): Target {

@@ -2,6 +2,7 @@
 // All controllers, and which of them --controllers asks for.
 
 import type { Controller } from '#controllers/controller.ts'
+import { daemonSetController } from '#controllers/daemonset/controller.ts'
 import { deploymentController } from '#controllers/deployment/controller.ts'
 import { endpointsController } from '#controllers/endpoints/controller.ts'
 import { endpointSliceMirroringController } from '#controllers/endpointslice-mirroring/controller.ts'
@@ -14,6 +15,7 @@ import { podGarbageCollector } from '#controllers/pod-garbage-collector/controll
 import { replicaSetController } from '#controllers/replicaset/controller.ts'
 import { scheduler } from '#controllers/scheduler/controller.ts'
 import { rootCaPublisher, serviceAccountController } from '#controllers/service-account/controller.ts'
+import { statefulSetController } from '#controllers/statefulset/controller.ts'
 import { taintEvictionController } from '#controllers/taint-eviction/controller.ts'
 import { UserError } from '#daemon/error.ts'
 import { nearest } from '#lib/nearest.ts'
@@ -26,6 +28,8 @@ export const roster: readonly Controller[] = [
   endpointSliceController,
   endpointsController,
   endpointSliceMirroringController,
+  statefulSetController,
+  daemonSetController,
   nodeIpamController,
   nodeLifecycleController,
   taintEvictionController,

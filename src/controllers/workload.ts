@@ -7,11 +7,13 @@ import { controllerOf } from '#api/owner.ts'
 import type { Resource } from '#api/resource.ts'
 import { matchLabelSelector } from '#api/selector.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Client, isNotFound } from '#client/client.ts'
+import { type Client, isAlreadyExists, isNotFound } from '#client/client.ts'
+import { type Act, patchOf } from '#controllers/act.ts'
 import { byOwner, candidates } from '#controllers/by-owner.ts'
 import { planClaim } from '#controllers/claim.ts'
+import type { Owner } from '#controllers/revision-history.ts'
 import type { Store } from '#controllers/store.ts'
-import type { Writer } from '#controllers/writer.ts'
+import { type Writer, isNamespaceGoing } from '#controllers/writer.ts'
 
 type Selecting = ApiObject & { readonly spec?: { readonly selector?: LabelSelector } }
 
@@ -73,5 +75,23 @@ async function stillLives<O extends ApiObject>(
   } catch (error) {
     if (isNotFound(error)) return false
     throw error
+  }
+}
+
+/** Makes or raises a revision. Where another template has its name already, the next hash will be another. */
+export async function performRevision(
+  writer: Writer,
+  resource: Resource,
+  owner: Owner,
+  act: Act,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await writer.perform([act], signal)
+  } catch (error) {
+    if (isNamespaceGoing(error)) return
+    if (!isAlreadyExists(error)) throw error
+    const collisionCount = (owner.status?.collisionCount ?? 0) + 1
+    await writer.perform([patchOf(resource, owner, { status: { collisionCount } }, 'status')], signal)
   }
 }

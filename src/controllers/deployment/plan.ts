@@ -4,16 +4,10 @@
 // but does not roll; a change of size is dealt with before a rollout goes on. Texts, reasons and annotations are
 // Kubernetes' own, since kubectl reads them.
 
-import {
-  type Deployment,
-  type DeploymentCondition,
-  type DeploymentStatus,
-  type ReplicaSet,
-  deployments,
-} from '#api/apps.ts'
+import { type Deployment, type DeploymentCondition, type ReplicaSet, deployments } from '#api/apps.ts'
 import type { Pod } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, type Plan, eventAbout, patchOf } from '#controllers/act.ts'
+import { type Act, type Plan, eventAbout, patchOf, writeStatus } from '#controllers/act.ts'
 import { withCondition } from '#controllers/condition.ts'
 import { keepInStep } from '#controllers/deployment/current-replica-set.ts'
 import { Draft } from '#controllers/deployment/draft.ts'
@@ -50,7 +44,7 @@ export function planDeployment(state: DeploymentState): Plan {
   const before = deployment.status?.conditions ?? []
   if (equalJson(deployment.spec.selector, {})) return planSelectingAll(deployment)
   if (deployment.metadata.deletionTimestamp !== undefined)
-    return { acts: writeStatus(deployment, countStatus(deployment, rollout, before, nowMs)) }
+    return { acts: writeStatus(deployments, deployment, countStatus(deployment, rollout, before, nowMs)) }
 
   const draft = new Draft(deployment, rollout)
   keepInStep(draft)
@@ -61,7 +55,7 @@ export function planDeployment(state: DeploymentState): Plan {
     planScale(draft)
     if (deployment.spec.paused) cleanUp(draft)
     const status = countStatus(deployment, draft, withFound(draft, conditions, nowMs), nowMs)
-    return { acts: [...draft.acts, ...writeRevision(draft), ...writeStatus(deployment, status)] }
+    return { acts: [...draft.acts, ...writeRevision(draft), ...writeStatus(deployments, deployment, status)] }
   }
   return planRollout(state, draft, conditions)
 }
@@ -78,7 +72,7 @@ function planRollout(
   const status = rolloutStatus(deployment, draft, known, nowMs)
   const againAfterMs = deadlineCheckMs(deployment, status, nowMs)
   return {
-    acts: [...draft.acts, ...writeRevision(draft), ...writeStatus(deployment, status)],
+    acts: [...draft.acts, ...writeRevision(draft), ...writeStatus(deployments, deployment, status)],
     ...(againAfterMs === undefined ? {} : { againAfterMs }),
   }
 }
@@ -90,13 +84,13 @@ export function planCreateFailure(deployment: Stored<Deployment>, name: string, 
   if (deadlineSeconds(deployment) === undefined) return { acts: [event] }
   const failed = condition('Progressing', 'False', 'ReplicaSetCreateError', message, nowMs)
   const conditions = withCondition(deployment.status?.conditions ?? [], failed)
-  return { acts: [event, ...writeStatus(deployment, { ...deployment.status, conditions })] }
+  return { acts: [event, ...writeStatus(deployments, deployment, { ...deployment.status, conditions })] }
 }
 
 /** Another ReplicaSet has the name that the template's hash gives: count it, and the next hash will be another. */
 export function planCollision(deployment: Stored<Deployment>): Plan {
   const collisionCount = (deployment.status?.collisionCount ?? 0) + 1
-  return { acts: writeStatus(deployment, { ...deployment.status, collisionCount }) }
+  return { acts: writeStatus(deployments, deployment, { ...deployment.status, collisionCount }) }
 }
 
 function planSelectingAll(deployment: Stored<Deployment>): Plan {
@@ -104,7 +98,10 @@ function planSelectingAll(deployment: Stored<Deployment>): Plan {
   const { generation = 0 } = deployment.metadata
   const status = { ...deployment.status, observedGeneration: generation }
   return {
-    acts: [eventAbout(deployments, deployment, 'Warning', 'SelectingAll', message), ...writeStatus(deployment, status)],
+    acts: [
+      eventAbout(deployments, deployment, 'Warning', 'SelectingAll', message),
+      ...writeStatus(deployments, deployment, status),
+    ],
   }
 }
 
@@ -160,12 +157,4 @@ function writeRevision({ deployment, current }: Draft): readonly Act[] {
   const revision = current?.metadata.annotations?.[revisionAnnotation]
   if (revision === undefined || deployment.metadata.annotations?.[revisionAnnotation] === revision) return []
   return [patchOf(deployments, deployment, { metadata: { annotations: { [revisionAnnotation]: revision } } })]
-}
-
-function writeStatus(deployment: Stored<Deployment>, status: DeploymentStatus): readonly Act[] {
-  const { status: old = {} } = deployment
-  if (equalJson(old, status)) return []
-  const dropped = Object.keys(old).filter((key) => !(key in status))
-  const patch = { status: { ...Object.fromEntries(dropped.map((key) => [key, null])), ...status } }
-  return [patchOf(deployments, deployment, patch, 'status')]
 }

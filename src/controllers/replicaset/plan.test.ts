@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { deployments, replicaSets } from '#api/apps.ts'
 import type { Pod } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
-import { planReplicaSet, slowStart, writeReplicaSetStatus } from '#controllers/replicaset/plan.ts'
+import { writeStatus } from '#controllers/act.ts'
+import { slowStart } from '#controllers/pod-writes.ts'
+import { planReplicaSet } from '#controllers/replicaset/plan.ts'
 import { nextAvailableMs, replicaSetStatus } from '#controllers/replicaset/status.ts'
 import { chooseVictims, deletionCost } from '#controllers/replicaset/victims.ts'
 import { at, epochMs, ownedBy, pod, replicaSet, runningPod } from '#test/stored-objects.ts'
@@ -97,7 +99,7 @@ test('status counts', () => {
     terminatingReplicas: 1,
   })
   assert.equal(nextAvailableMs(set, active, nowMs), 50_000)
-  assert.equal(writeReplicaSetStatus({ ...set, status }, status).length, 0)
+  assert.equal(writeStatus(replicaSets, { ...set, status }, status).length, 0)
 })
 
 test('a failure is told once, and taken back', () => {
@@ -109,7 +111,7 @@ test('a failure is told once, and taken back', () => {
   assert.deepEqual(again.conditions, [want])
   assert.equal(replicaSetStatus({ ...web, status }, [], [], undefined, nowMs).conditions, undefined)
   assert.deepEqual(
-    writeReplicaSetStatus({ ...web, status }, { replicas: 0 }).map((act) => act.kind === 'patch' && act.patch),
+    writeStatus(replicaSets, { ...web, status }, { replicas: 0 }).map((act) => act.kind === 'patch' && act.patch),
     [{ status: { terminatingReplicas: null, observedGeneration: null, conditions: null, replicas: 0 } }],
   )
 })

@@ -1,13 +1,11 @@
 // What to do about one ReplicaSet: create the pods that it lacks, delete those too many, count.
 
-import { type ReplicaSet, type ReplicaSetStatus, replicaSets } from '#api/apps.ts'
+import { type ReplicaSet, replicaSets } from '#api/apps.ts'
 import type { Pod } from '#api/core.ts'
 import { isPodActive, isPodTerminal, isPodTerminating } from '#api/pod-state.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, patchOf } from '#controllers/act.ts'
 import { podFromTemplate } from '#controllers/pod-from-template.ts'
 import { chooseVictims } from '#controllers/replicaset/victims.ts'
-import { equalJson } from '#lib/equal.ts'
 
 /** At most so many pods are created or deleted before their effect is looked at again. */
 const burst = 500
@@ -43,25 +41,4 @@ export function planReplicaSet({ set, pods, related, nowMs }: ReplicaSetState): 
     pod,
     victims: tooMany > 0 ? chooseVictims(active, related, Math.min(burst, tooMany), nowMs) : [],
   }
-}
-
-/**
- * Sizes of the batches in which `count` pods are created: 1, 2, 4 ... A batch begins only when the one before
- * succeeded whole, so that what always fails (a quota, a bad template) fails once and not five hundred times.
- */
-export function slowStart(count: number): readonly number[] {
-  const batches: number[] = []
-  for (let left = count, size = 1; left > 0; left -= size, size *= 2) {
-    size = Math.min(size, left)
-    batches.push(size)
-  }
-  return batches
-}
-
-export function writeReplicaSetStatus(set: Stored<ReplicaSet>, status: ReplicaSetStatus): readonly Act[] {
-  const { status: old } = set
-  if (old !== undefined && equalJson(old, status)) return []
-  const dropped = Object.keys(old ?? {}).filter((key) => !(key in status))
-  const patch = { status: { ...Object.fromEntries(dropped.map((key) => [key, null])), ...status } }
-  return [patchOf(replicaSets, set, patch, 'status')]
 }

@@ -1,0 +1,88 @@
+// effect: requests to the API server
+// StatefulSets: pods with a number, a name and volumes of their own.
+
+import { controllerRevisions, statefulSets } from '#api/apps.ts'
+import { persistentVolumeClaims, pods } from '#api/core.ts'
+import { isAlreadyExists } from '#client/client.ts'
+import { writeStatus } from '#controllers/act.ts'
+import { byOwner } from '#controllers/by-owner.ts'
+import type { Controller } from '#controllers/controller.ts'
+import { planRevision, planTruncation, templateOf } from '#controllers/revision-history.ts'
+import { planStatefulSet, stepEvent } from '#controllers/statefulset/plan.ts'
+import { revisionOf, statefulSetStatus } from '#controllers/statefulset/status.ts'
+import { claimed, markOwners, performRevision } from '#controllers/workload.ts'
+import { isNamespaceGoing } from '#controllers/writer.ts'
+import { messageOf } from '#daemon/error.ts'
+
+const name = 'statefulset-controller'
+
+export const statefulSetController: Controller = {
+  name,
+  alias: 'statefulset',
+  async start(context) {
+    const { caches, client, clock, signal } = context
+    const all = caches.of(statefulSets)
+    const podStore = caches.of(pods)
+    const claims = caches.of(persistentVolumeClaims)
+    const revisionStore = caches.of(controllerRevisions)
+    const podsOf = byOwner(podStore)
+    const writer = context.writer(name)
+
+    const queue = context.queue('statefulset', 5, async (key) => {
+      const set = all.get(key)
+      if (set === undefined) return
+      const claim = { client, writer, ownerResource: statefulSets, owner: set, signal }
+      const owned = await claimed({ ...claim, resource: pods, store: podStore })
+      const revisions = await claimed({ ...claim, resource: controllerRevisions, store: revisionStore })
+      if (owned === undefined || revisions === undefined) return queue.mark(key)
+      const revision = planRevision(statefulSets, set, revisions)
+      if (revision.kind === 'act') {
+        if (set.metadata.deletionTimestamp !== undefined) return
+        await performRevision(writer, statefulSets, set, revision.act, signal)
+        return queue.mark(key)
+      }
+      const update = revision.revision
+      const current = revisions.find(({ metadata }) => metadata.name === set.status?.currentRevision) ?? update
+      const named = ({ metadata, ...rest }: typeof update) => ({ name: metadata.name, template: templateOf(rest) })
+      const nowMs = clock.now()
+      const plan = planStatefulSet({
+        set,
+        pods: owned,
+        claimNamed: (claimName) => claims.get(`${set.metadata.namespace}/${claimName}`),
+        current: named(current),
+        update: named(update),
+        nowMs,
+      })
+      let failure: unknown
+      for (const step of plan.steps) {
+        try {
+          await writer.perform(step.acts, signal)
+          if (step.verb !== 'update') await writer.perform([stepEvent(set, step)])
+        } catch (error) {
+          if (signal.aborted || isNamespaceGoing(error)) return
+          if (!isAlreadyExists(error)) await writer.perform([stepEvent(set, step, messageOf(error))])
+          failure = error
+          break
+        }
+      }
+      const after = podsOf.of(set.metadata.uid)
+      const status = statefulSetStatus(set, after, current.metadata.name, update.metadata.name, clock.now())
+      await writer.perform(writeStatus(statefulSets, all.get(key) ?? set, status), signal)
+      if (failure !== undefined) throw failure
+      const live = new Set([current.metadata.name, update.metadata.name, ...after.map((pod) => revisionOf(pod) ?? '')])
+      await writer.perform(planTruncation(set, revisions, live), signal)
+      if (plan.againAfterMs !== undefined) queue.mark(key, plan.againAfterMs)
+    })
+    all.listen(({ key }) => queue.mark(key))
+    markOwners(podStore, all as never, 'StatefulSet', (key) => queue.mark(key))
+    // A claim that is gone may be what a pod waits for.
+    const byNamespace = all.index(({ metadata }) => [metadata.namespace])
+    claims.listen(({ kind, value }) => {
+      if (kind !== 'removed') return
+      for (const { metadata } of byNamespace.of(value.metadata.namespace))
+        queue.mark(`${metadata.namespace}/${metadata.name}`)
+    })
+    await caches.synced()
+    await queue.run(signal)
+  },
+}
