@@ -6,6 +6,8 @@ import type { FieldError } from '#api/field-error.ts'
 import type { ApiObject, DeleteOptions, Status } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 
+export type GenerationRule = 'spec' | 'spec and annotations' | 'content'
+
 export type Kind<T extends ApiObject = ApiObject> = {
   readonly resource: Resource<T>
   /** name of the object's type in the schema: 'core.Service' */
@@ -34,9 +36,10 @@ export type Kind<T extends ApiObject = ApiObject> = {
 
   /**
    * Which changes count as a new metadata.generation, which starts at 1. Absent: the kind has none (ConfigMap, Service
-   * ...); 'spec': a change of `spec`; 'content': of anything but metadata and status (EndpointSlice).
+   * ...); 'spec': a change of `spec`; 'spec and annotations' (Deployment); 'content': of anything but status and metadata,
+   * of which labels count (EndpointSlice).
    */
-  readonly generation?: 'spec' | 'content'
+  readonly generation?: GenerationRule
   /** PUT of a name that is not there creates it (Service, Endpoints, Lease ...) */
   readonly createOnUpdate?: boolean
   /** false: a PUT must say which resourceVersion it replaces (Lease) */

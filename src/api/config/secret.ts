@@ -3,6 +3,7 @@
 import { checkImmutable, checkKeys, isTooLarge, tooLarge } from '#api/config/validate.ts'
 import type { Secret } from '#api/core.ts'
 import { type FieldError, invalid, required } from '#api/field-error.ts'
+import { parseJson } from '#api/json-text.ts'
 import { fromUtf8 } from '#lib/bytes.ts'
 
 export function defaultSecret({ stringData, ...secret }: Secret): Secret {
@@ -51,12 +52,11 @@ function checkJson(key: string, data: Readonly<Record<string, string>>): FieldEr
 }
 
 function jsonProblem(base64: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(decode(base64))
-    return typeof value === 'object' && !Array.isArray(value) ? undefined : 'must be a JSON object'
-  } catch (error) {
-    return (error as Error).message
-  }
+  const parsed = parseJson(decode(base64))
+  if (parsed.kind === 'error') return parsed.message
+  const { value } = parsed.value
+  const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+  return type === 'object' ? undefined : `json: cannot unmarshal ${type} into Go value of type map[string]interface {}`
 }
 
 function encode(text: string): string {

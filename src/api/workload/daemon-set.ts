@@ -26,6 +26,17 @@ export function defaultDaemonSet(set: DaemonSet): DaemonSet {
   }
 }
 
+const generationKey = 'deprecated.daemonset.template.generation'
+
+/** Counts the changes of the pod template in an annotation, where clients of long ago look for it. */
+export function countTemplate(set: DaemonSet, old: DaemonSet | undefined): DaemonSet {
+  const known = Number((old ?? set).metadata?.annotations?.[generationKey] ?? 0)
+  const isNew = old !== undefined && !equalJson(set.spec?.template, old.spec?.template)
+  const generation = old === undefined ? Math.max(known || 0, 1) : known + (isNew ? 1 : 0)
+  const annotations = { ...set.metadata?.annotations, [generationKey]: String(generation) }
+  return { ...set, metadata: { ...set.metadata, annotations } }
+}
+
 export function validateDaemonSet(set: DaemonSet, old: DaemonSet | undefined): FieldError[] {
   const spec = specOf(set)
   const { selector } = spec

@@ -7,6 +7,7 @@ import { checkLabels } from '#api/labels.ts'
 import type { ApiObject, ObjectMeta, OwnerReference } from '#api/meta.ts'
 import { dns1123Label, dns1123Subdomain, qualifiedName } from '#api/names.ts'
 import { formatTime } from '#api/time.ts'
+import type { GenerationRule } from '#apiserver/kind.ts'
 import { equalJson } from '#lib/equal.ts'
 
 const longestGenerated = 63
@@ -183,9 +184,14 @@ export function checkResourceVersion(text: string): FieldError[] {
 }
 
 /** Whether an update is worth a new metadata.generation. */
-export function isNewGeneration(rule: 'spec' | 'content' | undefined, object: ApiObject, old: ApiObject): boolean {
-  if (rule === undefined) return false
-  const content = ({ apiVersion: _a, kind: _k, metadata: _m, status: _s, ...rest }: ApiObject & { status?: unknown }) =>
-    rule === 'spec' ? (rest as { spec?: unknown }).spec : rest
-  return !equalJson(content(object), content(old))
+export function isNewGeneration(rule: GenerationRule | undefined, object: ApiObject, old: ApiObject): boolean {
+  return rule !== undefined && !equalJson(contentOf(rule, object), contentOf(rule, old))
+}
+
+type Content = ApiObject & { readonly spec?: unknown; readonly status?: unknown }
+
+function contentOf(rule: GenerationRule, object: Content): unknown {
+  const { apiVersion: _a, kind: _k, metadata: { labels = {}, annotations = {} } = {}, status: _s, ...rest } = object
+  if (rule === 'content') return { ...rest, labels }
+  return rule === 'spec' ? rest.spec : { spec: rest.spec, annotations }
 }

@@ -36,10 +36,15 @@ export async function dispatch(
     if (target.kind === 'other') throw new StatusError(noSuchResource())
     const served = engine.served.find(target.group, target.version, target.plural)
     if (served === undefined) throw new StatusError(noSuchResource())
-    return await answerResource(engine, request, target, served)
+    return withWarning(await answerResource(engine, request, target, served), served.kind.deprecated)
   } catch (error) {
     return statusAnswer(statusOf(error, report))
   }
+}
+
+function withWarning(answer: Answer, text: string | undefined): Answer {
+  if (text === undefined || answer.kind !== 'bytes') return answer
+  return { ...answer, warnings: [text, ...(answer.warnings ?? [])] }
 }
 
 type ResourceTarget = Extract<Target, { kind: 'resource' }>

@@ -15,7 +15,12 @@ import {
 } from '#apiserver/kinds/cells.ts'
 import { type DaemonSet, type DaemonSetStatus, daemonSets } from '#api/apps.ts'
 import { formatLabelSelector } from '#api/selector.ts'
-import { defaultDaemonSet, validateDaemonSet, validateDaemonSetStatus } from '#api/workload/daemon-set.ts'
+import {
+  countTemplate,
+  defaultDaemonSet,
+  validateDaemonSet,
+  validateDaemonSetStatus,
+} from '#api/workload/daemon-set.ts'
 
 const idle: DaemonSetStatus = {
   currentNumberScheduled: 0,
@@ -58,8 +63,8 @@ export const daemonSetKind: Kind<DaemonSet> = {
     ]
   },
   default: defaultDaemonSet,
-  prepareCreate: (set) => ({ ...set, status: idle }),
-  prepareUpdate: (set, old) => ({ ...set, status: old.status ?? idle }),
+  prepareCreate: (set) => ({ ...countTemplate(set, undefined), status: idle }),
+  prepareUpdate: (set, old) => ({ ...countTemplate(set, old), status: old.status ?? idle }),
   validate: validateDaemonSet,
   generation: 'spec',
   status: { validate: validateDaemonSetStatus },

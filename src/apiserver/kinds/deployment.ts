@@ -45,7 +45,7 @@ export const deploymentKind: Kind<Deployment> = {
   prepareUpdate: (deployment, old) => ({ ...deployment, status: old.status ?? {} }),
   validate: validateDeployment,
   warnings: (deployment, old) => (old === undefined ? warnAboutPodNames(nameOf(deployment)) : []),
-  generation: 'spec',
+  generation: 'spec and annotations',
   status: { validate: validateDeploymentStatus },
   scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.spec.selector' },
 }

@@ -2,6 +2,7 @@
 // (Kubernetes' admission plug-ins ServiceAccount, Priority and DefaultTolerationSeconds).
 
 import type { AdmitContext, Refused } from '#apiserver/kind.ts'
+import { withTokenVolume } from '#apiserver/kinds/token-volume.ts'
 import { type Pod, type PodSpec, pods, type ServiceAccount, serviceAccounts } from '#api/core.ts'
 import { addTolerations } from '#api/pod/defaults.ts'
 import { priorityClasses } from '#api/scheduling.ts'
@@ -33,17 +34,13 @@ async function giveAccount(pod: Pod, context: AdmitContext): Promise<AdmittedPod
     return refuse(`${what}: serviceaccount "${name}" not found`)
   }
   const named = { ...spec, serviceAccountName: name, serviceAccount: name }
-  return { kind: 'admitted', pod: { ...pod, spec: withToken(withPullSecrets(named, account), account) } }
+  const whole = withTokenVolume(withPullSecrets(named, account), account, (below) => context.random(below))
+  return { kind: 'admitted', pod: { ...pod, spec: whole } }
 }
 
 function withPullSecrets(spec: PodSpec, account: ServiceAccount | undefined): PodSpec {
   if (spec.imagePullSecrets?.length || !account?.imagePullSecrets?.length) return spec
   return { ...spec, imagePullSecrets: account.imagePullSecrets }
-}
-
-/** The place where the volume with the account's token, the cluster's CA and the namespace is added. */
-function withToken(spec: PodSpec, _account: ServiceAccount | undefined): PodSpec {
-  return spec
 }
 
 const builtIn: Readonly<Record<string, number>> = {
