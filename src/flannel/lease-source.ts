@@ -1,7 +1,7 @@
 // Where leases come from and go to: the interface between flannel and Kubernetes (or another keeper of leases).
 
 import type { Announcement } from '#flannel/annotations.ts'
-import type { Family, Lease } from '#flannel/lease.ts'
+import type { Lease, Subnets } from '#flannel/lease.ts'
 
 export interface LeaseSource {
   /** Resolves when all leases are known; rejects when it is ended before. */
@@ -9,7 +9,7 @@ export interface LeaseSource {
   readonly isSynced: boolean
   leases(): Iterable<Lease>
   /** our own ranges; a text says why there are none yet */
-  ownSubnets(): { readonly [F in Family]?: string } | string
+  ownSubnets(): Subnets | string
   /** Tells the others about us, where they do not know it yet. Throws what the client throws. */
   announce(announcement: Announcement): Promise<void>
   /** Pods may come: we are reachable. */

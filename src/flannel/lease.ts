@@ -25,3 +25,6 @@ export type Lease = {
 
 /** A lease as one back end in one family sees it. */
 export type Peer = FamilyLease & { readonly node: string }
+
+/** One node's ranges. */
+export type Subnets = { readonly [F in Family]?: string }

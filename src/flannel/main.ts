@@ -10,7 +10,7 @@ import type { Backend, FamilyPlan, Self } from '#flannel/backend.ts'
 import { backendOf, backendTypes } from '#flannel/backends.ts'
 import { chooseInterface, type ExternalInterface } from '#flannel/external-interface.ts'
 import { kubernetesLeases } from '#flannel/kubernetes-leases.ts'
-import { families } from '#flannel/lease.ts'
+import { families, type Subnets } from '#flannel/lease.ts'
 import { Ledger } from '#flannel/ledger.ts'
 import { createFlannelMetrics } from '#flannel/metrics.ts'
 import { applyNetwork } from '#flannel/network.ts'
@@ -44,9 +44,7 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
   const rules = createRulesLoop(options, context, metrics, () => selves)
 
   /** What the kernel shall have now, or why nothing can be planned. */
-  const plan = (): readonly FamilyPlan[] | string => {
-    const subnets = source.ownSubnets()
-    if (typeof subnets === 'string') return subnets
+  const plan = (subnets: Subnets): readonly FamilyPlan[] | string => {
     const chosen = observeInterface(route, options, external?.name)
     if (typeof chosen === 'string') return chosen
     if (chosen.name !== external?.name)
@@ -66,7 +64,9 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
     onResync: () => ['resync'],
     async act() {
       if (!source.isSynced) return
-      const plans = plan()
+      const subnets = source.ownSubnets()
+      if (typeof subnets === 'string') return problems.waiting(subnets)
+      const plans = plan(subnets)
       problems.blocked(typeof plans === 'string' ? plans : undefined)
       if (typeof plans === 'string') return
       metrics.planned(plans)

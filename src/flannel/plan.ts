@@ -4,7 +4,7 @@ import { containsCidr, overlaps, parseCidr } from '#lib/cidr.ts'
 import { byKey } from '#lib/sort.ts'
 import type { Backend, FamilyPlan, Problem, Self } from '#flannel/backend.ts'
 import type { ExternalInterface } from '#flannel/external-interface.ts'
-import { families, type Family, type Lease, type Peer } from '#flannel/lease.ts'
+import { families, type Lease, type Peer, type Subnets } from '#flannel/lease.ts'
 import type { NetworkConfig } from '#flannel/network-config.ts'
 
 export type PlanInput = {
@@ -13,7 +13,7 @@ export type PlanInput = {
   readonly backend: Backend
   readonly external: ExternalInterface
   /** our own range by family */
-  readonly subnets: { readonly [F in Family]?: string }
+  readonly subnets: Subnets
   /** of all nodes; our own is passed over */
   readonly leases: Iterable<Lease>
 }

@@ -5,6 +5,8 @@ import type { Problem } from '#flannel/backend.ts'
 import type { LeaseSource } from '#flannel/lease-source.ts'
 
 export interface ProblemLog {
+  /** nothing can be done yet, and someone else is at work on that: a node that is new has no range */
+  waiting(reason: string): void
   /** nothing at all can be done, for this reason; undefined: it can */
   blocked(reason: string | undefined): void
   /** all that is wrong with peers now */
@@ -17,6 +19,10 @@ export function createProblemLog(log: Logger, source: Pick<LeaseSource, 'warn'>)
   let reason: string | undefined
   let known = new Set<string>()
   return {
+    waiting(now) {
+      if (now !== reason) log.info(`Waiting: ${now}`)
+      reason = now
+    },
     blocked(now) {
       if (now !== undefined && now !== reason) {
         log.error(now)
