@@ -81,6 +81,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/controllers.ts')).controllers,
   },
   {
+    name: 'node',
+    summary: 'a node: runs pods, and carries their packets and Services',
+    group: 'parts',
+    load: async () => (await import('#cli/process/node.ts')).node,
+  },
+  {
     name: 'dns',
     summary: "answer the cluster's names, configured by a Corefile",
     group: 'parts',

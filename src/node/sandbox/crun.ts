@@ -75,12 +75,23 @@ export class Crun {
 
   #conmonWords({ id, logPath, tty, stdin, stdinOnce }: NewContainer): readonly string[] {
     const layout = this.#layout
+    const options = {
+      cid: id,
+      cuuid: id,
+      name: id,
+      runtime: this.#crun,
+      bundle: layout.bundle(id),
+      'container-pidfile': layout.pidFile(id),
+      'conmon-pidfile': layout.conmonPidFile(id),
+      'log-path': `k8s-file:${logPath}`,
+      'log-level': 'error',
+      'exit-dir': layout.exits,
+      'socket-dir-path': layout.sockets,
+    }
     return [
-      ...['--cid', id, '--cuuid', id, '--name', id, '--runtime', this.#crun, '--bundle', layout.bundle(id)],
+      ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
       ...this.#flags.flatMap((flag) => ['--runtime-arg', flag]),
-      ...['--container-pidfile', layout.pidFile(id), '--conmon-pidfile', layout.conmonPidFile(id)],
-      ...['--log-path', `k8s-file:${logPath}`, '--log-level', 'error', '--no-sync-log'],
-      ...['--exit-dir', layout.exits, '--socket-dir-path', layout.sockets],
+      '--no-sync-log',
       ...(tty ? ['--terminal'] : []),
       ...(stdin ? ['--stdin'] : []),
       ...(stdin && !stdinOnce ? ['--leave-stdin-open'] : []),
@@ -100,22 +111,21 @@ function findProgram(name: string): string {
 }
 
 /** Collects what a child says until it ends. */
-export function finish(child: ChildProcess): Promise<Finished> {
+export async function finish(child: ChildProcess): Promise<Finished> {
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
   child.stdout?.on('data', (data: Buffer) => stdout.push(data))
   child.stderr?.on('data', (data: Buffer) => stderr.push(data))
-  return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new RuntimeError('Failed', `cannot run ${child.spawnfile}`, error)))
-    child.on('close', (code, signal) =>
-      resolve({
-        exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
-        stdout: Buffer.concat(stdout),
-        stderr: Buffer.concat(stderr),
-      }),
-    )
-  })
+  const exitCode = await whenClosed(child)
+  return { exitCode, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) }
 }
+
+/** Resolves with the exit code (128 and the signal's number after a signal) once all its streams are at their end. */
+export const whenClosed = (child: ChildProcess): Promise<number> =>
+  new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new RuntimeError('Failed', `cannot run ${child.spawnfile}`, error)))
+    child.on('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
+  })
 
 /** conmon's answer on the pipe, which it holds open for as long as it lives. */
 function firstLine(child: ChildProcess): Promise<string> {

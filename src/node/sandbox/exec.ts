@@ -4,9 +4,10 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import type { Clock } from '#daemon/clock.ts'
 import { identify, signalProcess } from '#kernel/process.ts'
-import { RuntimeError, type ExecResult, type Streams } from '#node/runtime.ts'
-import { finish, readPid, type Crun } from '#node/sandbox/crun.ts'
+import { RuntimeError, type ExecResult, type Streams, type TerminalSize } from '#node/runtime.ts'
+import { finish, readPid, whenClosed, type Crun } from '#node/sandbox/crun.ts'
 import type { Layout } from '#node/sandbox/layout.ts'
+import { openTerminal } from '#node/sandbox/terminal.ts'
 
 export type Exec = {
   readonly crun: Crun
@@ -46,33 +47,63 @@ export async function execSync(
   }
 }
 
-/** Runs a command with the given streams; answers its exit code. A terminal is not offered yet. */
+type ExecOptions = { readonly tty: boolean; readonly streams: Streams; readonly signal: AbortSignal }
+
+/** Runs a command with the given streams, on a terminal of its own where asked; answers its exit code. */
 export async function exec(
   { crun, layout }: Exec,
   id: string,
   command: readonly string[],
-  { streams, signal }: { readonly tty: boolean; readonly streams: Streams; readonly signal: AbortSignal },
+  { tty, streams, signal }: ExecOptions,
 ): Promise<number> {
   const pidFile = `${layout.bundle(id)}/exec-${randomBytes(6).toString('hex')}`
-  const child = crun.spawn(
-    ['exec', '--pid-file', pidFile, id, ...command],
-    [streams.stdin ? 'pipe' : 'ignore', streams.stdout ? 'pipe' : 'ignore', streams.stderr ? 'pipe' : 'ignore'],
-  )
+  const words = ['exec', '--pid-file', pidFile, ...(tty ? ['--tty'] : []), id, ...command]
   const stop = () => killExec(pidFile)
   signal.addEventListener('abort', stop, { once: true })
-  if (child.stdin) {
-    // A command that does not read to the end closes its input before we have written everything.
-    child.stdin.on('error', () => undefined)
-    streams.stdin?.pipe(child.stdin)
-  }
-  if (streams.stdout) child.stdout?.pipe(streams.stdout, { end: false })
-  if (streams.stderr) child.stderr?.pipe(streams.stderr, { end: false })
   try {
-    return (await finish(child)).exitCode
+    return await (tty ? runOnTerminal(crun, words, streams) : runOnPipes(crun, words, streams))
   } finally {
     signal.removeEventListener('abort', stop)
     rmSync(pidFile, { force: true })
   }
+}
+
+function runOnPipes(crun: Crun, words: readonly string[], streams: Streams): Promise<number> {
+  const { stdin, stdout, stderr } = streams
+  const child = crun.spawn(words, [stdin ? 'pipe' : 'ignore', stdout ? 'pipe' : 'ignore', stderr ? 'pipe' : 'ignore'])
+  // A command that does not read to the end closes its input before we have written everything.
+  child.stdin?.on('error', () => undefined)
+  if (stdin && child.stdin) stdin.pipe(child.stdin)
+  if (stdout) child.stdout?.pipe(stdout, { end: false })
+  if (stderr) child.stderr?.pipe(stderr, { end: false })
+  return whenClosed(child)
+}
+
+async function runOnTerminal(
+  crun: Crun,
+  words: readonly string[],
+  { stdin, stdout, resizes }: Streams,
+): Promise<number> {
+  const terminal = openTerminal()
+  const end = terminal.programEnd
+  const child = crun.spawn(words, [end, end, end])
+  terminal.closeProgramEnd()
+  stdin?.pipe(terminal.input)
+  const drained = new Promise<void>((resolve) => terminal.output.on('close', resolve))
+  if (stdout) terminal.output.pipe(stdout, { end: false })
+  else terminal.output.resume()
+  void followSizes(resizes, (size) => {
+    terminal.resize(size)
+    child.kill('SIGWINCH')
+  })
+  const exitCode = await whenClosed(child)
+  await drained
+  terminal.close()
+  return exitCode
+}
+
+async function followSizes(sizes: Streams['resizes'], apply: (size: TerminalSize) => void): Promise<void> {
+  if (sizes) for await (const size of sizes) apply(size)
 }
 
 /** Ending crun alone would leave the command running. */

@@ -1,0 +1,151 @@
+// effect: the Node object and its lease at the API server
+// Makes this machine known and keeps it known: the Node is created where it is missing, its status told when it changes
+// and every five minutes, its lease renewed every ten seconds. What others write on the Node (pod CIDR, taints, labels)
+// is left alone.
+import { nodes, type Node } from '#api/core.ts'
+import { isAlreadyExists, isNotFound, type Client } from '#client/client.ts'
+import { informer } from '#client/informer.ts'
+import { holdLease } from '#client/lease.ts'
+import type { Recorder } from '#client/events.ts'
+import type { Clock } from '#daemon/clock.ts'
+import { createLoop, type Loop } from '#daemon/loop.ts'
+import type { Logger } from '#daemon/log.ts'
+import { equalJson } from '#lib/equal.ts'
+import { planNode, planNodeStatus, withoutHeartbeats, type NodeInput } from '#node/register/node-object.ts'
+
+export type RegistrationOptions = {
+  readonly client: Client
+  readonly clock: Clock
+  readonly log: Logger
+  readonly recorder: Recorder
+  readonly signal: AbortSignal
+  readonly input: () => NodeInput
+  /** called with the pod CIDRs when the node has got them, or others */
+  readonly onPodCidrs: (cidrs: readonly string[]) => void
+}
+
+const reportMs = 300_000
+
+export class Registration {
+  readonly #o: RegistrationOptions
+  readonly #loop: Loop
+  #node: Node | undefined
+  #isReady: boolean | undefined
+  #reportedAt = -Infinity
+  #lease: Promise<void> | undefined
+
+  constructor(options: RegistrationOptions) {
+    this.#o = options
+    const { clock, log } = options
+    this.#loop = createLoop({
+      name: 'node-status',
+      clock,
+      log,
+      act: () => this.#report(),
+      resyncMs: 10_000,
+      onResync: () => ['node'],
+      backoffMs: { first: 100, most: 5000 },
+    })
+  }
+
+  /** Something that the status says has changed. */
+  mark(): void {
+    this.#loop.mark('node')
+  }
+
+  /** Resolves when the signal is aborted. */
+  async run(): Promise<void> {
+    const { client, log, signal, input } = this.#o
+    informer(client, nodes, {
+      fieldSelector: `metadata.name=${input().name}`,
+      signal,
+      log,
+      onChange: ({ kind, value }) => this.#follow(kind === 'removed' ? undefined : value),
+      onSync: () => this.mark(),
+    })
+    this.mark()
+    await this.#loop.run(signal)
+    await this.#lease
+  }
+
+  #follow(node: Node | undefined): void {
+    this.#node = node
+    const { podCIDR, podCIDRs } = node?.spec ?? {}
+    const cidrs = podCIDRs?.length ? podCIDRs : podCIDR ? [podCIDR] : []
+    if (cidrs.length > 0) this.#o.onPodCidrs(cidrs)
+    this.mark()
+  }
+
+  async #report(): Promise<void> {
+    const { client, clock, input } = this.#o
+    const wanted = input()
+    const node = this.#node ?? (await this.#register(wanted))
+    this.#node = node
+    const status = planNodeStatus(wanted, node.status, clock.now())
+    const isSame = equalJson(withoutHeartbeats(status), ownPart(withoutHeartbeats(node.status), status))
+    if (isSame && clock.monotonicMs() - this.#reportedAt < reportMs) return
+    try {
+      this.#node = await client.patch(nodes, wanted.name, { status }, { type: 'strategic', subresource: 'status' })
+    } catch (error) {
+      if (isNotFound(error)) this.#node = undefined
+      throw error
+    }
+    this.#reportedAt = clock.monotonicMs()
+    this.#tellReadiness(wanted)
+  }
+
+  async #register(wanted: NodeInput): Promise<Node> {
+    const { client, log, clock } = this.#o
+    log.info('Attempting to register node', { node: wanted.name })
+    const planned = planNode(wanted)
+    try {
+      // With its status from the start, so that nobody sees a node without addresses.
+      const status = planNodeStatus(wanted, undefined, clock.now())
+      const created = await client.create(nodes, { ...planned, status })
+      log.info('Successfully registered node', { node: wanted.name })
+      this.#holdLease(created)
+      return created
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error
+    }
+    log.info('Node was previously registered', { node: wanted.name })
+    const found = await client.patch(
+      nodes,
+      wanted.name,
+      { metadata: { labels: planned.metadata!.labels } },
+      { type: 'merge' },
+    )
+    this.#holdLease(found)
+    return found
+  }
+
+  #holdLease({ metadata }: Node): void {
+    const { client, clock, log, signal, input } = this.#o
+    const { name } = input()
+    this.#lease ??= holdLease({
+      client,
+      namespace: 'kube-node-lease',
+      name,
+      holder: name,
+      signal,
+      clock,
+      log,
+      durationSeconds: 40,
+      renewMs: 10_000,
+      owner: { apiVersion: 'v1', kind: 'Node', name, uid: metadata?.uid ?? '' },
+    })
+  }
+
+  #tellReadiness({ name, problems }: NodeInput): void {
+    const isReady = problems.length === 0
+    if (this.#isReady === isReady) return
+    this.#isReady = isReady
+    const reason = isReady ? 'NodeReady' : 'NodeNotReady'
+    const about = { apiVersion: 'v1', kind: 'Node', name, uid: name }
+    this.#o.recorder.event(about, 'Normal', reason, `Node ${name} status is now: ${reason}`)
+  }
+}
+
+/** The fields of an older status that the new one speaks of. */
+const ownPart = (old: object, status: object) =>
+  Object.fromEntries(Object.keys(status).map((field) => [field, (old as Record<string, unknown>)[field]]))
