@@ -65,6 +65,14 @@ export function validateStatefulSet(set: StatefulSet, old: StatefulSet | undefin
   return old ? [...errors, ...checkChange(spec, specOf(old))] : errors
 }
 
+type Rolling = NonNullable<NonNullable<StatefulSetSpec['updateStrategy']>['rollingUpdate']>
+
+/** As Kubernetes prints its own form of it. */
+const goForm = ({ partition, maxUnavailable }: Rolling) => ({
+  Partition: partition ?? 0,
+  MaxUnavailable: maxUnavailable ?? null,
+})
+
 function checkPolicies({ podManagementPolicy: policy, updateStrategy: strategy }: StatefulSetSpec): FieldError[] {
   const errors: FieldError[] = []
   const place = 'spec.podManagementPolicy'
@@ -76,9 +84,20 @@ function checkPolicies({ podManagementPolicy: policy, updateStrategy: strategy }
   if (!type) return [...errors, required(path)]
   if (type === 'OnDelete')
     return rollingUpdate
-      ? [...errors, invalid(`${path}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")]
+      ? [
+          ...errors,
+          invalid(`${path}.rollingUpdate`, goForm(rollingUpdate), "only allowed for updateStrategy 'RollingUpdate'"),
+        ]
       : errors
-  if (type !== 'RollingUpdate') return [...errors, invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")]
+  if (type !== 'RollingUpdate')
+    return [
+      ...errors,
+      invalid(
+        path,
+        { Type: type, RollingUpdate: rollingUpdate ? goForm(rollingUpdate) : null },
+        "must be 'RollingUpdate' or 'OnDelete'",
+      ),
+    ]
   const most = rollingUpdate?.maxUnavailable
   const mostPath = `${path}.rollingUpdate.maxUnavailable`
   errors.push(...checkNotNegative(`${path}.rollingUpdate.partition`, rollingUpdate?.partition))
