@@ -45,9 +45,13 @@ export type TlsFiles = { readonly cert: string; readonly key: string; readonly c
 
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
+/** Agents ask every ten seconds: longer than that, so that each does not cost a handshake. */
+const idleMs = 180_000
+
 export function createDoor(door: Door, tls: TlsFiles): Http2SecureServer {
+  const http1 = { allowHTTP1: true, keepAliveTimeout: idleMs }
   const server = createSecureServer({
-    allowHTTP1: true,
+    ...http1,
     minVersion: 'TLSv1.2',
     cert: tls.cert,
     key: tls.key,
