@@ -94,12 +94,13 @@ export async function electLeader(
     }
     log.info(`became leader`, { lease: `${options.namespace}/${options.name}`, holder: options.holder })
     const lost = new AbortController()
-    const leading = lead(AbortSignal.any([signal, lost.signal])).finally(() => lost.abort())
+    const ended = AbortSignal.any([signal, lost.signal])
+    const leading = lead(ended).finally(() => lost.abort())
     // Two thirds of the duration without a renewal: someone else may soon take over, so stop before.
     let renewedMs = clock.monotonicMs()
-    while (!signal.aborted && !lost.signal.aborted) {
-      await clock.sleep(retryMs, AbortSignal.any([signal, lost.signal]))
-      if (signal.aborted || lost.signal.aborted) break
+    while (!ended.aborted) {
+      await clock.sleep(retryMs, ended)
+      if (ended.aborted) break
       if (await election.tryToHold()) renewedMs = clock.monotonicMs()
       else if (election.isOthers || clock.monotonicMs() - renewedMs > (durationMs * 2) / 3) {
         log.warn('lost the lead', { lease: `${options.namespace}/${options.name}` })
