@@ -88,7 +88,7 @@ export async function prove(
     names: { servers: [], search: [], ndots: 1, hosts: new Map<string, string>() },
   }
   const pods = observed.pods.map(({ metadata }) => metadata?.name ?? '')
-  return Promise.all(
+  return await Promise.all(
     trials.map((trial) => {
       const from = trial.from === 'client' ? outside : pod
       if (from === undefined)

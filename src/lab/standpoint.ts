@@ -1,6 +1,6 @@
 // effect: namespaces of pods
 // From where something is tried: this machine, the client outside, a node, or a pod.
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { pods } from '#api/core.ts'
 import { type Client, isNotFound } from '#client/client.ts'
 import { UserError } from '#daemon/error.ts'
@@ -71,11 +71,12 @@ export function standAtPod(
   }
 }
 
-/** The namespace is known by its address: of those pinned on the node, the one that has it. */
+/** The namespace is known by its address: of those pinned on the node, the one that has it; undefined: none has. */
 function openPodNetns(node: Host, ip: string): number | undefined {
   return withNamespaces({ mount: node.namespaces.mount! }, () => {
     for (const { type, root, target } of mounts()) {
-      if (type !== 'nsfs' || !root.startsWith('net:')) continue
+      // The node's own /run lies over the pins that its mounts were copied from.
+      if (type !== 'nsfs' || !root.startsWith('net:') || !existsSync(target)) continue
       const file = openSync(target, 'r')
       using route = openRoute(`/proc/self/fd/${file}`)
       if (route.addresses().some((address) => address.ip === ip)) return file
