@@ -1,5 +1,6 @@
 // effect: this process: its words, its output, its exit code
 // The door: finds the command that the first word names, loads it and runs it.
+import { flushCompileCache } from 'node:module'
 import { commands, groups } from '#cli/commands.ts'
 import { renderHelp, runCommand, type CommandContext } from '#daemon/command.ts'
 import { messageOf, UserError } from '#daemon/error.ts'
@@ -20,7 +21,10 @@ async function main([name = '--help', ...words]: readonly string[]): Promise<num
   try {
     if (['--help', '-h', 'help'].includes(name)) return await help(words[0])
     const entry = find(name === '--version' ? 'version' : name)
-    return await runCommand(await entry.load(), words, context)
+    const command = await entry.load()
+    // Parts run for long and may be killed: what was compiled is kept soon, not only at exit.
+    setTimeout(flushCompileCache, 2000).unref()
+    return await runCommand(command, words, context)
   } catch (error) {
     if (signal.aborted && !(error instanceof UserError)) return 130
     stderr.write(explain(error))

@@ -69,7 +69,8 @@ const known = (config: ImageConfig): ResolvedImage => ({ kind: 'image', config }
 const ownImage = {
   entrypoint: [inside.node, '--disable-warning=ExperimentalWarning', `${inside.checkout}/src/cli/main.ts`],
   cmd: ['--help'],
-  env: { NODE_COMPILE_CACHE: `${inside.checkout}/node_modules/.cache/compile` },
+  // The cache that the machine's own processes fill serves here too: its keys do not hold the checkout's path.
+  env: { NODE_COMPILE_CACHE: `${inside.checkout}/node_modules/.cache/compile`, NODE_COMPILE_CACHE_PORTABLE: '1' },
   needsCheckout: true,
 } as const
 
