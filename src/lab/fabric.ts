@@ -108,6 +108,8 @@ function makeHost(router: Route, host: Host, segment: Segment): void {
 /** Runs inside the new namespaces: what a node sees in place of the machine's own. */
 function furnishNode(host: Host): void {
   setHostname(host.name)
+  // What is mounted below the machine's /run (namespaces of other clusters, of other programs) is none of the node's.
+  for (const { target } of mounts().toReversed()) if (target.startsWith('/run/')) unmount(target)
   mountTmpfs('/run')
   for (const folder of ['/run/netns', '/run/lock']) mkdirSync(folder)
   mountSysfs('/sys')

@@ -1,9 +1,9 @@
 // effect: makes a cluster
 // Boots a cluster and puts objects into it. Everything that can overlap does: the control plane starts before the nodes'
 // namespaces exist, the nodes start before the API server answers, objects are applied before the nodes are ready.
-import { type Client, connect } from '#client/client.ts'
+import { type Client, connect, isAlreadyExists } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
-import type { Service } from '#api/core.ts'
+import { nodes, type Service } from '#api/core.ts'
 import { UserError } from '#daemon/error.ts'
 import { applyAll, locate } from '#lab/apply.ts'
 import { saveCluster } from '#lab/cluster-file.ts'
@@ -12,7 +12,7 @@ import { dnsManifests } from '#lab/dns-manifest.ts'
 import { down } from '#lab/down.ts'
 import { fabricExists, makeFabric, routeExternalAddress } from '#lab/fabric.ts'
 import type { Manifest } from '#lab/manifest.ts'
-import { type ClusterPlan, nodesOf } from '#lab/plan.ts'
+import { type ClusterPlan, type Host, nodesOf } from '#lab/plan.ts'
 import { planProcesses, type ProcessPlan } from '#lab/process-plan.ts'
 import { endProcesses, runningProcesses, type Started, startProcess } from '#lab/processes.ts'
 import type { Progress } from '#lab/progress.ts'
@@ -96,6 +96,7 @@ async function furnish(
   onApplied: () => void,
 ): Promise<UpResult> {
   using watch = watchCluster(client, signal)
+  await createNodes(client, nodesOf(plan), signal)
   const targets = await locate(client, manifests, signal)
   const own = await locate(client, dnsManifests(plan.options), signal)
   await progress.step('DNS applied', () => applyAll(client, own, { dryRun: false, signal }))
@@ -122,6 +123,17 @@ async function furnish(
   const proven =
     trials.length === 0 ? [] : await progress.step('Services tried', () => prove(plan, trials, observed, signal))
   return { observed, services, proven }
+}
+
+/**
+ * Nodes register themselves, in the order in which they happen to start. Being created in their own order before, they get
+ * their pod CIDRs in it: node-1 the first.
+ */
+async function createNodes(client: Client, hosts: readonly Host[], signal: AbortSignal): Promise<void> {
+  for (const { name } of hosts)
+    await client.create(nodes, { metadata: { name } }, { signal }).catch((error: unknown) => {
+      if (!isAlreadyExists(error)) throw error
+    })
 }
 
 /** Runs `act`, but ends with an error as soon as a process that was started ends, or the signal is aborted. */
