@@ -8,6 +8,7 @@ import { endpointsController } from '#controllers/endpoints/controller.ts'
 import { endpointSliceMirroringController } from '#controllers/endpointslice-mirroring/controller.ts'
 import { endpointSliceController } from '#controllers/endpointslice/controller.ts'
 import { garbageCollector } from '#controllers/garbage-collector/controller.ts'
+import { jobController } from '#controllers/job/controller.ts'
 import { namespaceController } from '#controllers/namespace/controller.ts'
 import { nodeIpamController } from '#controllers/node-ipam/controller.ts'
 import { nodeLifecycleController } from '#controllers/node-lifecycle/controller.ts'
@@ -30,6 +31,7 @@ export const roster: readonly Controller[] = [
   endpointSliceMirroringController,
   statefulSetController,
   daemonSetController,
+  jobController,
   nodeIpamController,
   nodeLifecycleController,
   taintEvictionController,
