@@ -75,6 +75,7 @@ export async function keepItself(objects: Objects, itself: Itself): Promise<void
     subsets: own.subsets ?? [],
   }))
   await ensure<EndpointSlice>(objects, endpointSlices, 'default', name, slice, (found) => ({
+    ...found,
     ...slice,
     metadata: found.metadata ?? {},
   }))

@@ -18,7 +18,7 @@ import { isOpenPath } from '#apiserver/documents/health.ts'
 import { extraOf } from '#apiserver/documents/extra.ts'
 import { Engine, type World } from '#apiserver/engine/engine.ts'
 import { objectsOf } from '#apiserver/engine/objects.ts'
-import { requestMetrics } from '#apiserver/http/metrics.ts'
+import { countObjects, requestMetrics } from '#apiserver/http/metrics.ts'
 import type { AgentTrust } from '#apiserver/http/relay.ts'
 import { createDoor } from '#apiserver/http/server.ts'
 import type { Kind } from '#apiserver/kind.ts'
@@ -70,14 +70,15 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     store,
     world(() => clock.now()),
     objectsOf,
-    (objects) => withTokens(kinds({ ...options, objects }), tokens),
+    (objects) => withTokens(kinds({ serviceClusterIpRanges, serviceNodePortRange, objects }), tokens),
   )
   let isBootstrapped = false
   const checks = {
-    store: () => undefined,
+    store: () => store.trouble,
     'poststarthook/bootstrap': () => (isBootstrapped ? undefined : 'not finished'),
     shutdown: () => (signal.aborted ? 'process is shutting down' : undefined),
   }
+  countObjects(registry, engine.served)
   const authorizer = roleAuthorizer()
   const trust = tokens && { ...tokens, audiences: [tokens.issuer] }
   const verifyToken = trust && tokenVerifierOf(trust, engine.objects, () => clock.now())

@@ -49,6 +49,9 @@ export class ResourceCache {
     return this.#through
   }
 
+  get isLoaded(): boolean {
+    return this.#through > 0
+  }
   /** The revision that the cache shows. */
   get revision(): number {
     return this.#through

@@ -52,7 +52,7 @@ export async function updateObject(engine: Engine, updating: Updating): Promise<
 
 /** Undefined: someone else wrote in between. */
 async function updateOnce(engine: Engine, updating: Updating, key: string, entry: Entry): Promise<Outcome | undefined> {
-  const { served, name, dryRun, part } = updating
+  const { served, dryRun, part } = updating
   const { kind } = served
   const old = entry.object
   const produced = await updating.produce(old)
@@ -80,8 +80,7 @@ async function updateOnce(engine: Engine, updating: Updating, key: string, entry
     return outcome
   } catch (error) {
     await taken.revert()
-    if (error instanceof StatusError || !(error instanceof Error)) throw error
-    throw new Error(`update of ${served.plural} ${name} failed: ${error.message}`, { cause: error })
+    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 // How many requests of which sort there were, under kube-apiserver's names.
 
 import type { Registry } from '#daemon/metrics.ts'
+import type { Served, ServedResources } from '#apiserver/engine/served.ts'
 import type { Target } from '#apiserver/http/target.ts'
 
 export interface RequestMetrics {
@@ -56,4 +57,15 @@ function labelsOf(target: Target): string[] {
   const scope = name !== '' ? 'resource' : namespace !== '' ? 'namespace' : 'cluster'
   const words: Record<string, string> = { create: 'POST', update: 'PUT', deletecollection: 'DELETECOLLECTION' }
   return [words[verb] ?? verb.toUpperCase(), group, version, plural, subresource, scope]
+}
+
+/** What is kept and followed; of resources that nobody has asked for yet there is no figure. */
+export function countObjects(registry: Registry, served: ServedResources): void {
+  const named = ({ group, plural }: Served) => (group === '' ? plural : `${plural}.${group}`)
+  registry.gauge('apiserver_storage_objects', 'Objects of each resource.', ['resource'], (gauge) => {
+    for (const one of served.all()) if (one.cache.isLoaded) gauge.set(one.cache.size, named(one))
+  })
+  registry.gauge('apiserver_registered_watchers', 'Open watches of each resource.', ['resource'], (gauge) => {
+    for (const one of served.all()) if (one.cache.isLoaded) gauge.set(one.cache.watchers, named(one))
+  })
 }

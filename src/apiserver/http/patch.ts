@@ -27,6 +27,7 @@ const forms = {
   'application/apply-patch+yaml': 'apply',
 } as const
 type Form = (typeof forms)[keyof typeof forms]
+const valueForms = Object.keys(forms).filter((type) => !type.includes('apply'))
 
 /** Server-side apply is no patch of values: http/apply.ts. */
 export const isApplyRequest = (request: ApiRequest): boolean => formOf(request) === 'apply'
@@ -87,6 +88,6 @@ function applyForm(form: Form, expected: Expected, old: JsonObject, patch: unkno
     case 'strategic':
       return applyStrategicPatch(expected.type, old, patch)
     case 'apply':
-      throw new Error('an apply is not a patch of values')
+      return { kind: 'status', status: unsupportedMediaType(valueForms) }
   }
 }

@@ -61,6 +61,7 @@ export class SqliteStore implements Store {
   #revision: number
   #compacted: number
   #closed = false
+  #trouble: string | undefined
   #cancelSweep: () => void = () => {}
 
   constructor({ path, clock }: SqliteStoreOptions) {
@@ -76,6 +77,10 @@ export class SqliteStore implements Store {
       throw storeErrorOf(error, path)
     }
     this.#sweepLater()
+  }
+
+  get trouble(): string | undefined {
+    return this.#trouble
   }
 
   async revision(): Promise<number> {
@@ -179,10 +184,12 @@ export class SqliteStore implements Store {
       })
     } catch (error) {
       const storeError = storeErrorOf(error, this.#path)
+      this.#trouble = storeError.message
       for (const { reject } of batch) reject(storeError)
       return
     }
     this.#revision += changes.length
+    this.#trouble = undefined
     // Watchers first: whoever is told of a write finds it in every cache.
     this.#publish(changes)
     for (const [index, { resolve }] of batch.entries()) resolve(results[index]!)

@@ -54,6 +54,8 @@ export type Sink = (changes: readonly Change[], through: number) => void
 
 /** All methods throw StoreError. Keys are sorted by code units. */
 export interface Store extends AsyncDisposable {
+  /** why the last write failed; undefined once one succeeds */
+  readonly trouble: string | undefined
   /** The revision of the last write that anyone was told of. */
   revision(): Promise<number>
   get(key: string): Promise<Stored | undefined>
@@ -89,6 +91,7 @@ export class StoreError extends Error {
 
 /** The first key after all that start with `prefix`. */
 export function endOf(prefix: string): string {
+  if (prefix === '') return '\u{10ffff}'
   const last = prefix.length - 1
   return prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1)
 }
