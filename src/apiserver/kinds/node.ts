@@ -39,10 +39,19 @@ export const nodeKind: Kind<Node> = {
     ]
   },
   default: alignPodCidrs,
+  prepareCreate: withNotReady,
   prepareUpdate: (node, old) => ({ ...node, ...(old.status ? { status: old.status } : {}) }),
   validate: validateNode,
   status: { validate: (node) => validateNodeStatus(node) },
   fields: (node) => ({ 'spec.unschedulable': `${node.spec?.unschedulable ?? false}` }),
+}
+
+/** A new node takes no pods until the controller of nodes has seen it ready (admission plug-in TaintNodesByCondition). */
+function withNotReady(node: Node): Node {
+  const taints = node.spec?.taints ?? []
+  const key = 'node.kubernetes.io/not-ready'
+  if (taints.some((taint) => taint.key === key && taint.effect === 'NoSchedule')) return node
+  return { ...node, spec: { ...node.spec, taints: [...taints, { key, effect: 'NoSchedule' }] } }
 }
 
 /** podCIDR is the first of podCIDRs, whichever of them a client sets; what can be allocated is what there is. */
