@@ -9,6 +9,8 @@ import { type Discovered, apiGroupList, apiResourceList, apiVersions } from '#ap
 import { matchFields, parseFieldSelector } from '#api/field-selector.ts'
 import type { ApiObject, List } from '#api/meta.ts'
 import { keyOf } from '#api/object-key.ts'
+import { applyMergePatch } from '#api/patch/merge-patch.ts'
+import type { JsonObject } from '#api/patch/patched.ts'
 import type { Resource } from '#api/resource.ts'
 import { matchLabels, parseLabelSelector } from '#api/selector.ts'
 import { noSuchResource } from '#api/status.ts'
@@ -113,7 +115,7 @@ export function fakeClient(
         objects.update(resource, key, more.subresource, (old) => {
           const bare = { ...old, metadata: { ...old.metadata } }
           delete (bare.metadata as { resourceVersion?: string }).resourceVersion
-          return mergePatch(bare, structuredClone(patch)) as ApiObject
+          return merged(bare, structuredClone(patch))
         }),
       ) as Promise<T>
     },
@@ -194,6 +196,12 @@ async function* follow<T>(
   }
 }
 
+function merged(object: ApiObject, patch: unknown): ApiObject {
+  const result = applyMergePatch(object as JsonObject, patch)
+  if (result.kind === 'status') throw new Refusal(result.status)
+  return result.value as ApiObject
+}
+
 function bind(objects: FakeObjects, resource: Resource, key: string, { target }: Binding): ApiObject {
   const name = target?.name ?? ''
   objects.update(resource, key, undefined, (pod) => ({ ...pod, spec: { ...(pod as Pod).spec, nodeName: name } }))
@@ -202,18 +210,6 @@ function bind(objects: FakeObjects, resource: Resource, key: string, { target }:
     const others = conditions.filter(({ type }) => type !== 'PodScheduled')
     return { ...pod, status: { ...status, conditions: [...others, { type: 'PodScheduled', status: 'True' }] } }
   })
-}
-
-/** RFC 7386. */
-export function mergePatch(old: unknown, patch: unknown): unknown {
-  if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch
-  const base = old !== null && typeof old === 'object' && !Array.isArray(old) ? { ...old } : {}
-  const result = base as Record<string, unknown>
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key]
-    else result[key] = mergePatch(result[key], value)
-  }
-  return result
 }
 
 function answerRaw(

@@ -1,6 +1,8 @@
 // What a plan asks the API server for. A plan is a list of these, done in order; the first that fails ends it.
 
 import type { ApiObject } from '#api/meta.ts'
+import { createMergePatch } from '#api/patch/merge-patch.ts'
+import type { JsonObject } from '#api/patch/patched.ts'
 import type { Resource } from '#api/resource.ts'
 import type { StoredMeta } from '#api/stored.ts'
 import { equalJson } from '#lib/equal.ts'
@@ -57,7 +59,7 @@ export function patchOf(
   return { kind: 'patch', resource, target, patch, ...(subresource === undefined ? {} : { subresource }) }
 }
 
-/** Writes a status, where it says anything new; fields that it no longer has are taken out. */
+/** Writes a status, where it says anything new. */
 export function writeStatus(
   resource: Resource,
   object: { readonly metadata: StoredMeta; readonly status?: object },
@@ -65,9 +67,9 @@ export function writeStatus(
 ): readonly Act[] {
   const { status: old } = object
   if (old !== undefined && equalJson(old, status)) return []
-  const dropped = Object.keys(old ?? {}).filter((key) => !(key in status))
-  const patch = { status: { ...Object.fromEntries(dropped.map((key) => [key, null])), ...status } }
-  return [patchOf(resource, object, patch, 'status')]
+  return [
+    patchOf(resource, object, { status: createMergePatch((old ?? {}) as JsonObject, status as JsonObject) }, 'status'),
+  ]
 }
 
 export function targetOf(object: { readonly metadata: StoredMeta }): Target {

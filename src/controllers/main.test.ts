@@ -2,6 +2,7 @@
 import * as assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Deployment, controllerRevisions, daemonSets, deployments, replicaSets, statefulSets } from '#api/apps.ts'
+import { jobs } from '#api/batch.ts'
 import { leases } from '#api/coordination.ts'
 import {
   type Endpoints,
@@ -42,6 +43,7 @@ const resources = [
   controllerRevisions,
   endpointSlices,
   leases,
+  jobs,
 ]
 const inDefault = { namespace: 'default' }
 const merge = { type: 'merge', ...inDefault } as const
@@ -487,4 +489,81 @@ test('all nodes fall silent at once: nobody is evicted', async (t) => {
   await settle()
   assert.equal(alive(client).length, 3)
   assert.ok(client.all(nodes).every(({ spec }) => spec?.taints?.every(({ effect }) => effect === 'NoSchedule')))
+})
+
+test('a Job counts each of its pods once', async (t) => {
+  const c = await cluster(t)
+  const { client, clock, settle } = c
+  const template = {
+    spec: { restartPolicy: 'Never', containers: [{ name: 'c' }] },
+    metadata: { labels: { job: 'pi' } },
+  }
+  const spec = { completions: 5, parallelism: 2, backoffLimit: 6, selector: { matchLabels: { job: 'pi' } }, template }
+  await client.create(jobs, { metadata: { name: 'pi', namespace: 'default' }, spec })
+  const finish = async (phase: string) => {
+    for (const { metadata, status } of client.all(pods))
+      if (status?.phase === 'Pending')
+        await client.patch(pods, metadata!.name!, { status: { phase } } as Pod, { ...merge, subresource: 'status' })
+    await settle()
+  }
+  await settle()
+  assert.equal(client.all(pods).length, 2)
+  await finish('Failed')
+  await clock.advance(30_000)
+  for (let i = 0; i < 5; i++) await finish('Succeeded')
+  const { status } = client.all(jobs)[0]!
+  assert.deepEqual([status?.succeeded, status?.failed, status?.uncountedTerminatedPods], [5, 2, {}])
+  assert.ok(status?.conditions?.some(({ type }) => type === 'Complete'))
+  assert.ok(client.all(pods).every(({ metadata }) => metadata?.finalizers?.length === 0))
+})
+
+test('a StatefulSet and a DaemonSet', async (t) => {
+  const c = await cluster(t)
+  const { client, settle } = c
+  const template = (app: string, image = 'v1') => ({
+    metadata: { labels: { app } },
+    spec: { containers: [{ name: 'c', image }] },
+  })
+  const updateStrategy = { type: 'RollingUpdate', rollingUpdate: {} }
+  const spec = (app: string) => ({ selector: { matchLabels: { app } }, template: template(app), updateStrategy })
+  await client.create(statefulSets, {
+    metadata: { name: 'db', namespace: 'default' },
+    spec: { ...spec('db'), replicas: 2, serviceName: 'db' },
+  })
+  await client.create(daemonSets, { metadata: { name: 'agent', namespace: 'default' }, spec: spec('agent') })
+  const settleAll = async () => {
+    for (let i = 0; i < 12; i++) {
+      await settle()
+      await makeReady(c)
+      await endPods(c)
+    }
+    await settle()
+  }
+  const told = () =>
+    alive(client)
+      .map(({ metadata, spec }) => `${metadata?.labels?.['app']} ${spec?.nodeName} ${spec?.containers[0]?.image}`)
+      .sort()
+  await settle()
+  assert.deepEqual(
+    alive(client)
+      .filter(({ metadata }) => metadata?.labels?.['app'] === 'db')
+      .map(({ metadata }) => metadata?.name),
+    ['db-0'],
+    'one after the other',
+  )
+  await settleAll()
+  assert.deepEqual(told(), ['agent node-1 v1', 'agent node-2 v1', 'agent node-3 v1', 'db node-1 v1', 'db node-2 v1'])
+  await client.patch(statefulSets, 'db', { spec: { template: template('db', 'v2') } }, merge)
+  await client.patch(daemonSets, 'agent', { spec: { template: template('agent', 'v2') } }, merge)
+  await settleAll()
+  assert.ok(
+    told().every((text) => text.endsWith('v2')),
+    told().join(', '),
+  )
+  assert.equal(
+    client.all(statefulSets)[0]?.status?.currentRevision,
+    client.all(statefulSets)[0]?.status?.updateRevision,
+  )
+  assert.equal(client.all(daemonSets)[0]?.status?.updatedNumberScheduled, 3)
+  assert.equal(client.all(controllerRevisions).length, 4)
 })
