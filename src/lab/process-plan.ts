@@ -11,7 +11,15 @@ export type ProcessPlan = {
   readonly words: readonly string[]
   /** Standard output and error. */
   readonly log: string
+  /** For Node itself. */
+  readonly engine: readonly string[]
 }
+
+/**
+ * A smaller space for young objects costs a little more collecting under load and saves 15 MB in each process. The control
+ * plane has more to do than a node.
+ */
+const engine = { controlPlane: ['--max-semi-space-size=4'], node: ['--max-semi-space-size=1'] } as const
 
 /** The control plane first, for everything else waits for it. */
 export const planProcesses = (plan: ClusterPlan): readonly ProcessPlan[] => [
@@ -29,6 +37,7 @@ function planControlPlane(plan: ClusterPlan): ProcessPlan {
     name: host.name,
     namespaces: host.namespaces,
     log: logOf(plan, host.name),
+    engine: engine.controlPlane,
     words: [
       'control-plane',
       ...flags({
@@ -61,6 +70,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
     name: node.name,
     namespaces: node.namespaces,
     log: logOf(plan, node.name),
+    engine: engine.node,
     words: [
       'node',
       ...flags({

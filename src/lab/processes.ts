@@ -20,20 +20,24 @@ export type Started = {
 }
 
 /** The program itself: this Node with this checkout. */
-const program: readonly string[] = [
+const programWith = (engine: readonly string[]): readonly string[] => [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
+  ...engine,
   resolve(import.meta.dirname, '../cli/main.ts'),
 ]
 
-export function startProcess(plan: ClusterPlan, { name, namespaces, words, log }: ProcessPlan): Started {
+/** Several arenas of the C library's allocator would each keep memory of their own. */
+const environment = { MALLOC_ARENA_MAX: '1' }
+
+export function startProcess(plan: ClusterPlan, { name, namespaces, words, log, engine }: ProcessPlan): Started {
   const out = openSync(log, 'a')
-  const command = [...enterCommand(namespaces), ...program, ...words]
+  const command = [...enterCommand(namespaces), ...programWith(engine), ...words]
   const child = spawn(command[0]!, command.slice(1), {
     cwd: '/',
     detached: true,
     stdio: ['ignore', out, out, 'pipe'],
-    env: { ...process.env, [readyVariable]: '3' },
+    env: { ...process.env, ...environment, [readyVariable]: '3' },
   })
   closeSync(out)
   const identity = child.pid === undefined ? undefined : identify(child.pid)

@@ -63,7 +63,7 @@ export function pickSource(observed: Observed, namespace: string): Pod | undefin
 const limitMs = 10_000
 const pauseMs = 20
 
-/** Tries everything at once; a first answer may take a moment, until the last node has heard of the last change. */
+/** One after the other; a first answer may take a moment, until the last node has heard of the last change. */
 export async function prove(
   plan: ClusterPlan,
   trials: readonly Trial[],
@@ -88,14 +88,16 @@ export async function prove(
     names: { servers: [], search: [], ndots: 1, hosts: new Map<string, string>() },
   }
   const pods = observed.pods.map(({ metadata }) => metadata?.name ?? '')
-  return await Promise.all(
-    trials.map((trial) => {
-      const from = trial.from === 'client' ? outside : pod
-      if (from === undefined)
-        return { ...trial, label: 'pod', ok: false, answer: 'there is no pod to ask from', tookMs: 0 }
-      return tryUntil(trial, from, pods, signal)
-    }),
-  )
+  const proven: Proven[] = []
+  for (const trial of trials) {
+    const from = trial.from === 'client' ? outside : pod
+    proven.push(
+      from === undefined
+        ? { ...trial, label: 'pod', ok: false, answer: 'there is no pod to ask from', tookMs: 0 }
+        : await tryUntil(trial, from, pods, signal),
+    )
+  }
+  return proven
 }
 
 type Source = Pick<Standpoint, 'label' | 'netns' | 'names'>
