@@ -1,3 +1,4 @@
+// effect: events at the API server
 // Events about pods and their containers, as kubelet writes them.
 
 import { pods, type Container } from '#api/core.ts'

@@ -40,6 +40,8 @@ const retryMs = 2000
 
 export class PodSync {
   readonly #o: PodSyncOptions
+  /** when a container that could not be made is tried again, by pod and name: its failure is no news that counts */
+  readonly #notBefore = new Map<string, number>()
 
   constructor(options: PodSyncOptions) {
     this.#o = options
@@ -166,13 +168,22 @@ export class PodSync {
     volumePaths: ReadonlyMap<string, string>,
     container: Container,
   ): Promise<boolean> {
-    const { publisher, markLater } = this.#o
+    const { publisher, markLater, clock } = this.#o
     const { uid } = pod.metadata
+    const key = `${uid}/${container.name}`
+    const tooEarlyMs = (this.#notBefore.get(key) ?? 0) - clock.monotonicMs()
+    if (tooEarlyMs > 0) {
+      markLater(uid, tooEarlyMs)
+      return false
+    }
     const input = { pod, view: this.view(uid), sandboxId, facts: this.#facts(pod), volumePaths }
     const result = await startContainer(this.#o, input, container)
     publisher.setWaiting(uid, container.name, result.kind === 'waiting' ? result.waiting : undefined)
-    if (result.kind === 'waiting') markLater(uid, result.againMs)
-    return result.kind === 'started'
+    this.#notBefore.delete(key)
+    if (result.kind === 'started') return true
+    markLater(uid, result.againMs)
+    if (result.isStrained) this.#notBefore.set(key, clock.monotonicMs() + result.againMs)
+    return false
   }
 
   /** The pod shall run no more: it is being deleted, or it has come to its end by itself. */
@@ -215,5 +226,6 @@ export class PodSync {
       await rm(join(logRoot, name), { recursive: true, force: true })
     puller.forget(uid)
     publisher.forget(uid)
+    for (const key of this.#notBefore.keys()) if (key.startsWith(`${uid}/`)) this.#notBefore.delete(key)
   }
 }

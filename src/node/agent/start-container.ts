@@ -40,8 +40,8 @@ export type StartInput = {
 
 export type Started =
   | { readonly kind: 'started' }
-  /** `againMs`: when to try again */
-  | { readonly kind: 'waiting'; readonly waiting: Waiting; readonly againMs: number }
+  /** `againMs`: when to try again; `isStrained`: and not before, whatever changes meanwhile */
+  | { readonly kind: 'waiting'; readonly waiting: Waiting; readonly againMs: number; readonly isStrained?: boolean }
 
 /** The pause after what a change of an object may cure, or nothing. */
 const retryMs = 10_000
@@ -89,14 +89,14 @@ async function create(
 ): Promise<Created> {
   const { runtime, events } = context
   const { pod, view, sandboxId } = input
-  const refuse = (reason: string, message: string): Created => {
+  const refuse = (reason: string, message: string, isStrained: boolean): Created => {
     events.container(pod, container, 'Warning', 'Failed', `Error: ${message}`)
-    return { kind: 'waiting', waiting: { reason, message }, againMs: retryMs }
+    return { kind: 'waiting', waiting: { reason, message }, againMs: retryMs, isStrained }
   }
   const before = newestOf(view, container.name)
   const attempt = before === undefined ? 0 : before.metadata.attempt + 1
   const configured = configure(context, input, container, attempt)
-  if (typeof configured === 'string') return refuse('CreateContainerConfigError', configured)
+  if (typeof configured === 'string') return refuse('CreateContainerConfigError', configured, false)
   const config = planContainerConfig(pod, container, {
     attempt,
     imageRef: image.ref,
@@ -109,7 +109,7 @@ async function create(
     events.container(pod, container, 'Normal', 'Created', 'Container created')
     return { kind: 'created', id }
   } catch (error) {
-    if (error instanceof RuntimeError) return refuse('CreateContainerError', messageOf(error))
+    if (error instanceof RuntimeError) return refuse('CreateContainerError', messageOf(error), true)
     throw error
   }
 }

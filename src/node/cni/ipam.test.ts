@@ -2,7 +2,7 @@ import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hostLinkOf, macOf, planAttachment } from '#node/cni/attachment.ts'
 import { candidates } from '#node/cni/ipam.ts'
-import { planNetwork, renderConflist } from '#node/cni/network.ts'
+import { parseConflist, planNetwork, renderConflist } from '#node/cni/network.ts'
 
 const network = (...cidrs: string[]) => planNetwork(cidrs, { hairpin: 'hairpin-veth', mtu: 1500 })!
 
@@ -56,4 +56,8 @@ test('a network: bad ranges and the conflist', () => {
     assert.equal(planNetwork(cidrs, { hairpin: 'none', mtu: 1500 }), undefined)
   const { plugins } = JSON.parse(renderConflist(network('10.244.1.0/24')))
   assert.deepEqual(plugins[0].ipam.ranges, [[{ subnet: '10.244.1.0/24', gateway: '10.244.1.1' }]])
+  const both = network('10.244.1.0/24', 'fd00:1::/64')
+  assert.deepEqual(parseConflist(renderConflist(both)), both)
+  for (const text of ['', '{}', '{"name":"x","plugins":[{"type":"bridge"}]}'])
+    assert.equal(parseConflist(text), undefined)
 })

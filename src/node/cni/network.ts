@@ -39,19 +39,34 @@ function planRange(text: string): Range | undefined {
 }
 
 /** The conflist that says the same to other CNI runtimes (CNI specification 1.1). */
-export function renderConflist(network: Network): string {
-  const plugin = {
-    type: 'fairway',
-    bridge: network.bridge,
-    isDefaultGateway: true,
-    hairpinMode: network.hairpin === 'hairpin-veth',
-    promiscMode: network.hairpin === 'promiscuous-bridge',
-    mtu: network.mtu,
-    ipam: {
-      type: 'host-local',
-      ranges: network.ranges.map(({ cidr, gateway }) => [{ subnet: formatCidr(cidr), gateway }]),
-    },
-    capabilities: { portMappings: true },
+export const renderConflist = (network: Network): string =>
+  `${JSON.stringify({ cniVersion: '1.1.0', name: network.name, plugins: [pluginOf(network)] }, undefined, 2)}\n`
+
+const pluginOf = (network: Network) => ({
+  type: 'fairway',
+  bridge: network.bridge,
+  isDefaultGateway: true,
+  hairpinMode: network.hairpin === 'hairpin-veth',
+  promiscMode: network.hairpin === 'promiscuous-bridge',
+  mtu: network.mtu,
+  ipam: {
+    type: 'host-local',
+    ranges: network.ranges.map(({ cidr, gateway }) => [{ subnet: formatCidr(cidr), gateway }]),
+  },
+  capabilities: { portMappings: true },
+})
+
+/** Reads such a conflist again; undefined where the text is none of ours. */
+export function parseConflist(text: string): Network | undefined {
+  try {
+    const { name, plugins } = JSON.parse(text) as { name?: unknown; plugins?: readonly ReturnType<typeof pluginOf>[] }
+    const plugin = plugins?.find(({ type }) => type === 'fairway')
+    if (typeof name !== 'string' || plugin === undefined) return undefined
+    const ranges = plugin.ipam.ranges.map(([range]) => planRange(range?.subnet ?? ''))
+    if (ranges.length === 0 || !ranges.every((range) => range !== undefined)) return undefined
+    const hairpin = plugin.hairpinMode ? 'hairpin-veth' : plugin.promiscMode ? 'promiscuous-bridge' : 'none'
+    return { name, bridge: plugin.bridge, ranges, mtu: plugin.mtu, hairpin }
+  } catch {
+    return undefined
   }
-  return `${JSON.stringify({ cniVersion: '1.1.0', name: network.name, plugins: [plugin] }, undefined, 2)}\n`
 }

@@ -40,8 +40,9 @@ const encoder = new TextEncoder()
 const lineEnd = Uint8Array.of(newline)
 
 function render({ time, text, isPartial }: LogLine, timestamps: boolean): Uint8Array {
+  // conmon writes UTC as +00:00, Kubernetes shows it as Z.
   return concat(
-    timestamps ? encoder.encode(`${time} `) : new Uint8Array(),
+    timestamps ? encoder.encode(`${time.replace('+00:00', 'Z')} `) : new Uint8Array(),
     text,
     isPartial ? new Uint8Array() : lineEnd,
   )

@@ -5,7 +5,7 @@ import { nodes, pods, type Pod } from '#api/core.ts'
 import { isAlreadyExists, isConflict, isNotFound } from '#client/client.ts'
 import { createLoop, type Loop } from '#daemon/loop.ts'
 import { equalJson } from '#lib/equal.ts'
-import type { AgentContext } from '#node/agent/agent-context.ts'
+import type { AgentContext, StoredPod } from '#node/agent/agent-context.ts'
 import { mirrorName, mirrorNamespace, planMirrorPod, planMirrorStatus, type NodePart } from '#node/mirror/mirror-pod.ts'
 
 export class MirrorPods {
@@ -31,18 +31,31 @@ export class MirrorPods {
     return namespace === mirrorNamespace ? this.#parts.get(name) : undefined
   }
 
-  mark(name: string): void {
-    if (this.#parts.has(name)) this.#loop.mark(name)
+  /** Something about a mirror pod of this node has changed, be it that it is gone. */
+  follow({ metadata: { name } }: StoredPod): void {
+    this.#loop.mark(name)
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    if (this.#parts.size > 0) await this.#loop.run(signal)
+    await this.#loop.run(signal)
   }
 
   async #act(names: ReadonlySet<string>): Promise<void> {
     for (const name of names) {
       const part = this.#parts.get(name)
+      const stray = part ? undefined : this.#find(name)
       if (part) await this.#ensure(part, name)
+      // Of a part that this node had before.
+      else if (stray) await this.#delete(stray)
+    }
+  }
+
+  async #delete({ metadata }: Pod): Promise<void> {
+    const { name = '', uid } = metadata ?? {}
+    try {
+      await this.#o.client.delete(pods, name, { namespace: mirrorNamespace, gracePeriodSeconds: 0, uid })
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error
     }
   }
 
@@ -50,10 +63,7 @@ export class MirrorPods {
     const { client, hostIps, clock } = this.#o
     const pod = this.#find(name) ?? (await this.#create(part))
     const { uid, deletionTimestamp } = pod.metadata ?? {}
-    if (deletionTimestamp !== undefined) {
-      await client.delete(pods, name, { namespace: mirrorNamespace, gracePeriodSeconds: 0, uid })
-      return
-    }
+    if (deletionTimestamp !== undefined) return this.#delete(pod)
     const status = planMirrorStatus(part, pod, { hostIps, nowMs: clock.now() })
     const known = Object.fromEntries(Object.keys(status).map((field) => [field, pod.status?.[field as keyof object]]))
     if (equalJson(status, known)) return

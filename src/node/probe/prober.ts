@@ -9,6 +9,7 @@ import { isSidecar } from '#node/pod/restart.ts'
 import {
   endsProbing,
   extendRun,
+  firstPause,
   isEarly,
   pauseBeforeNext,
   verdictOf,
@@ -136,7 +137,7 @@ class Worker {
   /** How long until the first probe is due; 0 or less once it is. */
   #untilDue(): number {
     const startedAt = this.#current()?.startedAt ?? this.#o.clock.now()
-    return startedAt + 1000 * (this.#probe?.initialDelaySeconds ?? 0) - this.#o.clock.now()
+    return startedAt + firstPause(this.#probe!, this.#kind) - this.#o.clock.now()
   }
 
   #current(): ContainerStatus | undefined {

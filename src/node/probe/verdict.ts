@@ -38,6 +38,10 @@ export function pauseBeforeNext(
   return isEarly(probe, kind, o) ? Math.min(early, period - o.sinceDueMs) : period
 }
 
+/** Before the first probe after the initial delay: liveness is not judged before a period is over, as with kubelet. */
+export const firstPause = (probe: Probe, kind: ProbeKind): number =>
+  1000 * (probe.initialDelaySeconds ?? 0) + (kind === 'liveness' ? periodMs(probe) : 0)
+
 /** `sinceDueMs`: since the first probe was due, by the container's start and the initial delay. */
 export const isEarly = (
   probe: Probe,

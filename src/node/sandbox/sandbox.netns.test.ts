@@ -12,9 +12,10 @@ import { withNetns } from '#kernel/netns.ts'
 import { planNetwork } from '#node/cni/network.ts'
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '#node/runtime.ts'
 import { openSandboxRuntime, type SandboxRuntime } from '#node/sandbox/open-runtime.ts'
+import { needOwnNetwork } from '#node/testing/own-network.ts'
 import { need } from '#test/need.ts'
 
-const skip = need({ root: true, programs: ['conmon', 'crun', 'python3', 'curl'] })
+const skip = need({ root: true, programs: ['conmon', 'crun', 'python3', 'curl'] }) || needOwnNetwork()
 const root = mkdtempSync(join(tmpdir(), 'fairway-sandbox-'))
 const hosts = join(root, 'hosts')
 writeFileSync(hosts, '127.0.0.1 localhost web\n')
