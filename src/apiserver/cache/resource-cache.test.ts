@@ -99,10 +99,12 @@ test('an entry is the stored text with its revision', () => {
 
 test('keys stay in order', () => {
   const keys = new SortedKeys()
+  const all = () => Array.from({ length: keys.size }, (_, index) => keys.at(index))
   keys.replace(['c', 'a'])
-  for (const key of ['b', 'd', 'a', '0']) keys.add(key)
+  for (const key of ['b', 'd', '0']) keys.add(key)
   keys.delete('c')
   keys.delete('nope')
-  const all = Array.from({ length: keys.size }, (_, index) => keys.at(index))
-  assert.deepEqual([all, keys.from('b'), keys.from('c'), keys.from('z')], [['0', 'a', 'b', 'd'], 2, 3, 4])
+  assert.deepEqual([all(), keys.from('b'), keys.from('c'), keys.from('z')], [['0', 'a', 'b', 'd'], 2, 3, 4])
+  for (const key of ['f', 'e', '00', 'aa']) keys.add(key)
+  assert.deepEqual(all(), ['0', '00', 'a', 'aa', 'b', 'd', 'e', 'f'])
 })

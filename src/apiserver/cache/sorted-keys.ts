@@ -1,25 +1,24 @@
-// Keys in order, for lists that are answered in pages.
+// Keys in order, for lists that are answered in pages. New keys are put in order only when someone looks: a thousand
+// creates in a row cost one merge.
 
 export class SortedKeys {
   #keys: string[] = []
+  #added: string[] = []
 
   get size(): number {
-    return this.#keys.length
+    return this.#settled().length
   }
   at(index: number): string | undefined {
-    return this.#keys[index]
+    return this.#settled()[index]
   }
   /** Takes a whole new set, in any order. */
   replace(keys: Iterable<string>): void {
     this.#keys = [...keys].sort()
+    this.#added = []
   }
+  /** The key must be new. */
   add(key: string): void {
-    const last = this.#keys.at(-1)
-    if (last === undefined || key > last) this.#keys.push(key)
-    else {
-      const index = this.from(key)
-      if (this.#keys[index] !== key) this.#keys.splice(index, 0, key)
-    }
+    this.#added.push(key)
   }
   delete(key: string): void {
     const index = this.from(key)
@@ -27,13 +26,38 @@ export class SortedKeys {
   }
   /** The index of the first key that is not before `key`. */
   from(key: string): number {
+    const keys = this.#settled()
     let low = 0
-    let high = this.#keys.length
+    let high = keys.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#keys[middle]! < key) low = middle + 1
+      if (keys[middle]! < key) low = middle + 1
       else high = middle
     }
     return low
   }
+
+  #settled(): readonly string[] {
+    if (this.#added.length > 0) {
+      this.#keys = merge(this.#keys, this.#added.sort())
+      this.#added = []
+    }
+    return this.#keys
+  }
+}
+
+function merge(keys: string[], added: readonly string[]): string[] {
+  const last = keys.at(-1)
+  if (last === undefined || last < added[0]!) {
+    for (const key of added) keys.push(key)
+    return keys
+  }
+  const merged: string[] = []
+  let at = 0
+  for (const key of added) {
+    while (at < keys.length && keys[at]! < key) merged.push(keys[at++]!)
+    merged.push(key)
+  }
+  while (at < keys.length) merged.push(keys[at++]!)
+  return merged
 }
