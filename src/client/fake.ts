@@ -45,7 +45,7 @@ export function fakeClient(
   }
 
   /** Every request takes a turn of the event loop's queue, as one over the network would take longer. */
-  const request = async <R>(words: string, object: ApiObject | undefined, act: () => R): Promise<R> => {
+  const request: Ask = async (words, object, act) => {
     await Promise.resolve()
     try {
       fake.intercept(words, object)
@@ -55,11 +55,6 @@ export function fakeClient(
       throw error instanceof Refusal ? new ApiError(error.status.code ?? 500, error.status) : error
     }
   }
-  const words = (verb: string, resource: Resource, key: string, subresource?: string) =>
-    `${verb} ${resource.plural}${subresource === undefined ? '' : `/${subresource}`} ${key}`
-  const keyIn = (resource: Resource, name: string, namespace: string | undefined) =>
-    resource.namespaced && namespace ? `${namespace}/${name}` : name
-
   const fake: FakeClient = {
     server: 'fake:',
     writes: [],
@@ -71,12 +66,41 @@ export function fakeClient(
       watchesEnd.abort()
       watchesEnd = new AbortController()
     },
+    ...requestsTo(objects, request),
+    watch: <T>(resource: Resource<T>, selected: WatchOptions) =>
+      follow<T>(objects, watchers, resource, selected, watchesEnd.signal, () =>
+        request(wordsOf('watch', resource, selected.namespace ?? ''), undefined, () =>
+          objects.since(Number(selected.resourceVersion ?? 0)),
+        ),
+      ),
+    raw: async (method, path) => {
+      const [status, body] = answerRaw(method, path, resources, objects)
+      return { status, headers: {}, body: Readable.from([Buffer.from(JSON.stringify(body))]) }
+    },
+    close() {},
+  }
+  return fake
+}
+
+/** Makes a request of the words that say what it is, the object that it carries and what it does. */
+type Ask = <R>(words: string, object: ApiObject | undefined, act: () => R) => Promise<R>
+
+const wordsOf = (verb: string, resource: Resource, key: string, subresource?: string) =>
+  `${verb} ${resource.plural}${subresource === undefined ? '' : `/${subresource}`} ${key}`
+const keyIn = (resource: Resource, name: string, namespace: string | undefined) =>
+  resource.namespaced && namespace ? `${namespace}/${name}` : name
+
+function requestsTo(
+  objects: FakeObjects,
+  request: Ask,
+): Pick<Client, 'get' | 'list' | 'create' | 'update' | 'patch' | 'delete'> {
+  return {
     get: <T>(resource: Resource<T>, name: string, { namespace }: { readonly namespace?: string | undefined } = {}) => {
       const key = keyIn(resource, name, namespace)
-      return request(words('get', resource, key), undefined, () => objects.get(resource, key) as T)
+      return request(wordsOf('get', resource, key), undefined, () => objects.get(resource, key) as T)
     },
     list: <T>(resource: Resource<T>, selected: Selected = {}) =>
-      request(words('list', resource, selected.namespace ?? ''), undefined, (): List<T> => {
+      request(wordsOf('list', resource, selected.namespace ?? ''), undefined, (): List<T> => {
         const matches = matcher(selected)
         const metadata = { resourceVersion: String(objects.version) }
         return { metadata, items: objects.all(resource).filter(matches) as T[] }
@@ -90,7 +114,7 @@ export function fakeClient(
       const namespace = metadata.namespace ?? more.namespace
       const wanted = { ...(object as ApiObject), metadata: { ...metadata, ...(namespace && { namespace }) } }
       const key = more.name === undefined ? keyOf(wanted) : keyIn(resource, more.name, namespace)
-      return request(words('create', resource, key, more.subresource), wanted, () =>
+      return request(wordsOf('create', resource, key, more.subresource), wanted, () =>
         more.subresource === 'binding'
           ? bind(objects, resource, key, object as Binding)
           : objects.create(resource, structuredClone(wanted)),
@@ -98,7 +122,7 @@ export function fakeClient(
     },
     update: <T>(resource: Resource<T>, object: T, { subresource }: { readonly subresource?: string } = {}) => {
       const key = keyOf(object as ApiObject)
-      return request(words('update', resource, key, subresource), object as ApiObject, () =>
+      return request(wordsOf('update', resource, key, subresource), object as ApiObject, () =>
         objects.update(resource, key, subresource, () => structuredClone(object as ApiObject)),
       ) as Promise<T>
     },
@@ -111,7 +135,7 @@ export function fakeClient(
       const key = keyIn(resource, name, more.namespace)
       if (more.type !== 'merge' && more.type !== 'strategic')
         throw new Error(`the fake client knows no ${more.type} patch`)
-      return request(words('patch', resource, key, more.subresource), patch as ApiObject, () =>
+      return request(wordsOf('patch', resource, key, more.subresource), patch as ApiObject, () =>
         objects.update(resource, key, more.subresource, (old) => {
           const bare = { ...old, metadata: { ...old.metadata } }
           delete (bare.metadata as { resourceVersion?: string }).resourceVersion
@@ -121,21 +145,9 @@ export function fakeClient(
     },
     delete: (resource, name, more = {}) => {
       const key = keyIn(resource, name, more.namespace)
-      return request(words('delete', resource, key), undefined, () => objects.delete(resource, key, more))
+      return request(wordsOf('delete', resource, key), undefined, () => objects.delete(resource, key, more))
     },
-    watch: <T>(resource: Resource<T>, selected: WatchOptions) =>
-      follow<T>(objects, watchers, resource, selected, watchesEnd.signal, () =>
-        request(words('watch', resource, selected.namespace ?? ''), undefined, () =>
-          objects.since(Number(selected.resourceVersion ?? 0)),
-        ),
-      ),
-    raw: async (method, path) => {
-      const [status, body] = answerRaw(method, path, resources, objects)
-      return { status, headers: {}, body: Readable.from([Buffer.from(JSON.stringify(body))]) }
-    },
-    close() {},
   }
-  return fake
 }
 
 type Matches = (object: ApiObject) => boolean

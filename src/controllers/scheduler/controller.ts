@@ -16,6 +16,7 @@ import { podsByNode } from '#controllers/pods-by-node.ts'
 import { byPriority, isNews, isWaiting, planPlacement } from '#controllers/scheduler/plan.ts'
 import { type ClusterView, type NodeView, viewOf } from '#controllers/scheduler/view.ts'
 import { selectionOf } from '#controllers/selection.ts'
+import type { Writer } from '#controllers/writer.ts'
 import { messageOf } from '#daemon/error.ts'
 import { createLoop } from '#daemon/loop.ts'
 import { equalJson } from '#lib/equal.ts'
@@ -37,7 +38,7 @@ export const scheduler: Controller = {
     const writer = context.writer('default-scheduler')
     const view = watchCluster(context)
     const unplaced = new Set<string>()
-    const failures = new Map<string, number>()
+    const binder = createBinder(context, writer, (key) => loop.mark(key))
 
     const loop = createLoop({
       name,
@@ -55,7 +56,7 @@ export const scheduler: Controller = {
           if (placement.kind === 'node') {
             unplaced.delete(key)
             // The pod counts as placed at once; the server is told while the next one is being placed.
-            told.push(bind(pod, placement.name))
+            told.push(binder.bind(pod, placement.name))
             continue
           }
           unplaced.add(key)
@@ -66,26 +67,6 @@ export const scheduler: Controller = {
       },
     })
 
-    const bind = async (pod: Stored<Pod>, nodeName: string): Promise<void> => {
-      const key = keyOf(pod)
-      store.assume({ ...pod, spec: { ...pod.spec, nodeName } }, clock.now())
-      try {
-        await writer.bind(pod, nodeName, signal)
-        failures.delete(key)
-        const { namespace, name } = pod.metadata
-        const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`
-        await writer.perform([eventAbout(pods, pod, 'Normal', 'Scheduled', message)])
-      } catch (error) {
-        if (signal.aborted) return
-        const current = store.get(key)
-        if (current?.metadata.resourceVersion === pod.metadata.resourceVersion) store.assume(pod, clock.now())
-        if (isNotFound(error)) return
-        const count = failures.get(key) ?? 0
-        failures.set(key, count + 1)
-        log.debug('cannot bind pod: will try again', { pod: key, node: nodeName, err: messageOf(error) })
-        clock.after(Math.min(backoffMs.first * 2 ** count, backoffMs.most), () => loop.mark(key))
-      }
-    }
     const ignoreGone = (pod: Stored<Pod>) => (error: unknown) => {
       if (!signal.aborted && !isNotFound(error)) loop.mark(keyOf(pod))
     }
@@ -93,7 +74,7 @@ export const scheduler: Controller = {
     store.listen(({ kind, key, value, old }) => {
       if (kind === 'removed') {
         unplaced.delete(key)
-        failures.delete(key)
+        binder.forget(key)
       } else if (isWaiting(value)) {
         if (old === undefined || !equalJson(old.spec, value.spec) || !isWaiting(old)) loop.mark(key)
         return
@@ -107,6 +88,37 @@ export const scheduler: Controller = {
     await caches.synced()
     await loop.run(signal)
   },
+}
+
+/** Tells the server where a pod goes; a pod that it does not take there comes back after a pause. */
+function createBinder({ caches, clock, log, signal }: ControllerContext, writer: Writer, retry: (key: string) => void) {
+  const store = caches.of(pods)
+  const failures = new Map<string, number>()
+  const fail = (pod: Stored<Pod>, nodeName: string, error: unknown) => {
+    const key = keyOf(pod)
+    // It counted as placed since the request was on its way.
+    const isUnchanged = store.get(key)?.metadata.resourceVersion === pod.metadata.resourceVersion
+    if (isUnchanged) store.assume(pod, clock.now())
+    if (isNotFound(error)) return
+    const count = failures.get(key) ?? 0
+    failures.set(key, count + 1)
+    log.debug('cannot bind pod: will try again', { pod: key, node: nodeName, err: messageOf(error) })
+    clock.after(Math.min(backoffMs.first * 2 ** count, backoffMs.most), () => retry(key))
+  }
+  return {
+    async bind(pod: Stored<Pod>, nodeName: string): Promise<void> {
+      store.assume({ ...pod, spec: { ...pod.spec, nodeName } }, clock.now())
+      try {
+        await writer.bind(pod, nodeName, signal)
+        failures.delete(keyOf(pod))
+        const message = `Successfully assigned ${keyOf(pod)} to ${nodeName}`
+        await writer.perform([eventAbout(pods, pod, 'Normal', 'Scheduled', message)])
+      } catch (error) {
+        if (!signal.aborted) fail(pod, nodeName, error)
+      }
+    },
+    forget: (key: string) => void failures.delete(key),
+  }
 }
 
 /** A pod that goes or has finished leaves room; one that has just got a node may be what others want to be near to. */

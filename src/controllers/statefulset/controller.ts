@@ -1,17 +1,18 @@
 // effect: requests to the API server
 // StatefulSets: pods with a number, a name and volumes of their own.
 
-import { controllerRevisions, statefulSets } from '#api/apps.ts'
+import { type StatefulSet, controllerRevisions, statefulSets } from '#api/apps.ts'
 import { persistentVolumeClaims, pods } from '#api/core.ts'
+import type { Stored } from '#api/stored.ts'
 import { isAlreadyExists } from '#client/client.ts'
 import { writeStatus } from '#controllers/act.ts'
 import { byOwner } from '#controllers/by-owner.ts'
 import type { Controller } from '#controllers/controller.ts'
 import { planRevision, planTruncation, templateOf } from '#controllers/revision-history.ts'
-import { planStatefulSet, stepEvent } from '#controllers/statefulset/plan.ts'
+import { type Step, planStatefulSet, stepEvent } from '#controllers/statefulset/plan.ts'
 import { revisionOf, statefulSetStatus } from '#controllers/statefulset/status.ts'
 import { claimed, markOwners, performRevision } from '#controllers/workload.ts'
-import { isNamespaceGoing } from '#controllers/writer.ts'
+import { type Writer, isNamespaceGoing } from '#controllers/writer.ts'
 import { messageOf } from '#daemon/error.ts'
 
 const name = 'statefulset-controller'
@@ -53,18 +54,7 @@ export const statefulSetController: Controller = {
         update: named(update),
         nowMs,
       })
-      let failure: unknown
-      for (const step of plan.steps) {
-        try {
-          await writer.perform(step.acts, signal)
-          if (step.verb !== 'update') await writer.perform([stepEvent(set, step)])
-        } catch (error) {
-          if (signal.aborted || isNamespaceGoing(error)) return
-          if (!isAlreadyExists(error)) await writer.perform([stepEvent(set, step, messageOf(error))])
-          failure = error
-          break
-        }
-      }
+      const failure = await carryOut(writer, set, plan.steps, signal)
       const after = podsOf.of(set.metadata.uid)
       const status = statefulSetStatus(set, after, current.metadata.name, update.metadata.name, clock.now())
       await writer.perform(writeStatus(statefulSets, all.get(key) ?? set, status), signal)
@@ -85,4 +75,24 @@ export const statefulSetController: Controller = {
     await caches.synced()
     await queue.run(signal)
   },
+}
+
+/** Takes the steps; answers what one failed with, after which no more are taken. */
+async function carryOut(
+  writer: Writer,
+  set: Stored<StatefulSet>,
+  steps: readonly Step[],
+  signal: AbortSignal,
+): Promise<unknown> {
+  for (const step of steps) {
+    try {
+      await writer.perform(step.acts, signal)
+      if (step.verb !== 'update') await writer.perform([stepEvent(set, step)])
+    } catch (error) {
+      if (isNamespaceGoing(error)) return undefined
+      if (!signal.aborted && !isAlreadyExists(error)) await writer.perform([stepEvent(set, step, messageOf(error))])
+      return error
+    }
+  }
+  return undefined
 }
