@@ -71,10 +71,9 @@ export class ResourceCache {
     return this.#entries.get(key)
   }
 
-  /** The entries whose keys start with `prefix`, in order, from the key `from` on. */
+  /** The entries whose keys start with `prefix`, in order, from the key `from` on. To be read within one turn. */
   *range(prefix = '', from = prefix): Iterable<Entry> {
     const end = prefix === '' ? undefined : endOf(prefix)
-    // The keys may change while a slow reader looks: go on behind the last one seen.
     for (let index = this.#keys.from(from); index < this.#keys.size; index++) {
       const key = this.#keys.at(index)!
       if (end !== undefined && key >= end) return
