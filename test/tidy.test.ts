@@ -57,6 +57,7 @@ for (const file of files) {
     say('name the file after its main export')
   if (!isTest(file) && source.split('\n').length > 401) say(`longer than 400 lines (${source.split('\n').length})`)
   for (const { type, from, dynamic } of importsOf(file)) {
+    if (from === 'node:http' && !type && !isTest(file)) say('import from #daemon/http.ts, which says why')
     if (from.startsWith('.')) say(`import ${from} by its room: #room/file.ts`)
     else if (from.startsWith('#test/')) {
       if (!isTest(file)) say('only tests import #test/')

@@ -1,6 +1,7 @@
 // effect: HTTP requests
 // One HTTP/1.1 request at a time, over connections that are kept open. What is asked is the client's business.
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { Agent as HttpAgent, request as httpRequest } from '#daemon/http.ts'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { readFileSync } from 'node:fs'

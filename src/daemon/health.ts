@@ -1,7 +1,8 @@
 // effect: an HTTP server
 // What every process answers about itself: /healthz, /livez, /readyz in the form of Kubernetes' components (`?verbose`,
 // `/readyz/NAME` for one check, `?exclude=NAME`), and /metrics.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from '#daemon/http.ts'
 import type { AddressInfo } from 'node:net'
 import { UserError } from '#daemon/error.ts'
 import { checkAll, type Check } from '#daemon/health-report.ts'

@@ -1,6 +1,6 @@
 // effect: TCP connections, HTTP requests and DNS questions out of other network namespaces
 // A socket belongs for life to the namespace in which it was made. So it is made there, and used from here.
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest } from '#daemon/http.ts'
 import { request as httpsRequest } from 'node:https'
 import { isIP, isIPv6, Socket } from 'node:net'
 import { Resolver } from 'node:dns/promises'

@@ -1,6 +1,7 @@
 // effect: HTTP servers for health, readiness and metrics
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
+import { createServer } from '#daemon/http.ts'
 import type { ListenAddress } from '#dns/corefile/config.ts'
 import { listenError } from '#dns/serve/udp.ts'
 

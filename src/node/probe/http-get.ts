@@ -1,5 +1,5 @@
 // effect: HTTP requests to pods
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest } from '#daemon/http.ts'
 import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { explainDial, hostPort, urlOf, type HttpTarget } from '#node/probe/target.ts'

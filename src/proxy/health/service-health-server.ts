@@ -1,6 +1,7 @@
 // effect: HTTP servers
 // The health check node ports of Services: a listener for each, opened and closed as Services come and go.
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
+import { createServer } from '#daemon/http.ts'
 import { messageOf } from '#daemon/error.ts'
 import type { Logger } from '#daemon/log.ts'
 import { answerService } from '#proxy/health/health-answer.ts'
