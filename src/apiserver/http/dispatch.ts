@@ -3,6 +3,7 @@
 import {
   internalError,
   methodNotAllowed,
+  noSuchMethod,
   noSuchResource,
   serviceUnavailable,
   StatusError,
@@ -33,7 +34,8 @@ export async function dispatch(
   try {
     const other = await extra(request, target)
     if (other !== undefined) return other
-    if (target.kind === 'other') throw new StatusError(noSuchResource())
+    if (target.kind === 'other')
+      throw new StatusError(isKnownMethod(request.method) ? noSuchResource() : noSuchMethod())
     const served = engine.served.find(target.group, target.version, target.plural)
     if (served === undefined) throw new StatusError(noSuchResource())
     return withWarning(await answerResource(engine, request, target, served), served.kind.deprecated)
@@ -46,6 +48,8 @@ function withWarning(answer: Answer, text: string | undefined): Answer {
   if (text === undefined || answer.kind !== 'bytes') return answer
   return { ...answer, warnings: [text, ...(answer.warnings ?? [])] }
 }
+
+const isKnownMethod = (method: string) => ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(method)
 
 type ResourceTarget = Extract<Target, { kind: 'resource' }>
 
