@@ -1,7 +1,7 @@
 // The controllers against the real API server, over HTTPS on loopback: where the server's own rules (defaults, strategy,
 // validation) meet what the controllers write.
 import * as assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -28,6 +28,7 @@ import { run as runControllers } from '#controllers/main.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
+import { issueCertificate } from '#pki/certificate.ts'
 
 const inDefault = { namespace: 'default' }
 const merge = { type: 'merge', ...inDefault } as const
@@ -56,9 +57,11 @@ before(async () => {
   )
   const config = loadKubeconfig(own.writeKubeconfig(`https://127.0.0.1:${await ready.promise}`))
   client = connect(config)
+  const authority = { cert: own.ca, key: readFileSync(join(folder, 'ca.key'), 'utf8') }
+  const identity = issueCertificate(authority, { commonName: 'system:kube-controller-manager', usages: ['client'] })
   const controlling = runControllers(
     {
-      client: connect(config),
+      client: connect({ ...config, ...identity }),
       controllers: ['*'],
       clusterCidr: ['10.244.0.0/16'],
       nodeCidrMaskSize: 0,

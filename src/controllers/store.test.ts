@@ -46,6 +46,13 @@ test('an older state does not undo a newer one, whoever tells it', () => {
   assert.equal(version('default/a'), '9')
 })
 
+test('a server that was restored from a backup is right', () => {
+  const { store, version } = watched()
+  store.tell(map('a', 9))
+  store.tell(map('a', 4))
+  assert.equal(version('default/a'), '4')
+})
+
 test('the answer to a write comes after the watch told that the object is gone', () => {
   const { store, version } = watched()
   store.tell(map('a', 5))

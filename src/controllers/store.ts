@@ -94,7 +94,8 @@ export class Store<T extends ApiObject> {
     const version = versionOf(object)
     this.#told = Math.max(this.#told, version)
     const known = this.#entries.get(key)
-    if (known !== undefined && known.version > version) return
+    // Only an own write can be ahead of the watch; else the watch is right, also where a server went back in time.
+    if (known?.writtenMs !== undefined && known.version > version) return
     this.#unconfirmed.delete(key)
     if (known !== undefined && known.version === version && known.writtenMs !== undefined && !known.isAssumed) {
       this.#entries.set(key, { value: known.value, version })
