@@ -15,6 +15,7 @@ export type Environment = {
 
 type Told = Pick<
   ProxyOptions,
+  | 'mode'
   | 'detectLocalMode'
   | 'clusterCidrs'
   | 'podBridgeInterface'
@@ -30,7 +31,9 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
   const isOwn = nodeIp !== undefined && nodeIp.includes(':') === (family === 6)
   const { name, zone } = node
   const known: NodePlace = { name, zone, ips: isOwn ? { ...node.ips, [family]: nodeIp } : node.ips }
-  const ranges = rangesOf(options.nodePortAddresses, known, family)
+  const { mode, nodePortAddresses } = options
+  const isDefault = nodePortAddresses.length === 0 && mode === 'nftables'
+  const ranges = rangesOf(isDefault ? ['primary'] : nodePortAddresses, known, family)
   const matches = (ip: Ip) => ranges.some((range) => containsIp(range, ip))
   const isAll = ranges.length === 0 || ranges.some(({ prefix }) => prefix === 0)
   return {
@@ -38,7 +41,10 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
     local: planDetector(options, node.podCidrs, family),
     nodePortIps: isAll ? 'all' : machineIps.filter(matches).sort(),
     localhostNodePorts:
-      options.localhostNodePorts && family === 4 && (isAll || matches('127.0.0.0') || ranges.some(isLoopback)),
+      options.localhostNodePorts &&
+      mode === 'iptables' &&
+      family === 4 &&
+      (isAll || matches('127.0.0.0') || ranges.some(isLoopback)),
   }
 }
 

@@ -1,6 +1,6 @@
 // The whole proxy against an API server, in a network namespace of its own.
 import * as assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { connect } from '#client/client.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -12,7 +12,7 @@ import { FakeKubernetes, type FakeObject } from '#test/fake-kubernetes.ts'
 import { need } from '#test/need.ts'
 import { readObjects } from '#test/yaml-objects.ts'
 
-const skip = need({ root: true, programs: ['iptables', 'ip6tables', 'conntrack'] })
+const skip = need({ root: true, programs: ['iptables', 'ip6tables', 'conntrack', 'nft'] })
 
 type Running = AsyncDisposable & { readonly lines: string[]; readonly fake: FakeKubernetes }
 
@@ -232,6 +232,48 @@ test('proxy: started again, it takes over what is there', { skip }, async () => 
   await eventually('leftovers of Services that are gone', () => !rules().includes('KUBE-SVC-'))
   assert.equal(rules().match(/-A PREROUTING .*KUBE-SERVICES/g)?.length, 1)
   assert.ok(proxy.lines.length > 0)
+})
+
+test('proxy: nftables mode, and from one mode to the other', { skip }, async (t) => {
+  const nft = (...words: string[]) => {
+    const { stdout } = spawnSync('nft', words, { encoding: 'utf8', stdio: 'pipe' })
+    return stdout
+  }
+  const services = () => nft('list', 'map', 'ip', 'fairway-proxy', 'services')
+  const endpoints = () => nft('list', 'map', 'ip', 'fairway-proxy', 'endpoints')
+  const dispatch = () => nft('list', 'chain', 'ip', 'fairway-proxy', 'dispatch')
+  await t.test('iptables mode first', async () => {
+    await using _ = await start()
+    await eventually('rules', has('KUBE-SVC-TCOU7JCQXEZGVUNU'))
+    await eventually('the mark of ours', () => nft('list', 'table', 'ip', 'fairway-proxy').includes('in iptables'))
+  })
+  assert.ok(rules().includes('KUBE-SVC-TCOU7JCQXEZGVUNU'), 'rules stay when the proxy ends')
+  await t.test('nftables mode takes over', async () => {
+    await using proxy = await start({ mode: 'nftables' })
+    const { fake, lines } = proxy
+    await eventually('table', () => services().includes('default/kubernetes:https'))
+    const isClean = () => !rules().includes('KUBE-') && !rules('filter').includes('KUBE-SERVICES')
+    await eventually('nothing left in iptables', isClean)
+    assert.ok(lines.includes('Using nftables Proxier.'))
+    assert.ok(endpoints().includes('comment "kube-system/kube-dns:dns" : 10.244.0.2 . 53'))
+    assert.equal((await get('http://127.0.0.1:10249/proxyMode')).body, 'nftables')
+    const slice = fake.get('endpointslices', { namespace: 'kube-system', name: 'kube-dns-x7k2p' })!
+    fake.put('endpointslices', { ...slice, endpoints: (slice['endpoints'] as object[]).slice(1) })
+    await eventually('one endpoint fewer', () => !endpoints().includes('10.244.0.2 . 53'))
+    const attacks = ['flush ruleset', 'flush map ip fairway-proxy services', 'flush chain ip fairway-proxy dispatch']
+    for (const attack of attacks) {
+      nft(...attack.split(' '))
+      const startMs = performance.now()
+      const isRepaired = () => services().includes('default/kubernetes:https') && dispatch().includes('no such port')
+      await eventually(`repaired after ${attack}`, isRepaired)
+      assert.ok(performance.now() - startMs < 2500)
+    }
+  })
+  await t.test('iptables mode again', async () => {
+    await using _ = await start()
+    await eventually('rules', has('KUBE-SVC-TCOU7JCQXEZGVUNU'))
+    await eventually('the table is gone', () => dispatch() === '')
+  })
 })
 
 /** Rules in the order of their text: where there is more than one of us, nobody's order is right. */

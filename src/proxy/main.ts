@@ -7,6 +7,7 @@ import { Families } from '#proxy/families.ts'
 import { HealthState } from '#proxy/health/health-state.ts'
 import { serveProxyHealth } from '#proxy/health/proxy-health-server.ts'
 import { setConntrack } from '#proxy/kernel-settings.ts'
+import { findLeftovers } from '#proxy/leftovers.ts'
 import { createProxyMetrics } from '#proxy/metrics.ts'
 import { observe } from '#proxy/observe.ts'
 import { openDataplanes } from '#proxy/open-dataplane.ts'
@@ -27,6 +28,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   const metrics = createProxyMetrics(registry)
   const openers = await openDataplanes(options, log, metrics)
   log.info(`Using ${mode} Proxier.`)
+  let removeLeftovers: (() => Promise<void>) | undefined = findLeftovers(mode, log)
   setConntrack(options.conntrack, log)
   const recorder = createRecorder(client, { component: 'kube-proxy', host: nodeName, clock, log })
   const state = new HealthState(2 * syncPeriodMs)
@@ -51,6 +53,8 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
       const changed = [...keys].filter((key) => !key.startsWith('@'))
       await families.sync(changed, keys.has(check))
       progress.written(changed)
+      await removeLeftovers?.()
+      removeLeftovers = undefined
     },
   })
   const queue = (key: string, changedAt?: number) => {

@@ -4,7 +4,7 @@ import type { Address } from '#daemon/flags.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { ConntrackSettings } from '#proxy/kernel-settings.ts'
 
-export const proxyModes = ['iptables'] as const
+export const proxyModes = ['iptables', 'nftables'] as const
 export type ProxyMode = (typeof proxyModes)[number]
 
 export const detectLocalModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const
@@ -24,7 +24,7 @@ export type ProxyOptions = {
   readonly masqueradeAll: boolean
   readonly masqueradeBit: number
   readonly localhostNodePorts: boolean
-  /** CIDRs, or the single word `primary`; empty: all addresses of the node */
+  /** CIDRs, or the single word `primary`; empty: all addresses of the node (iptables), the Node's own (nftables) */
   readonly nodePortAddresses: readonly string[]
   /** takes the place of the Node's own address */
   readonly nodeIp?: Ip | undefined

@@ -7,7 +7,7 @@ import { UserError } from '#daemon/error.ts'
 import { address, choice, duration, list, number, text, toggle, type OptionsOf } from '#daemon/flags.ts'
 import { canonicalCidr } from '#lib/cidr.ts'
 import { canonicalIp } from '#lib/ip.ts'
-import { cleanup } from '#proxy/cleanup.ts'
+import { cleanup } from '#proxy/leftovers.ts'
 import { run } from '#proxy/main.ts'
 import { detectLocalModes, proxyDefaults, proxyModes, type ProxyOptions } from '#proxy/options.ts'
 
@@ -25,7 +25,7 @@ const flags = {
   podInterfaceNamePrefix: text({ help: "with InterfaceNamePrefix: how pods' interfaces begin", placeholder: 'TEXT' }),
   masqueradeAll: toggle({ help: 'masquerade whatever goes to a cluster IP' }),
   nodeportAddresses: list({
-    help: "CIDRs of the node's addresses that NodePorts answer on, or `primary`; default: all",
+    help: "CIDRs of the node's addresses that NodePorts answer on, or `primary`; default: all, in nftables mode primary",
     placeholder: 'CIDR',
   }),
   bindAddress: text({ help: "the node's address, where the Node object is not to be asked", placeholder: 'IP' }),

@@ -74,15 +74,15 @@ test('nftables: what is written is what nft shows', { skip }, () => {
   assert.ok(kernel.hasElement('test', 'services', bytes(...web)))
   assert.ok(!kernel.hasElement('test', 'services', bytes(...web.with(3, 2))))
   assert.ok(!kernel.hasElement('test', 'nothing', bytes(...web)))
-  const handle = kernel.tableHandle('test')
+  const handle = kernel.table('test')?.handle
   batch.deleteTable()
   batch.addTable('again')
   const generation = kernel.generation()
   kernel.commit(batch)
   assert.equal(kernel.generation(), generation + 1)
-  assert.notEqual(kernel.tableHandle('test'), handle)
+  assert.notEqual(kernel.table('test')?.handle, handle)
   assert.deepEqual(kernel.sets('test'), [])
-  assert.equal(kernel.tableHandle('nothing'), undefined)
+  assert.equal(kernel.table('nothing'), undefined)
 })
 
 test('nftables: all or nothing, and the refusal says which operation', { skip }, () => {
@@ -95,10 +95,10 @@ test('nftables: all or nothing, and the refusal says which operation', { skip },
   const refused = (error: unknown) =>
     error instanceof NftablesError && error.operation === 'add elements to set' && error.code === 'EINVAL'
   assert.throws(() => kernel.commit(batch), refused)
-  assert.equal(kernel.tableHandle('refused'), undefined)
+  assert.equal(kernel.table('refused'), undefined)
   batch.addTable('')
   kernel.commit(batch)
-  assert.notEqual(kernel.tableHandle('refused'), undefined)
+  assert.notEqual(kernel.table('refused'), undefined)
   assert.ok(batch.isEmpty)
   kernel.commit(batch)
 })

@@ -2,7 +2,7 @@
 // Transactions on nftables, and what is there now.
 import { type NftBatch, CHAIN, ELEMENT, ELEMENTS, NFT, RULE, SET, TABLE } from '#kernel/nftables/batch.ts'
 import { encodeHeader, headerLength, messageType } from '#kernel/netfilter/subsystem.ts'
-import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
+import { generationOf } from '#kernel/netfilter/generation.ts'
 import { type Attributes, decodeAck, decodeAttributes, eachAttribute, NLMSG } from '#kernel/netlink/message.ts'
 import { readText, readU64be } from '#kernel/netlink/message.ts'
 import { type MessageWriter, NLM_F } from '#kernel/netlink/message-writer.ts'
@@ -32,18 +32,16 @@ export type ElementView = {
 }
 
 export const openNftables = (family: 4 | 6, netns?: string): Nftables =>
-  new Nftables(family, openNetlink({ protocol: NETLINK.netfilter, netns }), netns)
+  new Nftables(family, openNetlink({ protocol: NETLINK.netfilter, netns }))
 
 export class Nftables implements Disposable {
   readonly family: 4 | 6
   readonly #socket: NetlinkSocket
-  readonly #netns: string | undefined
   #sendBuffer = 0
 
-  constructor(family: 4 | 6, socket: NetlinkSocket, netns: string | undefined) {
+  constructor(family: 4 | 6, socket: NetlinkSocket) {
     this.family = family
     this.#socket = socket
-    this.#netns = netns
   }
 
   /** Returns when the kernel has done all of it, and leaves the batch empty. Throws NftablesError. */
@@ -66,14 +64,15 @@ export class Nftables implements Disposable {
   }
 
   generation(): number {
-    return nftablesGeneration(this.#netns)
+    return generationOf(this.#socket)
   }
 
   /** Undefined where there is no such table; a new table of the same name has another handle. */
-  tableHandle(table: string): bigint | undefined {
-    const [answer] = this.#get('get table', NFT.getTable, 0, (w) => w.attributeText(TABLE.name, table))
+  table(name: string): { readonly handle: bigint; readonly comment: string } | undefined {
+    const [answer] = this.#get('get table', NFT.getTable, 0, (w) => w.attributeText(TABLE.name, name))
     const handle = answer?.get(TABLE.handle)
-    return handle && readU64be(handle)
+    const userdata = answer?.get(TABLE.userdata)
+    return handle && { handle: readU64be(handle), comment: userdata?.[0] === 0 ? readText(userdata.subarray(2)) : '' }
   }
 
   chains(table: string): string[] {

@@ -56,7 +56,7 @@ export class NftablesDataplane implements Dataplane {
         if (changes === undefined) {
           this.#writeAll(plans)
           this.#commit(true)
-          this.#handle = this.#kernel.tableHandle(tableName)
+          this.#handle = this.#kernel.table(tableName)?.handle
           this.#rules = new Map(this.#kernel.ruleCounts(tableName))
         } else {
           this.#writeChanges(plans, changes)
@@ -225,7 +225,7 @@ export class NftablesDataplane implements Dataplane {
   }
 
   #brokenRules(): string | undefined {
-    const handle = this.#kernel.tableHandle(tableName)
+    const handle = this.#kernel.table(tableName)?.handle
     if (handle === undefined || handle !== this.#handle) return `table ${tableName} is gone`
     const found = this.#kernel.ruleCounts(tableName)
     for (const [chain, count] of this.#rules)
