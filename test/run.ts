@@ -44,7 +44,7 @@ function run(before: readonly string[], files: readonly string[], concurrency: n
     '--test',
     `--test-concurrency=${concurrency}`,
   ]
-  const words = [...before, ...node, '--test-timeout=120000', '--test-reporter=spec', ...files]
+  const words = [...before, ...node, '--test-timeout=120000', '--test-force-exit', '--test-reporter=spec', ...files]
   const { status } = spawnSync(words[0]!, words.slice(1), {
     stdio: 'inherit',
     env: { ...process.env, FAIRWAY_SOAK: soak ? '1' : '' },
