@@ -1,6 +1,6 @@
 // Every kind that this server serves. A new kind is one file in kinds/ and one line here.
 
-import { ledgerOf } from '#apiserver/allocate/load.ts'
+import { bookOf } from '#apiserver/allocate/load.ts'
 import type { Kind, Setting } from '#apiserver/kind.ts'
 import { configMapKind } from '#apiserver/kinds/config-map.ts'
 import { controllerRevisionKind } from '#apiserver/kinds/controller-revision.ts'
@@ -40,7 +40,7 @@ export function kinds(setting: Setting): readonly Kind[] {
     podKind,
     secretKind,
     serviceAccountKind,
-    serviceKind(ledgerOf(setting)),
+    serviceKind(bookOf(setting)),
     // apps, batch
     controllerRevisionKind,
     daemonSetKind,

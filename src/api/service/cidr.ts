@@ -34,6 +34,12 @@ function checkCidrs(cidrs: readonly string[]): FieldError[] {
   return errors
 }
 
+/** Whether addresses may be taken from it: it is said to be ready and does not go. */
+export function isUsable({ metadata, status }: ServiceCIDR): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  return ready?.status === 'True' && metadata?.deletionTimestamp === undefined
+}
+
 export function ipAddressName(name: string): string | undefined {
   return checkCanonicalIp('', name)[0]?.detail
 }

@@ -1,5 +1,6 @@
 // What the Services of a cluster hold: cluster addresses and node ports. One ledger per API server; it is rebuilt from
-// the stored Services at start, and changed only through transactions.
+// the stored Services at start and before a refusal (another server may have changed them), and changed only through
+// transactions.
 //
 // A transaction takes at once (so that no two requests get the same place) and gives back late: what it releases is
 // released by `commit`, what it took is released by `revert`. A dry run sees the same answers and changes nothing.
@@ -7,7 +8,7 @@
 import { AddressRange } from '#apiserver/allocate/address-range.ts'
 import type { Random } from '#apiserver/allocate/band.ts'
 import { PortRange, type PortBounds } from '#apiserver/allocate/port-range.ts'
-import type { Cidr } from '#lib/cidr.ts'
+import { type Cidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp } from '#lib/ip.ts'
 
 export type Family = 'IPv4' | 'IPv6'
@@ -26,27 +27,34 @@ export type Given<T> = { readonly given: T } | { readonly refused: Refusal }
 /** The one spelling under which an address is kept. */
 const canonical = (ip: string): string => canonicalIp(ip) ?? ip
 
+export type Held = { readonly addresses: readonly string[]; readonly ports: readonly number[] }
+
 export class Ledger {
   readonly ports: PortRange
+  /** The families that this cluster gives addresses of, the primary one first. */
+  readonly families: readonly Family[]
   readonly #addresses = new Set<string>()
+  /** neither committed nor reverted */
+  readonly #open = new Set<Transaction>()
   #ranges: readonly AddressRange[]
 
   /** `cidrs`: the first one's family is the cluster's primary family. */
   constructor(cidrs: readonly Cidr[], ports: PortBounds) {
     this.#ranges = cidrs.map((cidr) => new AddressRange(cidr))
+    this.families = [...new Set(this.#ranges.map((range) => range.family))]
     this.ports = new PortRange(ports)
   }
 
-  /** The families that this cluster gives addresses of, the primary one first. */
-  get families(): readonly Family[] {
-    return [...new Set(this.#ranges.map((range) => range.family))]
-  }
   get ranges(): readonly AddressRange[] {
     return this.#ranges
   }
-  /** Replaces the CIDRs; what is taken stays taken. */
-  setRanges(cidrs: readonly Cidr[]): void {
-    this.#ranges = cidrs.map((cidr) => new AddressRange(cidr))
+  /** Gives addresses of these CIDRs from now on; what is taken stays taken. */
+  setRanges(cidrs: readonly string[]): void {
+    if (cidrs.length === this.#ranges.length && this.#ranges.every((range, at) => range.text === cidrs[at])) return
+    this.#ranges = cidrs.flatMap((text) => {
+      const cidr = parseCidr(text)
+      return cidr === undefined ? [] : [new AddressRange(cidr)]
+    })
   }
 
   hasAddress(ip: string): boolean {
@@ -67,8 +75,20 @@ export class Ledger {
     this.#addresses.delete(canonical(ip))
   }
 
+  /** Begins anew with what stored Services hold; what open transactions took stays taken. */
+  rebuild(stored: readonly Held[]): void {
+    this.#addresses.clear()
+    this.ports.clear()
+    for (const { addresses, ports } of [...stored, ...this.#open]) {
+      for (const ip of addresses) this.markAddress(ip)
+      for (const port of ports) this.markPort(port)
+    }
+  }
+
   begin(options: Begin): Transaction {
-    return new Transaction(this, options)
+    const transaction = new Transaction(this, options, () => this.#open.delete(transaction))
+    if (!options.dryRun) this.#open.add(transaction)
+    return transaction
   }
 }
 
@@ -76,10 +96,14 @@ export type Begin = {
   readonly dryRun: boolean
   /** chooses among the free places */
   readonly random: Random
+  /** addresses that someone has of whom the ledger knows nothing, in canonical form */
+  readonly excluded?: ReadonlySet<string>
 }
 
-export class Transaction {
+export class Transaction implements Held {
   readonly #ledger: Ledger
+  readonly #excluded: ReadonlySet<string>
+  readonly #close: () => void
   readonly #random: Random
   readonly #dryRun: boolean
   readonly #addresses = new Set<string>()
@@ -87,10 +111,24 @@ export class Transaction {
   readonly #releasedAddresses: string[] = []
   readonly #releasedPorts: number[] = []
 
-  constructor(ledger: Ledger, options: Begin) {
+  constructor(ledger: Ledger, options: Begin, close: () => void) {
     this.#ledger = ledger
+    this.#excluded = options.excluded ?? new Set()
+    this.#close = close
     this.#random = (below) => options.random(below)
     this.#dryRun = options.dryRun
+  }
+
+  /** what it took, canonical */
+  get addresses(): readonly string[] {
+    return [...this.#addresses]
+  }
+  get ports(): readonly number[] {
+    return [...this.#ports]
+  }
+  /** what a commit gives back, canonical */
+  get releasedAddresses(): readonly string[] {
+    return this.#releasedAddresses.map(canonical)
   }
 
   takeAddress(ip: string): Given<string> {
@@ -135,19 +173,21 @@ export class Transaction {
   }
 
   commit(): void {
+    this.#close()
     if (this.#dryRun) return
     for (const ip of this.#releasedAddresses) this.#ledger.releaseAddress(ip)
     for (const port of this.#releasedPorts) this.#ledger.ports.release(port)
   }
 
   revert(): void {
+    this.#close()
     if (this.#dryRun) return
     for (const ip of this.#addresses) this.#ledger.releaseAddress(ip)
     for (const port of this.#ports) this.#ledger.ports.release(port)
   }
 
   #hasAddress(ip: string): boolean {
-    return this.#ledger.hasAddress(ip) || this.#addresses.has(ip)
+    return this.#ledger.hasAddress(ip) || this.#addresses.has(ip) || this.#excluded.has(ip)
   }
   #keepAddress(ip: string): void {
     this.#addresses.add(ip)

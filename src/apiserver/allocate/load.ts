@@ -1,41 +1,65 @@
 // The ledger of a server: made from its settings, filled from what is stored.
 
-import type { Setting } from '#apiserver/kind.ts'
+import type { Objects, Setting } from '#apiserver/kind.ts'
+import { mendClaims } from '#apiserver/allocate/claims.ts'
 import { Ledger } from '#apiserver/allocate/ledger.ts'
 import { parsePortBounds } from '#apiserver/allocate/port-range.ts'
 import { heldBy } from '#apiserver/allocate/service.ts'
 import { services } from '#api/core.ts'
-import { parseCidr } from '#lib/cidr.ts'
+import { serviceCidrs } from '#api/networking.ts'
+import { isUsable } from '#api/service/cidr.ts'
+import { type Cidr, parseCidr } from '#lib/cidr.ts'
+
+type Ranges = Pick<Setting, 'serviceClusterIpRanges' | 'serviceNodePortRange'>
 
 /** An empty ledger. Throws on settings that flags have let through. */
-export function createLedger(setting: Pick<Setting, 'serviceClusterIpRanges' | 'serviceNodePortRange'>): Ledger {
-  const cidrs = setting.serviceClusterIpRanges.map((text) => {
-    const cidr = parseCidr(text)
-    if (cidr === undefined) throw new Error(`not a CIDR: ${text}`)
-    return cidr
-  })
+export function createLedger(setting: Ranges): Ledger {
   const ports = parsePortBounds(setting.serviceNodePortRange)
   if (ports === undefined) throw new Error(`not a port range: ${setting.serviceNodePortRange}`)
-  return new Ledger(cidrs, ports)
+  return new Ledger(setting.serviceClusterIpRanges.map(readCidr), ports)
 }
 
-/** Answers the server's one ledger; the first caller makes it read what stored Services hold. */
-export function ledgerOf(setting: Setting): () => Promise<Ledger> {
-  let loading: Promise<Ledger> | undefined
-  const load = async () => {
-    const ledger = createLedger(setting)
-    for (const service of await setting.objects.list(services)) {
-      const { addresses, ports } = heldBy(service)
-      for (const ip of addresses) ledger.markAddress(ip)
-      for (const port of ports) ledger.markPort(port)
-    }
+function readCidr(text: string): Cidr {
+  const cidr = parseCidr(text)
+  if (cidr === undefined) throw new Error(`not a CIDR: ${text}`)
+  return cidr
+}
+
+/** The server's one ledger, in the state of now. */
+export type Book = {
+  /** The first caller makes it read what stored Services hold. */
+  open(): Promise<Ledger>
+  /** Reads that again: another server may have changed it. */
+  look(): Promise<Ledger>
+}
+
+export function bookOf(setting: Setting): Book {
+  const { objects } = setting
+  const ledger = createLedger(setting)
+  const look = async () => {
+    ledger.rebuild((await objects.list(services)).map(heldBy))
     return ledger
   }
-  return () => {
+  let loading: Promise<void> | undefined
+  const load = async () => {
+    await look()
+    await mendClaims(await objects.list(services), objects)
+  }
+  const open = async () => {
     loading ??= load().catch((error: unknown) => {
       loading = undefined
       throw error
     })
-    return loading
+    await loading
+    ledger.setRanges(await rangesOf(setting, objects))
+    return ledger
   }
+  return { open, look }
+}
+
+/** Those of the ServiceCIDRs that may be used; before there is any, those of the settings. */
+async function rangesOf(setting: Ranges, objects: Objects): Promise<readonly string[]> {
+  const stored = await objects.list(serviceCidrs)
+  if (stored.length === 0) return setting.serviceClusterIpRanges
+  return stored.filter(isUsable).flatMap(({ spec }) => spec?.cidrs ?? [])
 }

@@ -48,6 +48,9 @@ export class PortRange {
   release(port: number): void {
     this.#taken.delete(port)
   }
+  clear(): void {
+    this.#taken.clear()
+  }
   /** A port that nobody has and `isAlsoTaken` does not know; undefined when the range is full. Does not take it. */
   pick(random: Random, isAlsoTaken: (port: number) => boolean = () => false): number | undefined {
     const { first } = this.bounds

@@ -1,7 +1,7 @@
 // What a Service takes from the ledger and gives back, on create, update and delete (Kubernetes'
 // registry/core/service/storage/alloc.go). Pure but for the ledger: the caller commits or reverts.
 
-import type { Begin, Family, Given, Ledger, Refusal, Transaction } from '#apiserver/allocate/ledger.ts'
+import type { Begin, Family, Given, Held, Ledger, Refusal, Transaction } from '#apiserver/allocate/ledger.ts'
 import type { Service, ServicePort, ServiceSpec } from '#api/core.ts'
 import { type FieldError, invalid } from '#api/field-error.ts'
 import { fitFamilies, isUnchangedPreference } from '#api/service/families.ts'
@@ -52,7 +52,7 @@ export function releaseAll(service: Service, ledger: Ledger): void {
 }
 
 /** What a stored Service holds. */
-export function heldBy(service: Service): { readonly addresses: readonly string[]; readonly ports: readonly number[] } {
+export function heldBy(service: Service): Held {
   const spec = traits.specOf(service)
   const hasAddresses = traits.needsClusterIp(spec) && !traits.isHeadless(spec)
   const health = traits.needsHealthCheckPort(spec) && spec.healthCheckNodePort ? [spec.healthCheckNodePort] : []

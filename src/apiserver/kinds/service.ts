@@ -1,10 +1,10 @@
 // Services. What they may say is in api/service; what they take from the cluster is in allocate/.
 
-import type { Admitted, AdmitContext, Kind } from '#apiserver/kind.ts'
-import { allocateCreate, allocateUpdate, releaseAll, type Allocated } from '#apiserver/allocate/service.ts'
-import type { Ledger } from '#apiserver/allocate/ledger.ts'
+import type { Kind } from '#apiserver/kind.ts'
+import { admitAllocation, releaseService } from '#apiserver/allocate/admit.ts'
+import type { Book } from '#apiserver/allocate/load.ts'
+import { allocateCreate, allocateUpdate } from '#apiserver/allocate/service.ts'
 import { age, ageColumn, labelsText, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
-import { internalError } from '#api/status.ts'
 import { endpoints, type Service, services } from '#api/core.ts'
 import { dns1123Label } from '#api/names.ts'
 import { defaultService } from '#api/service/defaults.ts'
@@ -16,8 +16,7 @@ import { validateServiceUpdate } from '#api/service/validate-update.ts'
 import { validateService } from '#api/service/validate.ts'
 import { warnAboutService } from '#api/service/warnings.ts'
 
-/** `ledger`: answers once what stored Services hold has been read. */
-export function serviceKind(ledger: (context: AdmitContext) => Promise<Ledger>): Kind<Service> {
+export function serviceKind(book: Book): Kind<Service> {
   return {
     resource: services,
     type: 'core.Service',
@@ -56,32 +55,21 @@ export function serviceKind(ledger: (context: AdmitContext) => Promise<Ledger>):
       'spec.type': specOf(service).type ?? '',
     }),
     admit: {
-      async create(service, context) {
-        return admitted(allocateCreate(service, await ledger(context), context), context)
-      },
+      create: (service, context) =>
+        admitAllocation(book, (ledger, options) => allocateCreate(service, ledger, options), context),
       async update(service, old, context) {
-        const allocated = allocateUpdate(service, old, await ledger(context), context)
-        const answer = admitted(allocated, context)
+        const answer = await admitAllocation(
+          book,
+          (ledger, options) => allocateUpdate(service, old, ledger, options),
+          context,
+        )
         return answer.kind === 'admitted' ? { ...answer, object: dropForeignFields(answer.object, old) } : answer
       },
       async deleted(service, context) {
-        releaseAll(service, await ledger(context))
+        await releaseService(book, service, context)
         // A new Service of this name must not begin with the addresses of the old one.
         await context.objects.delete(endpoints, context.namespace, context.name)
       },
     },
-  }
-}
-
-function admitted(allocated: Allocated, context: AdmitContext): Admitted<Service> {
-  if (allocated.kind === 'invalid') return { kind: 'invalid', errors: allocated.errors }
-  if (allocated.kind === 'internal') return { kind: 'status', status: internalError(allocated.message) }
-  const { transaction } = allocated
-  if (context.dryRun) return { kind: 'admitted', object: allocated.service }
-  return {
-    kind: 'admitted',
-    object: allocated.service,
-    commit: async () => transaction.commit(),
-    revert: async () => transaction.revert(),
   }
 }
