@@ -14,8 +14,10 @@ export type Pulled =
 
 const firstBackoffMs = 10_000
 const mostBackoffMs = 300_000
+/** For so long a failure is shown as what it is, then as a pause. */
+const shownMs = 3000
 
-type Failure = { readonly until: number; readonly backoffMs: number; readonly text: string }
+type Failure = { readonly at: number; readonly backoffMs: number; readonly message: string }
 
 export class ImagePuller {
   readonly #o: Pick<AgentContext, 'runtime' | 'events' | 'clock'>
@@ -58,11 +60,16 @@ export class ImagePuller {
     const { runtime, events, clock } = this.#o
     const key = keyOf(pod, image)
     const before = this.#failures.get(key)
-    if (before && before.until > clock.now()) {
+    const now = clock.now()
+    if (before && now < before.at + Math.min(shownMs, before.backoffMs)) {
+      const waiting = { reason: 'ErrImagePull', message: before.message }
+      return { kind: 'waiting', waiting, againMs: before.at + shownMs - now }
+    }
+    if (before && now < before.at + before.backoffMs) {
       const message = `Back-off pulling image "${image}"`
       events.container(pod, container, 'Normal', 'BackOff', message)
-      const wait = before.until - clock.now()
-      return this.#refuse(pod, container, 'ImagePullBackOff', `${message}: ${before.text}`, wait)
+      const whole = `${message}: ErrImagePull: ${before.message}`
+      return this.#refuse(pod, container, 'ImagePullBackOff', whole, before.at + before.backoffMs - now)
     }
     events.container(pod, container, 'Normal', 'Pulling', `Pulling image "${image}"`)
     try {
@@ -71,9 +78,8 @@ export class ImagePuller {
       const message = messageOf(error)
       events.container(pod, container, 'Warning', 'Failed', `Failed to pull image "${image}": ${message}`)
       const backoffMs = before ? Math.min(2 * before.backoffMs, mostBackoffMs) : firstBackoffMs
-      this.#failures.set(key, { until: clock.now() + backoffMs, backoffMs, text: `ErrImagePull: ${message}` })
-      // Soon again, only to say ImagePullBackOff then.
-      return this.#refuse(pod, container, 'ErrImagePull', message, Math.min(3000, backoffMs))
+      this.#failures.set(key, { at: clock.now(), backoffMs, message })
+      return this.#refuse(pod, container, 'ErrImagePull', message, shownMs)
     }
   }
 

@@ -39,6 +39,8 @@ export type PodAgent = {
 
 /** Everything is looked at once in so long, whether or not anything was heard. */
 const resyncMs = 60_000
+/** What is in work when the agent shall end gets this long. */
+const lateMs = 500
 
 export function createPodAgent(options: PodAgentOptions): PodAgent {
   const { client, runtime, clock, log, registry, signal, rootDir, runDir } = options
@@ -111,7 +113,9 @@ export function createPodAgent(options: PodAgentOptions): PodAgent {
         clock.after(resyncMs, again)
       }
       if (!signal.aborted) again()
-      await Promise.all([queue.run(signal), publishing])
+      // A container that is being stopped may take its time; the next agent goes on with it.
+      const late = new Promise<void>((resolve) => signal.addEventListener('abort', () => clock.after(lateMs, resolve)))
+      await Promise.race([Promise.all([queue.run(signal), publishing]), late])
       unlisten()
       objects.stop()
     },

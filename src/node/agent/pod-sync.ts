@@ -126,7 +126,7 @@ export class PodSync {
       const container = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((one) => one.name === name)
       const probe = reason === 'livenessProbe' ? container?.livenessProbe : container?.startupProbe
       const ownGrace = reason === 'other' ? undefined : probe?.terminationGracePeriodSeconds
-      const graceMs = ownGrace === undefined ? graceOf(pod, status) : 1000 * ownGrace
+      const graceMs = ownGrace === undefined ? graceOf(pod) : 1000 * ownGrace
       await stopper.stop(pod, status, { message, graceMs })
     }
     if (killPod)

@@ -1,10 +1,8 @@
 // effect: stops of containers
 // Ends a pod's containers as Kubernetes does: the preStop hook and the stop signal share the grace period, then comes
 // the kill; sidecars end after the others, the last one first.
-import type { Container } from '#api/core.ts'
 import type { AgentContext, StoredPod } from '#node/agent/agent-context.ts'
-import { runHook, type Handler } from '#node/agent/hooks.ts'
-import { graceAnnotation, preStopAnnotation } from '#node/pod/container-config.ts'
+import { runHook } from '#node/agent/hooks.ts'
 import { isSidecar } from '#node/pod/restart.ts'
 import type { ContainerStatus } from '#node/runtime.ts'
 
@@ -29,7 +27,7 @@ export class PodStopper {
       (pod?.spec.initContainers ?? []).some((container) => container.name === metadata.name && isSidecar(container))
     const stop = (container: ContainerStatus) => {
       const spent = this.#o.clock.monotonicMs() - startedAt
-      const graceMs = Math.max(graceOf(pod, container) - spent, 0)
+      const graceMs = Math.max(graceOf(pod) - spent, 0)
       return this.stop(pod, container, { graceMs, signal: hurry.signal })
     }
     await Promise.all(running.filter((one) => !isLast(one)).map(stop))
@@ -61,14 +59,14 @@ export class PodStopper {
     if (pod && container)
       events.container(pod, container, 'Normal', 'Killing', o.message ?? `Stopping container ${name}`)
     const startedAt = clock.monotonicMs()
-    const preStop = preStopOf(container, status)
-    if (preStop && o.graceMs > 0 && !o.signal?.aborted) {
+    const preStop = container?.lifecycle?.preStop
+    if (container && preStop && o.graceMs > 0 && !o.signal?.aborted) {
       const [podIp = ''] = runtime.podSandboxStatus(status.sandboxId)?.ips ?? []
-      const whom = { container: container ?? { name }, id: status.id, podIp }
+      const whom = { container, id: status.id, podIp }
       const problem = await runHook(this.#o, preStop, whom, o.graceMs, o.signal)
       if (problem !== undefined) {
         log.error('PreStop hook failed', { container: name, err: problem })
-        if (pod && container) events.container(pod, container, 'Warning', 'FailedPreStopHook', 'PreStopHook failed')
+        if (pod) events.container(pod, container, 'Warning', 'FailedPreStopHook', 'PreStopHook failed')
       }
     }
     const left = o.graceMs - (clock.monotonicMs() - startedAt)
@@ -80,14 +78,6 @@ export class PodStopper {
   }
 }
 
-/** What was asked when it was deleted, else what its spec says, else what was noted on the container. */
-export function graceOf(pod: StoredPod | undefined, container: ContainerStatus): number {
-  const noted = Number(container.annotations[graceAnnotation] ?? 30)
-  return 1000 * (pod?.metadata.deletionGracePeriodSeconds ?? pod?.spec.terminationGracePeriodSeconds ?? noted)
-}
-
-function preStopOf(container: Container | undefined, status: ContainerStatus): Handler | undefined {
-  if (container) return container.lifecycle?.preStop
-  const noted = status.annotations[preStopAnnotation]
-  return noted === undefined ? undefined : (JSON.parse(noted) as Handler)
-}
+/** What was asked when it was deleted, else what its spec says; a pod whose object is gone was deleted by force. */
+export const graceOf = (pod: StoredPod | undefined): number =>
+  pod ? 1000 * (pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30) : 0

@@ -37,6 +37,7 @@ export class MirrorPods {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    for (const name of this.#parts.keys()) this.#loop.mark(name)
     await this.#loop.run(signal)
   }
 

@@ -9,10 +9,6 @@ import { planSecurity } from '#node/pod/security.ts'
 import { uidLabel } from '#node/pod/view.ts'
 import type { ContainerConfig, DnsConfig, Mount, PortMapping, SandboxConfig } from '#node/runtime.ts'
 
-/** Annotations by which a container is stopped as its pod wanted, even where the pod's object is gone. */
-export const graceAnnotation = 'io.kubernetes.pod.terminationGracePeriod'
-export const preStopAnnotation = 'io.kubernetes.container.preStopHandler'
-
 /** Where a container leaves its last words, and whether the end of its log stands in for them. */
 export const lastWordsAnnotation = 'io.kubernetes.container.terminationMessagePath'
 export const lastWordsPolicyAnnotation = 'io.kubernetes.container.terminationMessagePolicy'
@@ -73,8 +69,7 @@ export function planContainerConfig(
     readonly backoffMs: number
   },
 ): ContainerConfig {
-  const { preStop, stopSignal } = container.lifecycle ?? {}
-  const grace = pod.spec.terminationGracePeriodSeconds ?? 30
+  const stopSignal = container.lifecycle?.stopSignal
   return {
     metadata: { name: container.name, attempt: o.attempt },
     image: container.image ?? '',
@@ -93,10 +88,8 @@ export function planContainerConfig(
     labels: { ...labelsOf(pod), 'io.kubernetes.container.name': container.name },
     annotations: {
       [backoffAnnotation]: String(o.backoffMs),
-      [graceAnnotation]: String(grace),
       [lastWordsAnnotation]: lastWordsPath(container),
       [lastWordsPolicyAnnotation]: container.terminationMessagePolicy ?? 'File',
-      ...(preStop && { [preStopAnnotation]: JSON.stringify(preStop) }),
     },
   }
 }
