@@ -1,0 +1,231 @@
+// Runs inside the namespace: an API server with Services in it, then the proxy, then changes.
+import { fork, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nodes, services, type Service } from '#api/core.ts'
+import { endpointSlices, type EndpointSlice } from '#api/discovery.ts'
+import { connect, type Client } from '#client/client.ts'
+import { loadKubeconfig } from '#client/kubeconfig.ts'
+import type { Wanted } from '../proxy.ts'
+import { percentile, type BenchResult, type Figures } from '../bench.ts'
+import type { Told } from './part.ts'
+
+const wanted = JSON.parse(process.argv[2]!) as Wanted
+const folder = mkdtempSync(join(tmpdir(), 'fairway-bench-proxy-'))
+const kubeconfig = join(folder, 'kubeconfig')
+const started: ChildProcess[] = []
+const inDefault = { namespace: 'default' }
+
+async function measure(): Promise<BenchResult> {
+  const client = await startApiserver()
+  console.log(`making ${wanted.services} Services with ${wanted.endpoints} endpoints each`)
+  await makeObjects(client)
+  const figures: Figures = {}
+  console.log(`fairway proxy, ${wanted.mode}`)
+  const first = await startProxy()
+  figures['full_ms'] = first.fullMs
+  figures['start_ms'] = first.startMs
+  await sleep(1500)
+  figures['pss_mb'] = pssMb(first.process.pid!)
+  const changes = await endpointChanges(client, first.process)
+  figures['change_p50_ms'] = percentile(changes, 0.5)
+  figures['change_p99_ms'] = percentile(changes, 0.99)
+  const added = await serviceChanges(client, first.process)
+  figures['service_p50_ms'] = percentile(added, 0.5)
+  figures['burst_ms'] = await burst(client, first.process)
+  figures['busy_pss_mb'] = pssMb(first.process.pid!)
+  first.process.kill('SIGKILL')
+  await once(first.process, 'exit')
+  const second = await startProxy()
+  figures['restart_ms'] = second.startMs
+  second.process.kill('SIGKILL')
+  await once(second.process, 'exit')
+  if (wanted.kubeProxy === undefined) return { figures }
+  return { figures, peers: { 'kube-proxy': await measurePeer(client, wanted.kubeProxy) } }
+}
+
+async function startApiserver(): Promise<Client> {
+  const words = ['apiserver', '--bind-address', '127.0.0.1', '--advertise-address', '192.0.2.1']
+  const files = ['--data-file', join(folder, 'store.db'), '--cert-dir', folder]
+  const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
+  const server = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...words, ...files], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  started.push(server)
+  for await (const text of server.stderr.setEncoding('utf8')) if (String(text).includes('ready on port')) break
+  server.stderr.resume()
+  return connect(loadKubeconfig(kubeconfig))
+}
+
+const service = (i: number): Service => ({
+  metadata: { ...inDefault, name: `service-${i}` },
+  spec: { ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }] },
+})
+const ipOf = (i: number, k: number) =>
+  `10.${i >> 16 ? 245 : 244}.${(i >> 8) & 255}.${i & 255}`.replace(/\d+$/, String((i + 37 * k) & 255))
+const endpoint = (i: number, k: number) => ({
+  addresses: [ipOf(i, k)],
+  nodeName: `node-${(k % 3) + 1}`,
+  conditions: { ready: true, serving: true, terminating: false },
+})
+const slice = (i: number, count: number): EndpointSlice => ({
+  metadata: {
+    ...inDefault,
+    name: `service-${i}-a`,
+    labels: { 'kubernetes.io/service-name': `service-${i}` },
+  },
+  addressType: 'IPv4',
+  endpoints: Array.from({ length: count }, (_, k) => endpoint(i, k)),
+  ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+})
+
+async function makeObjects(client: Client): Promise<void> {
+  const addresses = [{ type: 'InternalIP', address: '192.0.2.1' }]
+  await client.create(nodes, { metadata: { name: 'node-1' }, status: { addresses } })
+  let next = 0
+  const worker = async () => {
+    for (let i = next++; i < wanted.services; i = next++) {
+      await client.create(services, service(i))
+      await client.create(endpointSlices, slice(i, wanted.endpoints))
+    }
+  }
+  await Promise.all(Array.from({ length: 32 }, worker))
+}
+
+async function startProxy() {
+  const startedMs = performance.now()
+  const part = new URL('part.ts', import.meta.url).pathname
+  const process = fork(part, [kubeconfig, wanted.mode, wanted.backend], {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
+  started.push(process)
+  for (;;) {
+    const told = await next(process)
+    if (told.kind === 'all') return { process, fullMs: told.ms, startMs: performance.now() - startedMs }
+  }
+}
+
+async function next(process: ChildProcess): Promise<Told> {
+  const [told] = (await once(process, 'message')) as [Told]
+  return told
+}
+
+/** One endpoint more, then one fewer, each time of another Service: from the watch event to the kernel's ack. */
+async function endpointChanges(client: Client, process: ChildProcess): Promise<number[]> {
+  const times: number[] = []
+  for (let n = 0; n < wanted.changes; n++) {
+    const i = (n * 7919) % wanted.services
+    for (const count of [wanted.endpoints + 1, wanted.endpoints]) {
+      const told = next(process)
+      await client.update(endpointSlices, slice(i, count))
+      times.push((await told).ms)
+    }
+  }
+  return times
+}
+
+async function serviceChanges(client: Client, process: ChildProcess): Promise<number[]> {
+  const times: number[] = []
+  for (let n = 0; n < Math.min(wanted.changes, 50); n++) {
+    const told = next(process)
+    await client.create(services, service(1_000_000 + n))
+    times.push((await told).ms)
+    const gone = next(process)
+    await client.delete(services, `service-${1_000_000 + n}`, inDefault)
+    times.push((await gone).ms)
+  }
+  return times
+}
+
+/** A thousand changes as fast as the API server takes them, until the last is in the kernel. */
+async function burst(client: Client, process: ChildProcess): Promise<number> {
+  const startedMs = performance.now()
+  let lastMs = startedMs
+  const listen = () => (lastMs = performance.now())
+  process.on('message', listen)
+  let n = 0
+  const worker = async () => {
+    for (let i = n++; i < 1000; i = n++)
+      await client.update(endpointSlices, slice(i % wanted.services, wanted.endpoints + 1))
+  }
+  await Promise.all(Array.from({ length: 32 }, worker))
+  for (let quietSince = lastMs; ; quietSince = lastMs) {
+    await sleep(500)
+    if (lastMs === quietSince) break
+  }
+  process.off('message', listen)
+  return lastMs - startedMs
+}
+
+/** kube-proxy measures itself; its durations leave out the time that it waits before it begins. */
+async function measurePeer(client: Client, path: string): Promise<Figures> {
+  console.log(`kube-proxy, ${wanted.mode}`)
+  const words = ['--kubeconfig', kubeconfig, '--hostname-override', 'node-1', '--proxy-mode', wanted.mode]
+  const others = [
+    '--cluster-cidr',
+    '10.244.0.0/16',
+    '--conntrack-max-per-core',
+    '0',
+    '--kube-api-content-type',
+    'application/json',
+  ]
+  const proxy = spawn(path, [...words, ...others], { stdio: 'ignore' })
+  started.push(proxy)
+  const full = await untilMore('kubeproxy_sync_full_proxy_rules_duration_seconds', { sum: 0, count: 0 })
+  const pss = pssMb(proxy.pid!)
+  let before = await readHistogram('kubeproxy_sync_partial_proxy_rules_duration_seconds')
+  const times: number[] = []
+  const seen: number[] = []
+  for (let n = 0; n < Math.min(wanted.changes, 10); n++) {
+    const startedMs = performance.now()
+    await client.update(endpointSlices, slice((n * 7919) % wanted.services, wanted.endpoints + 2 + (n % 2)))
+    const after = await untilMore('kubeproxy_sync_partial_proxy_rules_duration_seconds', before)
+    seen.push(performance.now() - startedMs)
+    times.push(((after.sum - before.sum) / (after.count - before.count)) * 1000)
+    before = after
+  }
+  proxy.kill('SIGKILL')
+  return {
+    full_ms: full.sum * 1000,
+    pss_mb: pss,
+    change_p50_ms: percentile(times, 0.5),
+    change_p99_ms: percentile(times, 0.99),
+    change_seen_p50_ms: percentile(seen, 0.5),
+  }
+}
+
+type Sum = { readonly sum: number; readonly count: number }
+
+async function readHistogram(name: string): Promise<Sum> {
+  const text = await fetch('http://127.0.0.1:10249/metrics').then(
+    (response) => response.text(),
+    () => '',
+  )
+  const value = (suffix: string) =>
+    Number(new RegExp(`^${name}_${suffix}\\{ip_family="IPv4"\\} (\\S+)`, 'm').exec(text)?.[1] ?? 0)
+  return { sum: value('sum'), count: value('count') }
+}
+
+async function untilMore(name: string, before: Sum): Promise<Sum> {
+  for (;;) {
+    const now = await readHistogram(name)
+    if (now.count > before.count) return now
+    await sleep(5)
+  }
+}
+
+function pssMb(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? Number.NaN) / 1024
+}
+
+try {
+  console.log(JSON.stringify(await measure()))
+} finally {
+  for (const child of started) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+}
+process.exit(0)
