@@ -16,6 +16,7 @@ import { podGarbageCollector } from '#controllers/pod-garbage-collector/controll
 import { replicaSetController } from '#controllers/replicaset/controller.ts'
 import { scheduler } from '#controllers/scheduler/controller.ts'
 import { rootCaPublisher, serviceAccountController } from '#controllers/service-account/controller.ts'
+import { serviceCidrController } from '#controllers/service-cidr/controller.ts'
 import { statefulSetController } from '#controllers/statefulset/controller.ts'
 import { taintEvictionController } from '#controllers/taint-eviction/controller.ts'
 import { UserError } from '#daemon/error.ts'
@@ -35,6 +36,7 @@ export const roster: readonly Controller[] = [
   nodeIpamController,
   nodeLifecycleController,
   taintEvictionController,
+  serviceCidrController,
   serviceAccountController,
   rootCaPublisher,
   namespaceController,

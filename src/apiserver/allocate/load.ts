@@ -6,7 +6,7 @@ import { Ledger } from '#apiserver/allocate/ledger.ts'
 import { parsePortBounds } from '#apiserver/allocate/port-range.ts'
 import { heldBy } from '#apiserver/allocate/service.ts'
 import { services } from '#api/core.ts'
-import { serviceCidrs } from '#api/networking.ts'
+import { type ServiceCIDR, serviceCidrs } from '#api/networking.ts'
 import { isUsable } from '#api/service/cidr.ts'
 import { type Cidr, parseCidr } from '#lib/cidr.ts'
 
@@ -61,5 +61,8 @@ export function bookOf(setting: Setting): Book {
 async function rangesOf(setting: Ranges, objects: Objects): Promise<readonly string[]> {
   const stored = await objects.list(serviceCidrs)
   if (stored.length === 0) return setting.serviceClusterIpRanges
-  return stored.filter(isUsable).flatMap(({ spec }) => spec?.cidrs ?? [])
+  // The first one may be used before its server has come to say so.
+  const isFirst = ({ metadata, status }: ServiceCIDR) =>
+    metadata?.name === 'kubernetes' && metadata.deletionTimestamp === undefined && !status?.conditions?.length
+  return stored.filter((range) => isUsable(range) || isFirst(range)).flatMap(({ spec }) => spec?.cidrs ?? [])
 }
