@@ -1,5 +1,6 @@
 // effect: this process: its words, its output, its exit code
 // The door: finds the command that the first word names, loads it and runs it.
+import '#cli/resolve-imports.ts'
 import { flushCompileCache } from 'node:module'
 import { commands, groups } from '#cli/commands.ts'
 import { renderHelp, runCommand, type CommandContext } from '#daemon/command.ts'
