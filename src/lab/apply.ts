@@ -65,7 +65,7 @@ export async function applyAll(
       if (!(error instanceof ApiError)) throw error
       // In a trial run, the namespace that the same files bring along is not there yet.
       if (dryRun && isNotFound(error) && bringsNamespace(targets, target.namespace)) continue
-      refused.push(`${target.place}: ${error.message}`)
+      refused.push(`${target.place}: ${await inWordsOfValidation(client, target, error, signal)}`)
     }
   }
   if (refused.length > 0)
@@ -89,6 +89,24 @@ function applyOne(client: Client, target: Target, dryRun: boolean, signal: Abort
     signal,
     ...(namespace !== '' && { namespace }),
   })
+}
+
+/**
+ * A list whose keys are not told apart cannot be merged, and is refused as that; what is wrong with the object itself
+ * says a trial of creating it.
+ */
+async function inWordsOfValidation(
+  client: Client,
+  { object, resource, namespace }: Target,
+  refusal: ApiError,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    await client.create(resource, object, { dryRun: true, signal, ...(namespace !== '' && { namespace }) })
+  } catch (error) {
+    if (error instanceof ApiError && error.status.reason === 'Invalid') return error.message
+  }
+  return refusal.message
 }
 
 /** With the annotation by which `kubectl apply` tells, later, what was taken out of a file. */

@@ -87,7 +87,7 @@ test('an unknown group', { skip }, () =>
 
 test('an invalid Service, in the API server’s words', { skip }, () =>
   refuses(
-    () => up('-f', 'examples/my-nginx-without-port.yaml'),
+    () => up('--service-node-port-range', '1-65535', '-f', 'examples/my-nginx-without-port.yaml'),
     /my-nginx-without-port.yaml:5: Service "my-nginx" is invalid: .*spec.ports\[0\].port: (Required value|Invalid value: 0: must be between 1 and 65535, inclusive)/,
   ),
 )
