@@ -13,7 +13,7 @@ import { roleAuthorizer } from '#apiserver/auth/authorize.ts'
 import { tokenSubresource } from '#apiserver/auth/token-request.ts'
 import { tokenVerifierOf } from '#apiserver/auth/verify-token.ts'
 import { createTokenSigner } from '#pki/jwt.ts'
-import { keepDefaultRange } from '#apiserver/allocate/default-range.ts'
+import { startAllocation } from '#apiserver/allocate/start.ts'
 import { bootstrap, keepItself, type Itself } from '#apiserver/bootstrap.ts'
 import { isOpenPath } from '#apiserver/documents/health.ts'
 import { extraOf } from '#apiserver/documents/extra.ts'
@@ -109,7 +109,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   const port = await listen(server, options)
   const itself = itselfOf(options, port)
   const serves = ({ group, version, plural }: Resource) => engine.served.find(group, version, plural) !== undefined
-  await keepDefaultRange(engine.objects, options.serviceClusterIpRanges, clock.now())
+  await startAllocation(engine.objects, options.serviceClusterIpRanges, clock.now())
   await bootstrap(engine.objects, itself, serves)
   isBootstrapped = true
   log.info('Serving securely', { address: `${options.bindAddress}:${port}` })

@@ -24,6 +24,7 @@ const kept: Readonly<Record<string, Slim>> = {
   'jobs.batch': withoutManagedFields,
   'endpointslices.discovery.k8s.io': withoutManagedFields,
   'leases.coordination.k8s.io': withoutManagedFields,
+  'servicecidrs.networking.k8s.io': withoutManagedFields,
 }
 
 export function slimOf({ plural, group }: Resource): Slim {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ApiObject } from '#api/meta.ts'
+import { bookOf } from '#apiserver/allocate/load.ts'
+import { startAllocation } from '#apiserver/allocate/start.ts'
 import { kinds } from '#apiserver/kinds.ts'
 import { createTestServer } from '#test/api-server.ts'
 
@@ -100,16 +102,18 @@ test('claims: a server that begins mends what a crash left', async () => {
     spec: { parentRef: { resource: 'services', namespace: 'default', name: 'gone' } },
   }
   await api.request('POST', ipsUrl, { body: orphan })
-  const { bookOf } = await import('#apiserver/allocate/load.ts')
-  const setting = { serviceClusterIpRanges: ['10.0.0.0/29'], serviceNodePortRange: '30000-30001' }
-  const ledger = await bookOf({ ...setting, objects: api.engine.objects }).open()
-  assert.deepEqual([ledger.hasAddress('10.0.0.3'), ledger.hasAddress('10.0.0.4')], [true, false])
+  const cidrs = ['10.0.0.0/29', 'fd00::/120']
+  await startAllocation(api.engine.objects, cidrs, api.clock.now())
+  assert.deepEqual(await claimsOf(api), ['10.0.0.3', '10.0.0.4'], 'it may be of a Service that is about to be stored')
+  await startAllocation(api.engine.objects, cidrs, api.clock.now() + 61_000)
   assert.deepEqual(await claimsOf(api), ['10.0.0.3'])
+  const { body } = await api.request('GET', `${rangesUrl}/kubernetes`)
+  assert.deepEqual(body.spec.cidrs, cidrs)
+  assert.equal(body.status.conditions[0].status, 'True')
 })
 
 test('claims: before it refuses, a server looks what others have given back', async () => {
   await using api = await prepared()
-  const { bookOf } = await import('#apiserver/allocate/load.ts')
   const port = { type: 'NodePort', ports: [{ port: 80, nodePort: 30000 }] }
   await make(api, 'a', { ...port, clusterIP: '10.0.0.3' })
   const setting = { serviceClusterIpRanges: ['10.0.0.0/29'], serviceNodePortRange: '30000-30001' }

@@ -32,14 +32,18 @@ export async function disclaim(ips: readonly string[], objects: Objects): Promis
   for (const ip of ips) await objects.delete(ipAddresses, '', ip)
 }
 
+/** A claim that is younger may be of a Service that another server is about to store. */
+const youngMs = 60_000
+
 /** After a crash: claims of stored Services that are missing come back, claims of Services that are gone go. */
-export async function mendClaims(services: readonly Service[], objects: Objects): Promise<void> {
+export async function mendClaims(services: readonly Service[], objects: Objects, nowMs: number): Promise<void> {
   const owners = new Map<string, Service>()
   for (const service of services) for (const ip of heldBy(service).addresses) owners.set(canonicalIp(ip) ?? ip, service)
   for (const found of await objects.list(ipAddresses)) {
     const ip = found.metadata?.name ?? ''
     const isOurs = found.metadata?.labels?.['ipaddress.kubernetes.io/managed-by'] === 'ipallocator.k8s.io'
-    if (isOurs && !owners.has(ip)) await objects.delete(ipAddresses, '', ip)
+    const ageMs = nowMs - Date.parse(found.metadata?.creationTimestamp ?? '')
+    if (isOurs && !owners.has(ip) && ageMs > youngMs) await objects.delete(ipAddresses, '', ip)
     owners.delete(ip)
   }
   for (const [ip, service] of owners) await create(claimOf(ip, service), objects)

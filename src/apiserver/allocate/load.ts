@@ -1,7 +1,6 @@
 // The ledger of a server: made from its settings, filled from what is stored.
 
 import type { Objects, Setting } from '#apiserver/kind.ts'
-import { mendClaims } from '#apiserver/allocate/claims.ts'
 import { Ledger } from '#apiserver/allocate/ledger.ts'
 import { parsePortBounds } from '#apiserver/allocate/port-range.ts'
 import { heldBy } from '#apiserver/allocate/service.ts'
@@ -40,13 +39,9 @@ export function bookOf(setting: Setting): Book {
     ledger.rebuild((await objects.list(services)).map(heldBy))
     return ledger
   }
-  let loading: Promise<void> | undefined
-  const load = async () => {
-    await look()
-    await mendClaims(await objects.list(services), objects)
-  }
+  let loading: Promise<Ledger> | undefined
   const open = async () => {
-    loading ??= load().catch((error: unknown) => {
+    loading ??= look().catch((error: unknown) => {
       loading = undefined
       throw error
     })

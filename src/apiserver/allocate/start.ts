@@ -1,14 +1,22 @@
-// The ServiceCIDR `kubernetes`: the ranges that the server was started with, for all to see.
+// What a server does about addresses when it starts: shows the ranges that it was started with as the ServiceCIDR
+// `kubernetes`, and mends the claims of stored Services.
 
 import type { Objects } from '#apiserver/kind.ts'
+import { mendClaims } from '#apiserver/allocate/claims.ts'
+import { services } from '#api/core.ts'
 import { type ServiceCIDR, serviceCidrs } from '#api/networking.ts'
 import { StatusError } from '#api/status.ts'
 import { formatTime } from '#api/time.ts'
 
 const name = 'kubernetes'
 
+export async function startAllocation(objects: Objects, cidrs: readonly string[], nowMs: number): Promise<void> {
+  await keepDefaultRange(objects, cidrs, nowMs)
+  await mendClaims(await objects.list(services), objects, nowMs)
+}
+
 /** Makes it where it is missing, adds the second family, and says that it is ready. Others than these ranges stay. */
-export async function keepDefaultRange(objects: Objects, cidrs: readonly string[], nowMs: number): Promise<void> {
+async function keepDefaultRange(objects: Objects, cidrs: readonly string[], nowMs: number): Promise<void> {
   const asWanted = (range: ServiceCIDR): ServiceCIDR => {
     const [first, ...rest] = range.spec?.cidrs ?? []
     return first === cidrs[0] && rest.length === 0 && cidrs.length === 2 ? { ...range, spec: { cidrs } } : range
