@@ -36,7 +36,9 @@ function phasesOf(text: string): Record<string, number> {
 }
 
 /** What users run in their pods is theirs; monitors of pods, and DNS, are the cluster's. */
-const isOwn = ({ name }: Cost) => !name.startsWith('pod ') || name === 'pod dns'
+function isOwn({ name }: Cost): boolean {
+  return !name.startsWith('pod ') || name === 'pod dns'
+}
 
 function memory(costs: readonly Cost[]): Record<string, number> {
   const sum = (wanted: (cost: Cost) => boolean) =>
