@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { systemClock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
-import { mounts } from '#kernel/mount.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { withNetns } from '#kernel/netns.ts'
 import { planNetwork } from '#node/cni/network.ts'
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '#node/runtime.ts'
 import { openSandboxRuntime, type SandboxRuntime } from '#node/sandbox/open-runtime.ts'
 import { needOwnNetwork } from '#node/testing/own-network.ts'
+import { noTraces, observeTraces } from '#node/testing/traces.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['conmon', 'crun', 'python3', 'curl'] }) || needOwnNetwork()
@@ -109,30 +109,7 @@ const logOf = (status: ContainerStatus) =>
     .map((line) => line.split(' ').slice(1).join(' '))
     .join('\n')
 
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-/** Everything that a pod may leave behind. */
-function traces() {
-  using route = openRoute()
-  return {
-    links: route.links().filter(({ name }) => name.startsWith('veth')).length,
-    pins: existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith('cni-')).length : 0,
-    mounts: mounts().filter(({ target }) => target.startsWith(`${runFolder}/`)).length,
-    crun: readdirSync(`${runFolder}/crun`).length,
-    processes: readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`${runFolder}/`))
-      .length,
-    leases: readdirSync(join(root, 'state/leases')).flatMap((net) =>
-      readdirSync(join(root, 'state/leases', net)).filter((name) => name.startsWith('10.')),
-    ).length,
-  }
-}
-const nothing = { links: 0, pins: 0, mounts: 0, crun: 0, processes: 0, leases: 0 }
+const traces = () => observeTraces(join(root, 'state'), runFolder)
 
 test('a pod runs, is seen from the node, and leaves nothing behind', { skip }, async () => {
   const runtime = await open()
@@ -173,7 +150,7 @@ test('a pod runs, is seen from the node, and leaves nothing behind', { skip }, a
 
   await runtime.stopPodSandbox(sandbox)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), nothing)
+  assert.deepEqual(traces(), noTraces)
   assert.equal(runtime.listContainers().length, 0)
 })
 
@@ -194,7 +171,7 @@ test('exit codes, logs of both streams, a command that is not there', { skip }, 
   assert.match(again.note!, /root file system/)
   await assert.rejects(runtime.pullImage('mysql', false), /give the container a command/)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), nothing)
+  assert.deepEqual(traces(), noTraces)
 })
 
 test('stopping: the signal first, then the kill; a shorter time hastens', { skip }, async () => {
@@ -218,7 +195,7 @@ test('stopping: the signal first, then the kill; a shorter time hastens', { skip
   await slow
   assert.equal(runtime.containerStatus(deaf)!.exitCode, 137)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), nothing)
+  assert.deepEqual(traces(), noTraces)
 })
 
 test('another agent finds pods again: running, ended meanwhile, and killed with their watcher', { skip }, async () => {
@@ -245,7 +222,7 @@ test('another agent finds pods again: running, ended meanwhile, and killed with 
     Buffer.from('again\n').toString(),
   )
   await second.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), nothing)
+  assert.deepEqual(traces(), noTraces)
 })
 
 test('a pod on the host network', { skip }, async () => {
@@ -255,7 +232,7 @@ test('a pod on the host network', { skip }, async () => {
   const id = await run(runtime, sandbox, containerConfig(['ls', '/sys/class/net']))
   assert.match(logOf(await exited(runtime, id)), /cni0/)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), nothing)
+  assert.deepEqual(traces(), noTraces)
 })
 
 test('built-in images', { skip }, async () => {
@@ -270,7 +247,7 @@ test('built-in images', { skip }, async () => {
   assert.match(await until(() => curl(`http://${ip}`)), /Welcome to nginx!/)
   assert.match(await until(() => curl('-k', `https://${ip}`)), /Welcome to nginx!/)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), nothing)
+  assert.deepEqual(traces(), noTraces)
 })
 
 const curl = (...words: string[]): string | undefined => {
