@@ -15,19 +15,19 @@ export function viewTable(family: 4 | 6, netns: string): string[] {
     ...kernel
       .elements(table, 'shortcuts')
       .map(({ key, data }) => `shortcuts ${hex(key)} ${shortcuts.get(lastNumber(data))}`),
-    ...kernel.elements(table, 'fronts').map(({ key, data }) => `fronts ${hex(key)} ${hex(data)}`),
+    ...elementsOf(kernel, 'fronts-').map(({ key, data }) => `fronts ${hex(key)} ${hex(data)}`),
     ...kernel.elements(table, 'ranges').map(({ key, keyEnd }) => `ranges ${hex(key)} ${hex(keyEnd)}`),
     ...kernel.elements(table, 'cluster-ips').map(({ key }) => `cluster-ips ${hex(key)}`),
     ...kernel.elements(table, 'hairpin').map(({ key }) => `hairpin ${hex(key)}`),
-    ...indexed(kernel, 'endpoints'),
-    ...indexed(kernel, 'slots'),
+    ...indexed(kernel, 'endpoints-'),
+    ...indexed(kernel, 'slots-'),
   ].sort()
 }
 
 /** Without their indexes, which must be dense: 0 to n-1, and the same from 0x10000 for those of the node. */
 function indexed(kernel: Nftables, set: string): string[] {
   const byTuple = new Map<string, number[]>()
-  const lines = kernel.elements(table, set).map((element) => {
+  const lines = elementsOf(kernel, set).map((element) => {
     const index = lastNumber(element.key)
     const tuple = hex(element.key.subarray(0, -4))
     if (index >= 1 << 30) return `${set} ${tuple} slot ${index.toString(16)} ${hex(element.data)}`
@@ -41,6 +41,9 @@ function indexed(kernel: Nftables, set: string): string[] {
       lines.push(`HOLES ${set} ${tuple} ${indexes.join(' ')}`)
   return lines
 }
+
+const elementsOf = (kernel: Nftables, prefix: string) =>
+  kernel.sets(table).flatMap((set) => (set.startsWith(prefix) ? kernel.elements(table, set) : []))
 
 function shapesOf(kernel: Nftables, map: string): ReadonlyMap<number, string> {
   return new Map(kernel.elements(table, map).map((element) => [lastNumber(element.key), element.chain ?? 'drop']))

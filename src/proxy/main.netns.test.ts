@@ -240,7 +240,7 @@ test('proxy: nftables mode, and from one mode to the other', { skip }, async (t)
     return stdout
   }
   const services = () => nft('list', 'map', 'ip', 'fairway-proxy', 'services')
-  const endpoints = () => nft('list', 'map', 'ip', 'fairway-proxy', 'endpoints')
+  const endpoints = () => nft('list', 'map', 'ip', 'fairway-proxy', 'endpoints-1-to-4')
   const dispatch = () => nft('list', 'chain', 'ip', 'fairway-proxy', 'dispatch')
   await t.test('iptables mode first', async () => {
     await using _ = await start()

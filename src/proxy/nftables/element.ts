@@ -2,11 +2,10 @@
 import { hostNumber } from '#kernel/nftables/expression.ts'
 import { type Cidr, masked, parseCidr } from '#lib/cidr.ts'
 import { type Ip, parseIp } from '#lib/ip.ts'
-import type { SetName } from '#proxy/nftables/layout.ts'
 import type { Family, Protocol } from '#proxy/state.ts'
 
 export type Element = {
-  readonly set: SetName
+  readonly set: string
   readonly key: Uint8Array
   /** the last key of a range */
   readonly end?: Uint8Array

@@ -7,24 +7,7 @@ import { parseCidr } from '#lib/cidr.ts'
 import { addToIp, parseIp } from '#lib/ip.ts'
 import type { NftablesOptions } from '#proxy/nftables/options.ts'
 import { partsOf, type Parts } from '#proxy/nftables/registers.ts'
-import { dropShape, refuseShape, type RuleText } from '#proxy/nftables/shape.ts'
-
-export const sets = [
-  'services',
-  'shortcuts',
-  'fronts',
-  'shapes',
-  'shortcut-shapes',
-  'endpoints',
-  'slots',
-  'affinity',
-  'ranges',
-  'cluster-ips',
-  'hairpin',
-  'pods',
-  'node-ips',
-] as const
-export type SetName = (typeof sets)[number]
+import { dropShape, endpointsSet, frontsSet, refuseShape, type RuleText, slotsSet } from '#proxy/nftables/shape.ts'
 
 /** Clients that can be remembered; beyond this many, a new client gets a random endpoint each time. */
 const mostRemembered = 1 << 20
@@ -66,16 +49,8 @@ function writeSets(batch: NftBatch, { family }: NftablesOptions): void {
     comment: 'front end : 0 . shape (NodePorts under address 0)',
   })
   batch.addSet({ name: 'shortcuts', key: tuple, data: shape, comment: 'the same for pods and the node, policy Local' })
-  batch.addSet({ name: 'fronts', key: tuple, data: ['number', ...tuple], comment: 'front end : 0 . its cluster IP' })
   batch.addSet({ name: 'shapes', key: ['number'], data: 'verdict', comment: 'shape : its chain' })
   batch.addSet({ name: 'shortcut-shapes', key: ['number'], data: 'verdict', comment: 'the same for shortcuts' })
-  batch.addSet({
-    name: 'endpoints',
-    key: [...tuple, 'number'],
-    data: [ip, 'port'],
-    comment: 'cluster IP . index : endpoint (local ones from 0x10000, slots from 0x40000000)',
-  })
-  batch.addSet({ name: 'slots', key: [...tuple, 'number'], data: shape, comment: 'cluster IP . index : 0 . slot' })
   batch.addSet({
     name: 'affinity',
     key: [ip, ...tuple],
@@ -89,6 +64,30 @@ function writeSets(batch: NftBatch, { family }: NftablesOptions): void {
   batch.addSet({ name: 'hairpin', key: [ip, ip], comment: 'endpoints here, as source and destination' })
   batch.addSet({ name: 'pods', key: [ip], interval: true })
   batch.addSet({ name: 'node-ips', key: [ip], comment: 'where NodePorts answer' })
+}
+
+/** The maps of Services with about so many endpoints. */
+export function writeBucket(batch: NftBatch, endpoints: number, { family }: NftablesOptions): void {
+  const ip: Datatype = family === 4 ? 'ipv4' : 'ipv6'
+  const tuple = [ip, 'protocol', 'port'] as const
+  batch.addSet({
+    name: frontsSet(endpoints),
+    key: tuple,
+    data: ['number', ...tuple],
+    comment: 'front end : 0 . its cluster IP',
+  })
+  batch.addSet({
+    name: endpointsSet(endpoints),
+    key: [...tuple, 'number'],
+    data: [ip, 'port'],
+    comment: 'cluster IP . index : endpoint (local ones from 0x10000, slots from 0x40000000)',
+  })
+  batch.addSet({
+    name: slotsSet(endpoints),
+    key: [...tuple, 'number'],
+    data: ['number', 'number'],
+    comment: 'cluster IP . index : 0 . slot',
+  })
 }
 
 function refuseRules({ family, registers: { source } }: Parts): RuleText[] {

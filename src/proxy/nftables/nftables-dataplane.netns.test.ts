@@ -115,7 +115,7 @@ test('nftables: what others do to the table is noticed', { skip }, async () => {
     ['delete table ip fairway-proxy', 'table fairway-proxy is gone'],
     ['flush chain ip fairway-proxy dispatch', 'chain dispatch has 0 rules instead of 3'],
     ['flush map ip fairway-proxy services', 'default/kubernetes:https is gone from services'],
-    ['flush map ip fairway-proxy endpoints', 'is gone from endpoints'],
+    ['flush map ip fairway-proxy endpoints-1-to-4', 'is gone from endpoints-1-to-4'],
     ['add table ip other', 'undefined'],
   ]
   for (const [words, want] of attacks) {

@@ -6,12 +6,12 @@ import { hostNumber } from '#kernel/nftables/expression.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
 import { type Arrangement, arrangePort } from '#proxy/nftables/arrange.ts'
 import { type Element, elementId } from '#proxy/nftables/element.ts'
-import { writeLayout } from '#proxy/nftables/layout.ts'
+import { writeBucket, writeLayout } from '#proxy/nftables/layout.ts'
 import { type NftablesOptions, tableName } from '#proxy/nftables/options.ts'
 import { Owners } from '#proxy/nftables/owners.ts'
 import { portElements, portShapes, portTuples, type Table } from '#proxy/nftables/port-elements.ts'
 import { partsOf } from '#proxy/nftables/registers.ts'
-import { type Shape, shapeMap, shapeName, shapeRules } from '#proxy/nftables/shape.ts'
+import { bucketOf, type Shape, shapeMap, shapeName, shapeRules } from '#proxy/nftables/shape.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
 
 export type NftablesObserver = { failed(): void }
@@ -27,6 +27,8 @@ export class NftablesDataplane implements Dataplane {
   readonly #observer: NftablesObserver
   readonly #batch: NftBatch
   readonly #shapes = new Map<string, number>()
+  /** by their greatest number of endpoints */
+  readonly #buckets = new Set<number>()
   readonly #owners = new Owners()
   readonly #arrangements = new Map<string, Arrangement>()
   /** how many ports want an element that several may want */
@@ -85,6 +87,7 @@ export class NftablesDataplane implements Dataplane {
     const batch = this.#batch
     const remembered = this.#kernel.elements(tableName, 'affinity')
     this.#shapes.clear()
+    this.#buckets.clear()
     this.#owners.clear()
     this.#arrangements.clear()
     this.#shared.clear()
@@ -183,6 +186,9 @@ export class NftablesDataplane implements Dataplane {
     if (known !== undefined) return known
     const number = this.#shapes.size + 1
     this.#shapes.set(name, number)
+    const { to } = bucketOf(Math.max(shape.endpoints, 1))
+    if (!this.#buckets.has(to)) writeBucket(this.#batch, to, this.#options)
+    this.#buckets.add(to)
     this.#batch.addChain(name)
     const rules = shapeRules(shape, partsOf(this.family), this.#options)
     for (const [expressions, comment] of rules) this.#batch.addRule(name, expressions, comment)

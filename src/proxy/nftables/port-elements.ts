@@ -5,7 +5,8 @@ import type { Arrangement } from '#proxy/nftables/arrange.ts'
 import { addressBytes, concat, type Element, endpointData, indexed, padded } from '#proxy/nftables/element.ts'
 import { paddedTuple, rangeBounds, tupleOf } from '#proxy/nftables/element.ts'
 import type { NftablesOptions } from '#proxy/nftables/options.ts'
-import { dropShape, localIndex, localSlotBit, refuseShape, type Shape, slotBit } from '#proxy/nftables/shape.ts'
+import { dropShape, endpointsSet, frontsSet, localIndex, localSlotBit, refuseShape } from '#proxy/nftables/shape.ts'
+import { type Shape, slotBit, slotsSet } from '#proxy/nftables/shape.ts'
 import type { Endpoint } from '#proxy/plan/endpoints.ts'
 import { type Front, type PortPlan, reachable, type Way } from '#proxy/plan/plan.ts'
 import type { Family } from '#proxy/state.ts'
@@ -59,10 +60,11 @@ export function portElements(plan: PortPlan, arrangement: Arrangement, table: Ta
     const shape = frontShape(plan, front, arrangement)
     elements.push({ set: 'services', key, data: padded(numberOf(shape, plan.external)), comment })
     if (shape === undefined) continue
-    elements.push({ set: 'fronts', key, data: paddedTuple(tuple), comment })
     const shortcut = shortcutShape(plan, front, arrangement)
     if (shortcut !== undefined)
       elements.push({ set: 'shortcuts', key, data: padded(table.shapeNumber(shortcut)), comment })
+    const counts = [shape.endpoints, shortcut?.endpoints ?? 0].filter((count) => count > 0)
+    for (const set of new Set(counts.map(frontsSet))) elements.push({ set, key, data: paddedTuple(tuple), comment })
     if (shape.ranges) elements.push(...rangeElements(plan, key, comment))
   }
   elements.push(...endpointElements(plan, tuple, arrangement, family, comment))
@@ -140,18 +142,22 @@ function endpointElements(
   comment: Uint8Array,
 ): Element[] {
   const elements: Element[] = []
-  const at = (index: number, { ip, port }: Endpoint) =>
-    elements.push({ set: 'endpoints', key: indexed(tuple, index), data: endpointData(ip, port, family), comment })
-  for (const [index, endpoint] of cluster.entries()) at(index, endpoint)
-  for (const [index, endpoint] of local.entries()) at(index + localIndex, endpoint)
-  if (plan.affinitySeconds === 0) return elements
-  const slots = slotsOf(plan)
-  const slot = (index: number, { address }: Endpoint) =>
-    elements.push({ set: 'slots', key: indexed(tuple, index), data: padded(slots.get(address)!), comment })
-  for (const [index, endpoint] of cluster.entries()) slot(index, endpoint)
-  for (const [index, endpoint] of local.entries()) slot(index + localIndex, endpoint)
-  for (const endpoint of reachable(plan)) at(slots.get(endpoint.address)!, endpoint)
-  for (const endpoint of local) at(slots.get(endpoint.address)! | localSlotBit, endpoint)
+  const slots = plan.affinitySeconds === 0 ? undefined : slotsOf(plan)
+  for (const { endpoints, offset, slotBits } of [
+    { endpoints: cluster, offset: 0, slotBits: 0 },
+    { endpoints: local, offset: localIndex, slotBits: localSlotBit },
+  ]) {
+    const set = endpointsSet(endpoints.length)
+    const at = (index: number, { ip, port }: Endpoint) =>
+      elements.push({ set, key: indexed(tuple, index), data: endpointData(ip, port, family), comment })
+    for (const [index, endpoint] of endpoints.entries()) at(index + offset, endpoint)
+    if (slots === undefined) continue
+    for (const [index, { address }] of endpoints.entries()) {
+      const data = padded(slots.get(address)!)
+      elements.push({ set: slotsSet(endpoints.length), key: indexed(tuple, index + offset), data, comment })
+    }
+    for (const endpoint of endpoints) at(slots.get(endpoint.address)! | slotBits, endpoint)
+  }
   return elements
 }
 

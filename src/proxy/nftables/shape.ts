@@ -32,6 +32,31 @@ export const localIndex = 1 << 16
 export const slotBit = 1 << 30
 export const localSlotBit = 1 << 29
 
+/**
+ * Endpoints of Services with about as many of them share a map. The kernel checks each new element against every rule
+ * that looks into its map, and each new chain against every element: with one map for all, both would be slow.
+ */
+export type Bucket = { readonly from: number; readonly to: number }
+
+export function bucketOf(endpoints: number): Bucket {
+  let from = 1
+  for (;;) {
+    const to = from + Math.max(4, Math.floor(from / 4)) - 1
+    if (endpoints <= to) return { from, to }
+    from = to + 1
+  }
+}
+const bucketNames: string[] = []
+const bucketName = (endpoints: number) => {
+  const { from, to } = bucketOf(endpoints)
+  return (bucketNames[endpoints] ??= `${from}-to-${to}`)
+}
+
+/** The sets that a shape with so many endpoints looks into. */
+export const endpointsSet = (endpoints: number): string => `endpoints-${bucketName(endpoints)}`
+export const slotsSet = (endpoints: number): string => `slots-${bucketName(endpoints)}`
+export const frontsSet = (endpoints: number): string => `fronts-${bucketName(endpoints)}`
+
 /** The chain of the shape. */
 export function shapeName(shape: Shape): string {
   const words = [
@@ -78,7 +103,7 @@ const ownTuple = (shape: Shape, { tuple, anyTuple }: Parts) => (shape.front === 
 function endpointTuple(shape: Shape, parts: Parts): readonly e.Expression[] {
   if (shape.front === 'cluster-ip') return parts.tuple
   const { destination } = parts.registers
-  return [...ownTuple(shape, parts), e.lookup('fronts', destination, { to: destination - 1 })]
+  return [...ownTuple(shape, parts), e.lookup(frontsSet(shape.endpoints), destination, { to: destination - 1 })]
 }
 
 function rangesRule({ tuple, loadSource, registers }: Parts): RuleText {
@@ -139,7 +164,7 @@ function chooseRules(shape: Shape, parts: Parts): RuleText[] {
   const { destination, index, endpointIp, endpointPort } = registers
   const offset = offsetOf(shape)
   const go = [
-    e.lookup('endpoints', destination, { to: endpointIp }),
+    e.lookup(endpointsSet(shape.endpoints), destination, { to: endpointIp }),
     e.destinationNat(family, endpointIp, endpointPort),
   ]
   const tuple = endpointTuple(shape, parts)
@@ -164,7 +189,7 @@ function affinityRules(shape: Shape, parts: Parts): RuleText[] {
     e.lookup('affinity', source, { to: port }),
     ...key,
     ...(shape.policy === 'local' ? [local] : []),
-    e.lookup('endpoints', destination, { to: endpointIp }),
+    e.lookup(endpointsSet(shape.endpoints), destination, { to: endpointIp }),
   ]
   const go = e.destinationNat(family, endpointIp, endpointPort)
   const renew = e.changeSet('affinity', 'update', source, { data: port, timeoutMs })
@@ -174,7 +199,7 @@ function affinityRules(shape: Shape, parts: Parts): RuleText[] {
       [
         ...endpointTuple(shape, parts),
         e.randomNumber(index, shape.endpoints, offsetOf(shape)),
-        e.lookup('slots', destination, { to: port }),
+        e.lookup(slotsSet(shape.endpoints), destination, { to: port }),
         ...key,
         e.changeSet('affinity', 'delete', source, { data: port }),
         e.changeSet('affinity', 'add', source, { data: port, timeoutMs }),
