@@ -33,6 +33,11 @@ export type Send = (request: Request) => Promise<IncomingMessage>
 const tokenAgeMs = 10_000
 /** Kernels ask a silent peer after so long, and give it up ten seconds later. */
 const keepAliveMs = 15_000
+/**
+ * A connection that is not there by then is tried anew, from another port: a first packet that met no rule for the
+ * server's virtual address leaves a trace in conntrack, along which all its repetitions are lost.
+ */
+const connectMs = 3000
 
 /** Answers a function that sends requests to the server; it resolves when the headers of the answer are there. */
 export function createTransport(
@@ -81,7 +86,16 @@ export function createTransport(
           return resolve(once(request, false))
         reject(new ConnectionError(`${method} ${config.server}${request.path.split('?')[0]}`, error))
       }
-      sent.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs))
+      sent.on('socket', (socket) => {
+        socket.setKeepAlive(true, keepAliveMs)
+        if (!socket.connecting) return
+        const late = setTimeout(
+          () => sent.destroy(new Error(`no connection within ${connectMs / 1000} seconds`)),
+          connectMs,
+        )
+        // `connect` is TCP's, before any TLS; `close` comes where it fails.
+        socket.once('connect', () => clearTimeout(late)).once('close', () => clearTimeout(late))
+      })
       sent.on('error', fail)
       if (idleMs !== undefined)
         sent.setTimeout(idleMs, () => sent.destroy(new Error(`no answer for ${idleMs / 1000} seconds`)))
