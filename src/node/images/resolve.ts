@@ -66,11 +66,14 @@ export function resolveImage(image: string, hasCommand: boolean): ResolvedImage 
 
 const known = (config: ImageConfig): ResolvedImage => ({ kind: 'image', config })
 
+/** Compiled code of this checkout as run in pods; below the checkout. */
+export const podCache = 'node_modules/.cache/pods'
+
 const ownImage = {
   entrypoint: [inside.node, '--disable-warning=ExperimentalWarning', `${inside.checkout}/src/cli/main.ts`],
   cmd: ['--help'],
-  // The cache that the machine's own processes fill serves here too: its keys do not hold the checkout's path.
-  env: { NODE_COMPILE_CACHE: `${inside.checkout}/node_modules/.cache/compile`, NODE_COMPILE_CACHE_PORTABLE: '1' },
+  // A cache that pods of all clusters fill together, apart from the machine's own: what a pod writes, only pods run.
+  env: { NODE_COMPILE_CACHE: `${inside.checkout}/${podCache}` },
   needsCheckout: true,
 } as const
 

@@ -25,6 +25,14 @@ const folders: readonly (readonly [path: string, mode: number])[] = [
   ['/srv', 0o755],
   ['/etc/ssh', 0o755],
   ['/etc/ssl/private', 0o710],
+  ['/etc/kubernetes', 0o700],
+  ['/etc/rancher', 0o700],
+  ['/var/lib/kubelet', 0o700],
+  ['/var/lib/docker', 0o700],
+  ['/var/lib/containerd', 0o700],
+  ['/var/lib/rancher', 0o700],
+  ['/var/lib/etcd', 0o700],
+  ['/var/spool', 0o755],
 ]
 
 /**

@@ -40,9 +40,11 @@ function readProgram(): string {
 
 function lay(root: string, entry: BaseEntry): void {
   const target = join(root, entry.path)
-  copyFolder(root, dirname(entry.path))
+  if (entry.kind !== 'hide') copyFolder(root, dirname(entry.path))
   switch (entry.kind) {
     case 'hide':
+      // What the machine does not have needs no hiding, and no pod shall see its name.
+      if (!existsSync(entry.path)) return
       copyFolder(root, entry.path)
       chmodSync(target, entry.mode)
       chownSync(target, 0, 0)

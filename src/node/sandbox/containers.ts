@@ -9,7 +9,7 @@ import type { Clock } from '#daemon/clock.ts'
 import { messageOf } from '#daemon/error.ts'
 import { mountOverlay, unmount } from '#kernel/mount.ts'
 import { identify, whenExited } from '#kernel/process.ts'
-import type { ImageConfig } from '#node/images/resolve.ts'
+import { podCache, type ImageConfig } from '#node/images/resolve.ts'
 import { RuntimeError, type ContainerConfig, type ContainerState, type ContainerStatus } from '#node/runtime.ts'
 import { capabilitiesOf } from '#node/sandbox/capabilities.ts'
 import { readPid, type Crun } from '#node/sandbox/crun.ts'
@@ -92,6 +92,7 @@ export class Containers {
     this.#entries.set(id, { record })
     try {
       mountRootfs(layout, id)
+      if (image.needsCheckout) mkdirSync(join(program.checkout, podCache), { recursive: true })
       mkdirSync(join(layout.rootfs(id), config.workingDir || image.workingDir), { recursive: true })
       const spec = planOciSpec({
         config,

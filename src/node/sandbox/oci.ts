@@ -1,6 +1,6 @@
 // A container as the OCI runtime specification describes it: the config.json that crun runs.
 
-import { commandOf, inside, type ImageConfig } from '#node/images/resolve.ts'
+import { commandOf, inside, podCache, type ImageConfig } from '#node/images/resolve.ts'
 import type { ContainerConfig, Mount, SandboxConfig } from '#node/runtime.ts'
 import { planCapabilities } from '#node/sandbox/capabilities.ts'
 
@@ -117,7 +117,12 @@ function planMounts({ config, image, program, sandboxFiles }: OciInput): readonl
     bind('/etc/resolv.conf', `${sandboxFiles}/resolv.conf`, ...own),
     bind('/etc/hostname', `${sandboxFiles}/hostname`, ...own),
     bind(inside.node, program.node, 'ro'),
-    ...(image.needsCheckout ? [bind(inside.checkout, program.checkout, 'ro')] : []),
+    ...(image.needsCheckout
+      ? [
+          bind(inside.checkout, program.checkout, 'ro'),
+          bind(`${inside.checkout}/${podCache}`, `${program.checkout}/${podCache}`, 'rw'),
+        ]
+      : []),
     ...config.mounts.map(planMount),
   ]
 }
