@@ -1,15 +1,13 @@
 // effect: iptables programs
-// Keeps our chains in the tables, whoever else writes there. A look costs two short commands per chain, and is spared
+// Keeps our chains in the tables, whoever else writes there. A look costs one short command, and is spared
 // where the kernel says that no table has changed.
 import { legacyTableSize } from '#kernel/iptables/legacy-table.ts'
-import { findIptables, IptablesError, runProgram, type Iptables } from '#kernel/iptables/program.ts'
-import { restoreTables } from '#kernel/iptables/restore.ts'
+import { findIptables, type Iptables } from '#kernel/iptables/program.ts'
+import { restoreTables, saveTables } from '#kernel/iptables/restore.ts'
 import { renderRuleLine } from '#kernel/iptables/save.ts'
 import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
 import { listingOf, renderRestore, type OwnChain } from '#flannel/masquerade/rules.ts'
 import type { Family } from '#flannel/lease.ts'
-
-const lockWait = ['-w', '5']
 
 /** One family's tables. */
 export class RuleKeeper {
@@ -36,9 +34,11 @@ export class RuleKeeper {
     const fingerprint = `${this.#tables()} ${JSON.stringify(chains)}`
     if (this.#fingerprint === fingerprint) return []
     const written: string[] = []
+    const saved = await saveTables(this.#iptables)
     for (const chain of chains) {
-      const hasJump = (await this.#list(chain.table, chain.from)).includes(renderRuleLine(chain.from, chain.jump))
-      const hasChain = (await this.#list(chain.table, chain.name)).join('\n') === listingOf(chain)
+      const lines = saved[chain.table].split('\n')
+      const hasJump = lines.includes(renderRuleLine(chain.from, chain.jump))
+      const hasChain = listingIn(lines, chain.name) === listingOf(chain)
       if (hasJump && hasChain) continue
       await restoreTables(this.#iptables, renderRestore(chain, hasJump))
       written.push(chain.name)
@@ -53,16 +53,10 @@ export class RuleKeeper {
     if (backend === 'nft') return `generation ${nftablesGeneration(netns)}`
     return (['nat', 'filter'] as const).map((table) => JSON.stringify(legacyTableSize(family, table, netns))).join()
   }
+}
 
-  /** A chain that is not there has no lines. */
-  async #list(table: string, chain: string): Promise<string[]> {
-    const { command, netns } = this.#iptables
-    try {
-      const text = await runProgram(command, [...lockWait, '-t', table, '-S', chain], { netns })
-      return text.trimEnd().split('\n')
-    } catch (error) {
-      if (error instanceof IptablesError && error.code === 'Refused') return []
-      throw error
-    }
-  }
+/** What `iptables -S CHAIN` would say, out of the lines of iptables-save; nothing of a chain that is not there. */
+function listingIn(lines: readonly string[], chain: string): string {
+  if (!lines.some((line) => line.startsWith(`:${chain} `))) return ''
+  return [`-N ${chain}`, ...lines.filter((line) => line.startsWith(`-A ${chain} `))].join('\n')
 }

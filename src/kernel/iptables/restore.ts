@@ -9,6 +9,18 @@ const lockWaitSeconds = 5
 export const saveTable = ({ saveCommand, netns }: Iptables, table: string): Promise<string> =>
   runProgram(saveCommand, ['-t', table], { netns })
 
+export type SavedTables = Readonly<Record<'filter' | 'nat' | 'mangle', string>>
+
+/** The same of all three by one run of the program; the text of a table that nobody has used yet is empty. */
+export async function saveTables({ saveCommand, netns }: Iptables): Promise<SavedTables> {
+  const text = await runProgram(saveCommand, [], { netns })
+  const tableOf = (name: string) => {
+    const start = text.startsWith(`*${name}\n`) ? 0 : text.indexOf(`\n*${name}\n`) + 1
+    return start === 0 && !text.startsWith(`*${name}\n`) ? '' : text.slice(start, text.indexOf('\nCOMMIT\n', start) + 8)
+  }
+  return { filter: tableOf('filter'), nat: tableOf('nat'), mangle: tableOf('mangle') }
+}
+
 /**
  * Gives `text` to iptables-restore --noflush --counters. Throws IptablesError; where one line is at fault, the message
  * quotes it and `line` counts from 1.

@@ -2,7 +2,7 @@
 // iptables mode in one address family: keeps the kernel's tables equal to the plans.
 import { legacyTableSize } from '#kernel/iptables/legacy-table.ts'
 import { type Iptables, IptablesError } from '#kernel/iptables/program.ts'
-import { restoreTables, saveTable } from '#kernel/iptables/restore.ts'
+import { restoreTables, saveTables } from '#kernel/iptables/restore.ts'
 import { ensureCounters } from '#kernel/netfilter/accounting.ts'
 import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
 import type { Logger } from '#daemon/log.ts'
@@ -133,12 +133,7 @@ export class IptablesDataplane implements Dataplane {
   }
 
   async #look(): Promise<Outline> {
-    const [mangle, filter, nat] = await Promise.all([
-      saveTable(this.#iptables, 'mangle'),
-      saveTable(this.#iptables, 'filter'),
-      saveTable(this.#iptables, 'nat'),
-    ])
-    return outline({ mangle, filter, nat })
+    return outline(await saveTables(this.#iptables))
   }
 
   #readFingerprint(): string {
