@@ -6,6 +6,13 @@ import type { FieldError } from '#api/field-error.ts'
 import type { ApiObject, DeleteOptions, Status } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 
+/** Both keep metadata as it is. */
+export type StoredForm = {
+  readonly resource: Resource
+  toStored(object: ApiObject): ApiObject
+  fromStored(object: ApiObject): ApiObject
+}
+
 export type GenerationRule = 'spec' | 'spec and annotations' | 'content'
 
 export type Kind<T extends ApiObject = ApiObject> = {
@@ -31,6 +38,8 @@ export type Kind<T extends ApiObject = ApiObject> = {
   /** What is wrong with a name; default: a DNS-1123 subdomain. Not called with a generateName's prefix. */
   name?(name: string): string | undefined
   warnings?(object: T, old: T | undefined): readonly string[]
+  /** Of a kind that is only another form of one that is stored (events.k8s.io): which, and how one becomes the other. */
+  readonly storedAs?: StoredForm
   /** a warning that goes with every answer about this kind, also to reads (Endpoints) */
   readonly deprecated?: string
 

@@ -8,7 +8,7 @@ import { daemonSetKind } from '#apiserver/kinds/daemon-set.ts'
 import { deploymentKind } from '#apiserver/kinds/deployment.ts'
 import { endpointSliceKind } from '#apiserver/kinds/endpoint-slice.ts'
 import { endpointsKind } from '#apiserver/kinds/endpoints.ts'
-import { eventKind } from '#apiserver/kinds/event.ts'
+import { eventKind, newEventKind } from '#apiserver/kinds/event.ts'
 import { ingressClassKind, ingressKind } from '#apiserver/kinds/ingress.ts'
 import { jobKind } from '#apiserver/kinds/job.ts'
 import { leaseKind } from '#apiserver/kinds/lease.ts'
@@ -54,6 +54,7 @@ export function kinds(setting: Setting): readonly Kind[] {
     ingressKind,
     ipAddressKind,
     leaseKind,
+    newEventKind,
     networkPolicyKind,
     serviceCidrKind,
     // rbac, scheduling, storage

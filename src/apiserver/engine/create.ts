@@ -83,7 +83,7 @@ async function write(
     return served.cache.get(key) === undefined ? { kind: 'done', object } : { kind: 'taken', name: nameOf(object) }
   const value = valueOf(object)
   const { ttlSeconds } = served.kind
-  const written = await engine.store.create(served.prefix + key, value, ttlSeconds === undefined ? {} : { ttlSeconds })
+  const written = await served.store.create(served.prefix + key, value, ttlSeconds === undefined ? {} : { ttlSeconds })
   if (!written.done) return { kind: 'taken', name: nameOf(object) }
   const entry = entryAtRevision(served, key, written.revision)
   return { kind: 'done', object: entry?.object ?? withRevision(object, written.revision), entry }

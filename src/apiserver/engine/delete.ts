@@ -39,7 +39,7 @@ export async function deleteObject(engine: Engine, writing: Writing, options: De
       }
       case 'mark': {
         if (writing.dryRun) return { object: plan.object, isGone: false }
-        const written = await engine.store.update(served.prefix + key, valueOf(plan.object), entry.revision)
+        const written = await served.store.update(served.prefix + key, valueOf(plan.object), entry.revision)
         if (written.done) {
           const made = entryAtRevision(served, key, written.revision)
           const marked = made?.object ?? withRevision(plan.object, written.revision)

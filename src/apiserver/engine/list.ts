@@ -91,7 +91,7 @@ async function historic(
 ): Promise<Entry[]> {
   const { prefix, kind } = served
   try {
-    const page = await engine.store.list(prefix + prefixOf(selection), { from: prefix + from, revision })
+    const page = await served.store.list(prefix + prefixOf(selection), { from: prefix + from, revision })
     return page.items.map((item) =>
       entryOf(item.key.slice(prefix.length), item.revision, item.value, kind.fields?.bind(kind)),
     )

@@ -15,7 +15,7 @@ export async function removeNow(
 ): Promise<Outcome | undefined> {
   const { served, dryRun } = writing
   if (dryRun) return { object }
-  const written = await engine.store.delete(served.prefix + key, entry.revision)
+  const written = await served.store.delete(served.prefix + key, entry.revision)
   if (!written.done) return undefined
   await served.kind.admit?.deleted?.(object, engine.context('delete', writing))
   return { object }

@@ -5,6 +5,7 @@ import type { ApiObject } from '#api/meta.ts'
 import { ResourceCache } from '#apiserver/cache/resource-cache.ts'
 import type { Kind } from '#apiserver/kind.ts'
 import type { Store } from '#apiserver/store/store.ts'
+import { translatedStore } from '#apiserver/store/translated-store.ts'
 
 /** One resource: its kind and where its objects are. Doubles as the name that a Status gives to it. */
 export type Served = {
@@ -15,6 +16,7 @@ export type Served = {
   readonly apiVersion: string
   /** what its keys in the store begin with */
   readonly prefix: string
+  readonly store: Store
   readonly cache: ResourceCache
   /** names of the fields of its field selectors, beyond metadata's */
   readonly fieldNames: readonly string[]
@@ -32,7 +34,9 @@ export class ServedResources {
   add(kind: Kind, store: Store): void {
     const { resource } = kind
     const { group, version, plural } = resource
-    const prefix = `${group || 'core'}/${plural}/`
+    const { group: storedGroup, plural: storedPlural } = kind.storedAs?.resource ?? resource
+    const prefix = `${storedGroup || 'core'}/${storedPlural}/`
+    const own = kind.storedAs === undefined ? store : translatedStore(store, kind.storedAs)
     const fieldsOf = kind.fields?.bind(kind)
     this.#byPath.set(pathKey(group, version, plural), {
       kind,
@@ -41,7 +45,8 @@ export class ServedResources {
       plural,
       apiVersion: apiVersionOf(resource),
       prefix,
-      cache: new ResourceCache(store, prefix, fieldsOf as ((object: ApiObject) => Record<string, string>) | undefined),
+      store: own,
+      cache: new ResourceCache(own, prefix, fieldsOf as ((object: ApiObject) => Record<string, string>) | undefined),
       fieldNames: Object.keys(kind.fields?.({}) ?? {}),
       selectorName: `${group}/${version}, Resource=${plural}`,
     })

@@ -182,7 +182,7 @@ async function write(
   if (isSame(object, entry.object)) return { object: entry.object, entry }
   const { ttlSeconds } = served.kind
   const options = ttlSeconds === undefined ? {} : { ttlSeconds }
-  const written = await engine.store.update(served.prefix + key, valueOf(object), entry.revision, options)
+  const written = await served.store.update(served.prefix + key, valueOf(object), entry.revision, options)
   if (!written.done) return undefined
   const made = entryAtRevision(served, key, written.revision)
   return { object: made?.object ?? withRevision(object, written.revision), entry: made }
