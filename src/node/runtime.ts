@@ -170,6 +170,9 @@ export interface Runtime {
   containerStatus(id: string): ContainerStatus | undefined
   listContainers(): readonly ContainerStatus[]
 
+  /** The log has been moved away: goes on in a new file of its name. */
+  reopenContainerLog(id: string): Promise<void>
+
   /** Runs a command to its end; one that takes longer than `timeoutMs` is killed and throws with code `Failed`. */
   execSync(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult>
   /** Runs a command with streams; answers its exit code. */

@@ -11,6 +11,7 @@ import { watchPods } from '#node/agent/pod-source.ts'
 import { watchServices } from '#node/agent/service-cache.ts'
 import { StatusPublisher } from '#node/agent/status-publisher.ts'
 import { PodStopper } from '#node/agent/stop-pod.ts'
+import { rotateLogs } from '#node/logs/rotate-logs.ts'
 import { isRunning, uidLabel } from '#node/pod/view.ts'
 import { Prober, type ProberOptions } from '#node/probe/prober.ts'
 import { runProbe } from '#node/probe/run-probe.ts'
@@ -39,6 +40,8 @@ export type PodAgent = {
 
 /** Everything is looked at once in so long, whether or not anything was heard. */
 const resyncMs = 60_000
+/** How often logs are looked at, as by kubelet. */
+const rotateMs = 10_000
 /** What is in work when the agent shall end gets this long. */
 const lateMs = 500
 
@@ -110,9 +113,16 @@ export function createPodAgent(options: PodAgentOptions): PodAgent {
       await Promise.all([source.synced, services.synced]).catch(() => undefined)
       const again = () => {
         markAll()
-        clock.after(resyncMs, again)
+        if (!signal.aborted) clock.after(resyncMs, again)
       }
-      if (!signal.aborted) again()
+      const rotate = async () => {
+        await rotateLogs(runtime, clock.now())
+        if (!signal.aborted) clock.after(rotateMs, () => void rotate())
+      }
+      if (!signal.aborted) {
+        again()
+        void rotate()
+      }
       // A container that is being stopped may take its time; the next agent goes on with it.
       const late = new Promise<void>((resolve) => signal.addEventListener('abort', () => clock.after(lateMs, resolve)))
       await Promise.race([Promise.all([queue.run(signal), publishing]), late])

@@ -64,6 +64,7 @@ export class PodSync {
     const { publisher, prober, networkProblem, events, markLater } = this.#o
     const { uid } = pod.metadata
     publisher.mark(uid)
+    if (this.#isPastDeadline(pod)) return this.#end(pod)
     const problem = pod.spec.hostNetwork ? undefined : networkProblem()
     if (problem !== undefined) {
       events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${problem}`)
@@ -85,6 +86,23 @@ export class PodSync {
     for (const container of actions.start) await this.#start(pod, sandboxId, volumePaths, container)
     publisher.mark(uid)
     prober.watch(pod)
+  }
+
+  /** A pod may bound how long it is active; past that it has failed. */
+  #isPastDeadline(pod: StoredPod): boolean {
+    const { publisher, clock, events, markLater } = this.#o
+    const { uid } = pod.metadata
+    const startedAt = Date.parse(publisher.published(uid)?.startTime ?? '')
+    const seconds = pod.spec.activeDeadlineSeconds
+    if (seconds === undefined || Number.isNaN(startedAt)) return false
+    const leftMs = startedAt + 1000 * seconds - clock.now()
+    if (leftMs > 0) markLater(uid, leftMs)
+    else {
+      const message = 'Pod was active on the node longer than the specified deadline'
+      events.pod(pod, 'Normal', 'DeadlineExceeded', message)
+      publisher.setFailure(uid, 'DeadlineExceeded', message)
+    }
+    return leftMs <= 0
   }
 
   #facts(pod: StoredPod): PodFacts {

@@ -20,6 +20,7 @@ export class StatusPublisher {
   readonly #published = new Map<string, PodStatus>()
   readonly #waiting = new Map<string, Map<string, Waiting>>()
   readonly #terminal = new Set<string>()
+  readonly #failures = new Map<string, { readonly reason: string; readonly message: string }>()
   readonly #writing = new Map<string, Promise<void>>()
 
   constructor(options: PublisherOptions) {
@@ -53,8 +54,14 @@ export class StatusPublisher {
     this.mark(uid)
   }
 
+  /** The node gives the pod up, whatever its containers do. */
+  setFailure(uid: string, reason: string, message: string): void {
+    this.#failures.set(uid, { reason, message })
+    this.mark(uid)
+  }
+
   forget(uid: string): void {
-    for (const map of [this.#published, this.#waiting]) map.delete(uid)
+    for (const map of [this.#published, this.#waiting, this.#failures]) map.delete(uid)
     this.#terminal.delete(uid)
   }
 
@@ -82,6 +89,7 @@ export class StatusPublisher {
       hostIps,
       nowMs: clock.now(),
       isTerminal: this.#terminal.has(uid),
+      failure: this.#failures.get(uid),
     })
   }
 

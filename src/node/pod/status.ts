@@ -15,12 +15,15 @@ export type StatusInput = ContainerStatusInput & {
   readonly nowMs: number
   /** everything of the pod has been stopped for good */
   readonly isTerminal: boolean
+  /** the node has given the pod up, for this reason */
+  readonly failure?: { readonly reason: string; readonly message: string } | undefined
 }
 
 export function planStatus(input: StatusInput): PodStatus {
   const { pod, previous, hostIps, nowMs, isTerminal } = input
   const statuses = planContainerStatuses(input)
-  const phase = settled(phaseOf(pod, statuses, isTerminal), previous, pod, isTerminal)
+  const { failure } = input
+  const phase = failure ? 'Failed' : settled(phaseOf(pod, statuses, isTerminal), previous, pod, isTerminal)
   const hasSandbox = input.view.sandboxes[0]?.state === 'ready'
   const now = formatTime(nowMs)
   const generation = pod.metadata?.generation
@@ -37,6 +40,7 @@ export function planStatus(input: StatusInput): PodStatus {
     ),
     ...(keepsReason && previous.reason && { reason: previous.reason }),
     ...(keepsReason && previous.message && { message: previous.message }),
+    ...failure,
     ...(hostIps[0] !== undefined && { hostIP: hostIps[0], hostIPs: hostIps.map((ip) => ({ ip })) }),
     ...(ips[0] !== undefined
       ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }

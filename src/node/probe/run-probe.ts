@@ -1,5 +1,5 @@
 // effect: connections to pods, commands in containers
-// One probe, carried out: HTTP, TCP, a command. From the node's own network, as kubelet does it.
+// One probe, carried out: HTTP, TCP, gRPC, a command. From the node's own network, as kubelet does it.
 import { connect } from 'node:net'
 import type { Container, Probe } from '#api/core.ts'
 import { messageOf } from '#daemon/error.ts'
@@ -44,7 +44,12 @@ export async function runProbe(
     if (port === undefined) return { kind: 'unknown', message: `couldn't find port: ${probe.tcpSocket.port}` }
     return probeTcp(probe.tcpSocket.host || podIp, port, timeoutMs)
   }
-  return { kind: 'unknown', message: 'probes by gRPC are not carried out here: use an http, tcp or exec probe' }
+  if (probe.grpc) {
+    const { checkGrpc } = await import('#node/probe/grpc-check.ts')
+    const { ok, message } = await checkGrpc(podIp, probe.grpc.port, probe.grpc.service ?? '', timeoutMs)
+    return { kind: ok ? 'success' : 'failure', message }
+  }
+  return { kind: 'unknown', message: 'missing probe handler' }
 }
 
 async function probeExec(

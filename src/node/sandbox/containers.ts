@@ -3,7 +3,7 @@
 // conmon exits; the exit code is in the file that conmon left.
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '#daemon/clock.ts'
 import { messageOf } from '#daemon/error.ts'
@@ -140,6 +140,11 @@ export class Containers {
     await this.#o.clock.sleep(timeoutMs, over.signal)
     if (!over.signal.aborted) await this.#signal(id, 'SIGKILL')
     await ended
+  }
+
+  /** conmon opens the log anew, under the name that it knows. */
+  async reopenLog(id: string): Promise<void> {
+    if (this.#need(id).ended !== undefined) await writeFile(this.#o.layout.control(id), '2 0 0\n')
   }
 
   /** Kills and forgets it, its files and its log; repeatable. */

@@ -22,6 +22,8 @@ export const layoutOf = (state: string, run: string) => ({
   bundle: (id: string) => `${run}/containers/${id}`,
   rootfs: (id: string) => `${run}/containers/${id}/rootfs`,
   pidFile: (id: string) => `${run}/containers/${id}/pid`,
+  /** conmon takes orders here */
+  control: (id: string) => `${run}/containers/${id}/ctl`,
   conmonPidFile: (id: string) => `${run}/containers/${id}/conmon.pid`,
   /** resolv.conf, hostname and the shared memory of a pod */
   sandboxFiles: (id: string) => `${run}/sandboxes/${id}`,

@@ -89,6 +89,7 @@ export async function openSandboxRuntime(options: RuntimeOptions): Promise<Sandb
     removeContainer: (id) => containers.remove(id),
     containerStatus: (id) => containers.status(id),
     listContainers: () => containers.list(),
+    reopenContainerLog: (id) => containers.reopenLog(id),
     execSync: (id, command, timeoutMs) => execSync({ crun, layout, clock }, id, command, timeoutMs),
     exec: (id, command, o) => exec({ crun, layout, clock }, id, command, o),
     imageStatus: async (image, hasCommand) => findImage(image, hasCommand),

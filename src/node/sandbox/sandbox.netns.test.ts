@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -9,6 +9,7 @@ import { silentLog } from '#daemon/log.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { withNetns } from '#kernel/netns.ts'
 import { planNetwork } from '#node/cni/network.ts'
+import { rotateLogs } from '#node/logs/rotate-logs.ts'
 import type { ContainerConfig, ContainerStatus, SandboxConfig } from '#node/runtime.ts'
 import { openSandboxRuntime, type SandboxRuntime } from '#node/sandbox/open-runtime.ts'
 import { needOwnNetwork } from '#node/testing/own-network.ts'
@@ -174,6 +175,26 @@ test('exit codes, logs of both streams, a command that is not there', { skip }, 
   assert.deepEqual(traces(), noTraces)
 })
 
+test('a log that has grown goes on in a new file', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('talks'))
+  const id = await run(
+    runtime,
+    sandbox,
+    containerConfig(['sh', '-c', 'n=0; while :; do echo line $n; n=$((n+1)); sleep 0.01; done']),
+  )
+  const { logPath } = runtime.containerStatus(id)!
+  await until(() => statSync(logPath, { throwIfNoEntry: false })?.size)
+  const [aside] = await rotateLogs(runtime, 0, 1)
+  assert.ok(aside?.endsWith('0.log.19700101-000000.000'))
+  await until(() => statSync(logPath, { throwIfNoEntry: false })?.size)
+  const numbers = (path: string) => [...readFileSync(path, 'utf8').matchAll(/line (\d+)\n/g)].map(([, n]) => Number(n))
+  const all = [...numbers(aside!), ...numbers(logPath)]
+  assert.deepEqual(all, [...all.keys()])
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), noTraces)
+})
+
 test('stopping: the signal first, then the kill; a shorter time hastens', { skip }, async () => {
   const runtime = await open()
   const sandbox = await runtime.runPodSandbox(sandboxConfig('stop'))
@@ -211,7 +232,7 @@ test('another agent finds pods again: running, ended meanwhile, and killed with 
   process.kill(Number(readFileSync(`${runFolder}/containers/${lost}/conmon.pid`, 'utf8')), 'SIGKILL')
 
   const second = await open()
-  assert.deepEqual(second.podSandboxStatus(sandbox)!.ips, ['10.244.9.5'])
+  assert.deepEqual(second.podSandboxStatus(sandbox), first.podSandboxStatus(sandbox))
   assert.equal(second.containerStatus(running)!.state, 'running')
   assert.equal((await exited(second, ending)).exitCode, 4)
   assert.equal(second.containerStatus(ending)!.metadata.attempt, 2)

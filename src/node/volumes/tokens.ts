@@ -5,7 +5,10 @@ import type { Stored } from '#api/stored.ts'
 import type { Client } from '#client/client.ts'
 import type { Clock } from '#daemon/clock.ts'
 
-type Token = { readonly text: string; readonly renewAt: number }
+type Token = { readonly text: string; readonly renewAt: number; readonly expiresAt: number }
+type StoredPod = Stored<Pod>
+
+const retryMs = 10_000
 
 /** Answers of a TokenRequest, as far as they matter here. */
 type TokenRequest = { readonly status?: { readonly token?: string; readonly expirationTimestamp?: string } }
@@ -21,7 +24,7 @@ export class Tokens {
   }
 
   /** Makes sure of every token that the pod's volumes show. Answers in how many ms the first must be renewed. */
-  async follow(pod: Stored<Pod>): Promise<number | undefined> {
+  async follow(pod: StoredPod): Promise<number | undefined> {
     const wanted = (pod.spec.volumes ?? []).flatMap(({ projected }) =>
       (projected?.sources ?? []).flatMap(({ serviceAccountToken }) => serviceAccountToken ?? []),
     )
@@ -30,10 +33,11 @@ export class Tokens {
     this.#tokens.set(pod.metadata.uid, tokens)
     for (const { audience = '', expirationSeconds = 3600 } of wanted) {
       const known = tokens.get(audience)
-      if (known === undefined || known.renewAt <= this.#clock.now())
-        tokens.set(audience, await this.#request(pod, audience, expirationSeconds))
+      if (known !== undefined && known.renewAt > this.#clock.now()) continue
+      tokens.set(audience, await this.#renew(pod, audience, expirationSeconds, known))
     }
-    return Math.max(1000, Math.min(...[...tokens.values()].map(({ renewAt }) => renewAt)) - this.#clock.now())
+    const next = Math.min(...[...tokens.values()].map(({ renewAt }) => renewAt))
+    return Math.max(1000, next - this.#clock.now())
   }
 
   get(uid: string, audience: string): string | undefined {
@@ -44,7 +48,17 @@ export class Tokens {
     this.#tokens.delete(uid)
   }
 
-  async #request(pod: Stored<Pod>, audience: string, expirationSeconds: number): Promise<Token> {
+  /** While the API server is away, a token that is still good stays. */
+  async #renew(pod: StoredPod, audience: string, expirationSeconds: number, known: Token | undefined): Promise<Token> {
+    try {
+      return await this.#request(pod, audience, expirationSeconds)
+    } catch (error) {
+      if (known === undefined || known.expiresAt <= this.#clock.now()) throw error
+      return { ...known, renewAt: this.#clock.now() + retryMs }
+    }
+  }
+
+  async #request(pod: StoredPod, audience: string, expirationSeconds: number): Promise<Token> {
     const { name, namespace, uid } = pod.metadata
     const request = {
       apiVersion: 'authentication.k8s.io/v1',
@@ -66,6 +80,6 @@ export class Tokens {
     const now = this.#clock.now()
     const expiresAt = Date.parse(answer.status?.expirationTimestamp ?? '') || now + expirationSeconds * 1000
     // As kubelet: renewed when four fifths of its life are over.
-    return { text, renewAt: now + (expiresAt - now) * 0.8 }
+    return { text, renewAt: now + (expiresAt - now) * 0.8, expiresAt }
   }
 }
