@@ -136,6 +136,7 @@ test('proxy: from the API server into the kernel', { skip }, async (t) => {
     assert.equal((await get('http://127.0.0.1:10249/healthz')).body, 'ok')
     assert.match((await get('http://127.0.0.1:10249/configz')).body, /"mode":"iptables"/)
     const metrics = (await get('http://127.0.0.1:10249/metrics')).body
+    assert.match(metrics, /kubeproxy_iptables_ct_state_invalid_dropped_packets_total \d/)
     assert.match(metrics, /kubeproxy_sync_proxy_rules_iptables_total\{table="nat",ip_family="IPv4"\} \d\d+/)
     assert.match(metrics, /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d/)
     const node = fake.list('nodes')[0]!

@@ -1,5 +1,6 @@
 // effect: the Service proxy as a process
 import { createRecorder } from '#client/events.ts'
+import type { Logger } from '#daemon/log.ts'
 import { createLoop } from '#daemon/loop.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { configuration } from '#proxy/configuration.ts'
@@ -26,7 +27,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   const { client, nodeName, mode, syncPeriodMs } = options
   const { clock, log, registry, signal } = context
   const metrics = createProxyMetrics(registry)
-  const openers = await openDataplanes(options, log, metrics)
+  const openers = await openDataplanes(options, context, metrics)
   log.info(`Using ${mode} Proxier.`)
   let removeLeftovers: (() => Promise<void>) | undefined = findLeftovers(mode, log)
   setConntrack(options.conntrack, log)
@@ -35,8 +36,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   const progress = createProgress([...openers.keys()], state, metrics, clock)
   const services = new ServiceCache()
   using families = new Families(options, openers, { clock, log, metrics, services, state, recorder })
-  let node: NodeView = { name: nodeName, zone: '', ips: {}, podCidrs: [], leaving: false }
-  let hasNode = false
+  const node = createNode(nodeName, log)
   let isObserved = false
 
   const loop = createLoop({
@@ -47,9 +47,8 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     onResync: () => (progress.isWritten ? [environment, check] : []),
     backoffMs: { first: 100, most: syncPeriodMs },
     async act(keys) {
-      if (!isObserved)
-        return log.info(`Not syncing ${mode} until Services and Endpoints have been received from master`)
-      if (keys.has(environment)) families.follow(node)
+      if (!isObserved) return
+      if (keys.has(environment)) families.follow(node.view)
       const changed = [...keys].filter((key) => !key.startsWith('@'))
       await families.sync(changed, keys.has(check))
       progress.written(changed)
@@ -61,37 +60,25 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     progress.queued(key, changedAt)
     loop.mark(key)
   }
-
   await serveProxyHealth({
-    healthz: options.healthz,
-    metrics: options.metrics,
-    mode,
-    configuration: configuration(options),
-    state,
-    isNodeEligible: () => hasNode && !node.leaving,
-    isSynced: () => progress.isWritten,
     clock,
     registry,
+    signal,
+    mode,
+    state,
+    healthz: options.healthz,
+    metrics: options.metrics,
+    configuration: configuration(options),
+    isNodeEligible: () => node.isKnown && !node.view.leaving,
+    isSynced: () => progress.isWritten,
     counters: metrics,
-    signal,
   })
-  const observed = observe({
-    client,
-    nodeName,
-    services,
-    recorder,
-    metrics,
-    log,
-    signal,
-    onService: queue,
-    onNode(view) {
-      if (view !== undefined && !hasNode)
-        log.info('Successfully retrieved NodeIPs', { NodeIPs: Object.values(view.ips) })
-      hasNode = view !== undefined
-      node = view ?? node
-      queue(environment)
-    },
-  })
+  const onNode = (view: NodeView | undefined) => {
+    node.set(view)
+    queue(environment)
+  }
+  log.info(`Not syncing ${mode} until Services and Endpoints have been received from master`)
+  const observed = observe({ client, nodeName, services, recorder, metrics, log, signal, onService: queue, onNode })
   observed.synced.then(
     () => {
       isObserved = true
@@ -101,4 +88,23 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   )
   recorder.event({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Normal', 'Starting', '')
   await loop.run(signal)
+}
+
+/** What is known of the own Node. When it is deleted, its addresses and zone are still those of this machine. */
+function createNode(name: string, log: Logger) {
+  let view: NodeView = { name, zone: '', ips: {}, podCidrs: [], leaving: false }
+  let isKnown = false
+  return {
+    set(now: NodeView | undefined) {
+      if (now !== undefined && !isKnown) log.info('Successfully retrieved NodeIPs', { NodeIPs: Object.values(now.ips) })
+      isKnown = now !== undefined
+      view = now ?? view
+    },
+    get view() {
+      return view
+    },
+    get isKnown() {
+      return isKnown
+    },
+  }
 }

@@ -1,9 +1,10 @@
 // effect: asks the kernel and the machine what they can do
 // Which address families this machine has, and the rules' writer for each, in the mode that was asked for.
 import { readFileSync } from 'node:fs'
-import type { Logger } from '#daemon/log.ts'
+import type { PartContext } from '#daemon/part.ts'
 import type { Dataplane } from '#proxy/dataplane.ts'
 import type { Environment } from '#proxy/environment.ts'
+import { collectCounters } from '#proxy/iptables/counter-metrics.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import { openIptablesPlanes } from '#proxy/open-iptables.ts'
 import { openNftablesPlanes } from '#proxy/open-nftables.ts'
@@ -16,13 +17,13 @@ export type OpenDataplane = (environment: Environment) => Dataplane
 /** By family. Throws UserError where the mode cannot work here at all. */
 export async function openDataplanes(
   options: ProxyOptions,
-  log: Logger,
+  { log, registry }: PartContext,
   metrics: ProxyMetrics,
 ): Promise<ReadonlyMap<Family, OpenDataplane>> {
   const families: readonly Family[] = hasIpv6() ? [4, 6] : [4]
-  return options.mode === 'nftables'
-    ? openNftablesPlanes(families, options, metrics)
-    : await openIptablesPlanes(families, options, log, metrics)
+  if (options.mode === 'nftables') return openNftablesPlanes(families, options, metrics)
+  collectCounters(registry)
+  return await openIptablesPlanes(families, options, log, metrics)
 }
 
 /** The kernel has IPv6, and it is not turned off. */

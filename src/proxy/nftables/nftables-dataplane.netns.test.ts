@@ -40,7 +40,7 @@ function netns(): Netns {
 const open = (family: Family, path: string) =>
   new NftablesDataplane(optionsOf(family), { failed: () => undefined }, path)
 
-for (let seed = 1; seed <= 6; seed++)
+for (let seed = 1; seed <= 10; seed++)
   test(`nftables: differences add up to the whole, seed ${seed}`, { skip }, async () => {
     const random = seeded(seed)
     const family = random.pick([4, 6] as const)

@@ -16,8 +16,11 @@ import type { PortPlan } from '#proxy/plan/plan.ts'
 
 export type NftablesObserver = { failed(): void }
 
-/** A first chain of a shape costs a walk over all endpoints: the usual ones are made while there are none. */
-const preparedEndpoints = 250
+/**
+ * A new chain makes the kernel walk over the maps that it looks into. Where there are many endpoints, the chains for 1 to
+ * 250 of them are therefore made beforehand, at best while the maps are empty.
+ */
+const prepared = { fromEndpoints: 1000, upTo: 250 } as const
 /** Ports whose elements are asked for when somebody else has changed nftables. */
 const mostSampled = 100
 
@@ -38,6 +41,8 @@ export class NftablesDataplane implements Dataplane {
   #rules = new Map<string, number>()
   /** the kernel's count of changes after our last one; undefined: others may have changed something since */
   #generation: number | undefined
+  #endpoints = 0
+  #isPrepared = false
   /** where the next look for missing elements begins */
   #sample = 0
 
@@ -94,8 +99,10 @@ export class NftablesDataplane implements Dataplane {
     batch.addTable('')
     batch.deleteTable()
     writeLayout(batch, this.#options)
-    for (let endpoints = 1; endpoints <= preparedEndpoints; endpoints++)
-      for (const shape of usualShapes(endpoints, this.#options)) this.#shapeNumber(shape)
+    this.#endpoints = 0
+    this.#isPrepared = false
+    for (const ports of plans.values()) this.#endpoints += countEndpoints(ports)
+    this.#prepare()
     for (const ports of plans.values())
       for (const port of ports) {
         this.#claim(port)
@@ -111,7 +118,16 @@ export class NftablesDataplane implements Dataplane {
     for (const element of remembered) this.#remember(element)
   }
 
+  #prepare(): void {
+    if (this.#isPrepared || this.#endpoints <= prepared.fromEndpoints) return
+    this.#isPrepared = true
+    for (let endpoints = 1; endpoints <= prepared.upTo; endpoints++)
+      for (const shape of usualShapes(endpoints, this.#options)) this.#shapeNumber(shape)
+  }
+
   #writeChanges(plans: Plans, changes: ReadonlyMap<string, Change>): void {
+    for (const { before, after } of changes.values()) this.#endpoints += countEndpoints(after) - countEndpoints(before)
+    this.#prepare()
     const involved = this.#withWaiting(plans, changes)
     const before = new Map<string, Element>()
     const counts = new Map<string, { readonly element: Element; by: number }>()
@@ -265,6 +281,8 @@ export class NftablesDataplane implements Dataplane {
   }
 }
 
+const countEndpoints = (ports: readonly PortPlan[]) =>
+  ports.reduce((sum, { cluster, local }) => sum + cluster.length + local.length, 0)
 const idOf = ({ name, protocol }: PortPlan) => `${name}/${protocol}`
 const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes)
 const frontsOf = (port: PortPlan, family: 4 | 6) => portTuples(port, family).map(textOf)
