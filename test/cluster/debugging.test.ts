@@ -1,0 +1,215 @@
+// Looking for what is wrong with a Service, by the commands that tutorials teach, and by fairway's own.
+import * as assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { nodePicture } from '#test/cluster/node-picture.ts'
+import { fairway, run, startFairway } from '#test/fairway.ts'
+import { need } from '#test/need.ts'
+
+const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'iptables', 'curl', 'dig', 'python3'] })
+const golden = 'test/cluster/testdata/node-1.iptables'
+let live: LiveCluster
+
+const files = ['examples/hostnames.yaml', 'examples/clusteripservice.yaml', 'test/cluster/testdata/services.yaml']
+before(() => {
+  if (skip === false)
+    live = new LiveCluster(
+      'debugging',
+      files.flatMap((file) => ['-f', file]),
+    )
+})
+after(() => live?.down())
+
+const proxyLog = () => live.kubectl('logs', '-n', 'kube-system', 'kube-proxy-node-1')
+
+test('iptables-save of a node is the golden picture', { skip }, async () => {
+  const wanted = readFileSync(golden, 'utf8').replaceAll(/^#.*\n/gm, '')
+  await until(() => {
+    const services = live.kubectl('get', 'services', '-A', '-o', 'json')
+    const text = live.sh('node/node-1', 'iptables-save -t filter; iptables-save -t nat').text
+    assert.equal(nodePicture(text, services), wanted)
+  })
+})
+
+test('the chains have the names that all of Kubernetes knows them by', { skip }, () => {
+  const { text } = live.sh('node/node-2', 'iptables-save -t nat')
+  for (const [chain, service] of [
+    ['KUBE-SVC-NPX46M4PTMTKRN6Y', 'default/kubernetes:https'],
+    ['KUBE-SVC-TCOU7JCQXEZGVUNU', 'kube-system/kube-dns:dns'],
+    ['KUBE-SVC-ERIFXISQEP7F7OF4', 'kube-system/kube-dns:dns-tcp'],
+    ['KUBE-SVC-JD5MR3NA4I4DYORP', 'kube-system/kube-dns:metrics'],
+    ['KUBE-SVC-IAEKQ2XJ6CG3CMAV', 'default/clusteripservice'],
+    ['KUBE-SVC-I54GZH7ZC463PLQ6', 'default/nodeportservice'],
+  ] as const) {
+    assert.match(text, new RegExp(`^:${chain} `, 'm'))
+    assert.match(text, new RegExp(`^-A KUBE-SERVICES .*"${service} cluster IP" .* -j ${chain}$`, 'm'))
+  }
+})
+
+test('iptables -L -v -n -t nat: a fourth, a third, a half and the rest', { skip }, () => {
+  const { text } = live.sh('node/node-1', 'iptables -L KUBE-SVC-IAEKQ2XJ6CG3CMAV -v -n -t nat')
+  const [, , masquerade, ...jumps] = text.split('\n')
+  assert.match(
+    masquerade!,
+    /KUBE-MARK-MASQ .* !10\.244\.0\.0\/16 .*\/\* default\/clusteripservice cluster IP \*\/ tcp dpt:8080/,
+  )
+  const chances = jumps.map((line) => /KUBE-SEP-\w{16} .*?(?:probability ([\d.]+))?$/.exec(line)![1])
+  assert.deepEqual(chances, ['0.25000000000', '0.33333333349', '0.50000000000', undefined])
+})
+
+test('kubectl get endpoints hostnames', { skip }, () => {
+  const [head, line] = live.kubectl('get', 'endpoints', 'hostnames').split('\n')
+  assert.match(head!, /^NAME +ENDPOINTS +AGE$/)
+  const addresses = live.pods('app=hostnames').map(({ ip }) => `${ip}:9376`)
+  assert.deepEqual(line!.split(/\s+/)[1]!.split(',').sort(), addresses.sort())
+})
+
+test('kubectl get svc hostnames', { skip }, () => {
+  const [head, line] = live.kubectl('get', 'svc', 'hostnames').split('\n')
+  assert.match(head!, /^NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\(S\) +AGE$/)
+  assert.match(line!, /^hostnames +ClusterIP +10\.\d+\.\d+\.\d+ +<none> +80\/TCP +\d+s$/)
+})
+
+test('kubectl logs of the node’s kube-proxy', { skip }, async () => {
+  const log = await until(proxyLog)
+  for (const line of log.trim().split('\n'))
+    assert.match(line, /^[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [a-z-]+\.ts:\d+\] /)
+  const lines = log.split('\n').map((line) => line.replace(/^.*?\] /, ''))
+  for (const line of [
+    'Using iptables Proxier.',
+    'Not syncing iptables until Services and Endpoints have been received from master',
+    'Adding new service port "default/kubernetes:https" at 10.96.0.1:443/TCP',
+    'Adding new service port "kube-system/kube-dns:dns" at 10.96.0.10:53/UDP',
+    'Adding new service port "kube-system/kube-dns:dns-tcp" at 10.96.0.10:53/TCP',
+  ])
+    assert.ok(lines.includes(line), `not in the log: ${line}`)
+  const [apiServer] = live.endpoints('kubernetes')
+  assert.ok(lines.includes(`Setting endpoints for service port name "default/kubernetes:https" to [${apiServer}]`))
+  const dns = live.pods('app=hostnames').map(({ ip }) => `${ip}:9376`)
+  const last = lines.findLast((line) =>
+    line.startsWith('Setting endpoints for service port name "default/hostnames:default"'),
+  )
+  assert.deepEqual(/\[(.*)\]/.exec(last!)![1]!.split(' ').sort(), dns.sort())
+})
+
+test('a log line stands there only because the thing happened', { skip }, async () => {
+  const before = proxyLog()
+  assert.ok(!before.includes('default/late'))
+  live.kubectl('create', 'service', 'clusterip', 'late', '--tcp=80:80')
+  const ip = live.value('.spec.clusterIP', 'service', 'late')
+  await until(() => assert.ok(proxyLog().includes(`Adding new service port "default/late:80-80" at ${ip}:80/TCP`)))
+  live.kubectl('delete', 'service', 'late')
+  await until(() => assert.match(proxyLog(), /Removing service port "default\/late:80-80"/))
+})
+
+test('the loop over hairpin_mode', { skip }, () => {
+  const loop = 'for d in /sys/devices/virtual/net/cni0/brif/veth*/hairpin_mode; do echo "$d = $(cat $d)"; done'
+  for (const node of new Set(live.pods('app=hostnames').map((pod) => pod.node)))
+    for (const line of live.sh(`node/${node}`, loop).text.split('\n'))
+      assert.match(line, /^\/sys\/devices\/virtual\/net\/cni0\/brif\/veth[0-9a-f]{8}\/hairpin_mode = 1$/)
+})
+
+test('the routes of host-gw', { skip }, () => {
+  const { text } = live.sh('node/node-1', 'ip route')
+  for (const node of ['node-2', 'node-3']) {
+    const cidr = live.value('.spec.podCIDR', 'node', node)
+    const ip = live.value('.status.addresses[0].address', 'node', node)
+    assert.match(text, new RegExp(`^${cidr} via ${ip} dev eth0`, 'm'))
+  }
+})
+
+test('rules that somebody removed come back', { skip }, async () => {
+  live.sh(
+    'node/node-3',
+    'iptables -t nat -F KUBE-SERVICES; iptables -t nat -D PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+  )
+  await until(() => {
+    const { text } = live.sh('node/node-3', 'iptables-save -t nat')
+    assert.match(text, /^-A PREROUTING .* -j KUBE-SERVICES$/m)
+    assert.match(text, /^-A KUBE-SERVICES .* -j KUBE-SVC-IAEKQ2XJ6CG3CMAV$/m)
+  })
+})
+
+test('fairway status', { skip }, () => {
+  const { status, stdout } = live.fairway('status')
+  assert.equal(status, 0, stdout)
+  assert.match(stdout, /^export KUBECONFIG=\S+kubeconfig$/m)
+  for (const node of ['node-1', 'node-2', 'node-3']) assert.match(stdout, new RegExp(`^${node} +Ready +10\\.`, 'm'))
+  for (const process of ['control-plane', 'node-1'])
+    assert.match(stdout, new RegExp(`^${process} +\\d+ +[\\d.]+ MiB`, 'm'))
+  assert.match(stdout, /^default\/nodeportservice +NodePort +10\.\S+ +8080:30001\/TCP +10\.244\./m)
+})
+
+test('fairway curl from a pod, a node, the client and this machine', { skip }, () => {
+  const pods = live.pods('app=hostnames').map(({ name }) => name)
+  const node = live.value('.status.addresses[0].address', 'node', 'node-2')
+  for (const words of [
+    ['--from', 'pod/looker', 'http://hostnames/'],
+    ['--from', 'pod/default/looker', 'hostnames.default.svc.cluster.local'],
+    ['--from', 'node/node-3', `http://${live.value('.spec.clusterIP', 'service', 'hostnames')}/`],
+    ['--from', 'client', 'http://node-2:30225/'],
+    [`http://${node}:30225/`],
+  ]) {
+    const { status, stdout, stderr } = live.fairway('curl', ...words)
+    assert.equal(status, 0, stderr)
+    assert.ok(pods.includes(stdout.trim()), stdout)
+  }
+  const closed = live.fairway('curl', '--from', 'client', 'http://node-1:30303/')
+  assert.equal(closed.status, 7)
+  assert.match(closed.stderr, /http:\/\/node-1:30303\/ from client: refused/)
+  const dropped = live.fairway('curl', '--from', 'client', '-m', '1s', 'http://node-3:30301/')
+  assert.equal(dropped.status, 28, dropped.stderr)
+  assert.equal(live.fairway('curl', '--from', 'pod/looker', 'http://hostnames.nowhere.svc.cluster.local/').status, 6)
+  assert.match(live.fairway('curl', '--from', 'pod/none', 'http://hostnames/').stderr, /there is no pod default\/none/)
+})
+
+test('fairway exec: exit codes, standard input, each place', { skip }, () => {
+  for (const place of ['pod/looker', 'node/node-1', 'client', 'router']) {
+    assert.deepEqual(live.sh(place, 'echo out; echo err >&2; exit 3'), { status: 3, text: 'out\nerr' })
+    const { stdout } = fairway(['exec', '--name', live.name, place, '--', 'cat'], { input: 'through' })
+    assert.equal(stdout, 'through', place)
+  }
+  assert.equal(live.sh('node/node-2', 'hostname').text, 'node-2')
+  assert.equal(live.sh('pod/looker', 'hostname').text, 'looker')
+})
+
+test('fairway logs: a list, a part, its last lines, following', { skip }, async () => {
+  const parts = live.fairway('logs').stdout.trim().split('\n')
+  for (const part of ['control-plane', 'kube-proxy-node-1', 'kube-flannel-node-2', 'kubelet-node-3'])
+    assert.ok(parts.includes(part), part)
+  const whole = live.fairway('logs', 'kube-proxy-node-1').stdout
+  assert.match(whole, /Adding new service port "default\/clusteripservice"/)
+  assert.equal(live.fairway('logs', 'kube-proxy-node-1', '--tail', '2').stdout.trim().split('\n').length, 2)
+  assert.match(live.fairway('logs', 'kube-proxy-node-9').stderr, /did you mean: fairway logs kube-proxy-node-/)
+
+  const follower = startFairway(['logs', '--name', live.name, 'kube-proxy-node-1', '-f'])
+  let followed = ''
+  follower.stdout.on('data', (data) => (followed += String(data)))
+  await until(() => assert.match(followed, /Adding new service port/))
+  live.kubectl('create', 'service', 'clusterip', 'followed', '--tcp=80:80')
+  await until(() => assert.match(followed, /default\/followed:80/))
+  const ended = new Promise((resolve) => follower.on('exit', resolve))
+  follower.kill('SIGINT')
+  await ended
+})
+
+test('every process tells how it is', { skip }, () => {
+  const ask = (port: number, path: string) => live.sh('node/node-1', `curl -sS -m 5 http://127.0.0.1:${port}${path}`)
+  assert.match(
+    ask(10249, '/metrics').text,
+    /^kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d+$/m,
+  )
+  assert.equal(ask(10248, '/healthz').text, 'ok')
+  assert.equal(ask(10256, '/healthz').status, 0)
+  const [dns] = JSON.parse(
+    live.kubectl('get', 'pods', '-n', 'kube-system', '-l', 'k8s-app=kube-dns', '-o', 'json'),
+  ).items
+  const url = `http://${dns.status.podIP}`
+  assert.equal(live.sh('node/node-1', `curl -sS -m 5 ${url}:8080/health`).text, 'OK')
+  assert.equal(live.sh('node/node-1', `curl -sS -m 5 ${url}:8181/ready`).text, 'OK')
+  assert.match(live.sh('node/node-1', `curl -sS -m 5 ${url}:9153/metrics`).text, /^coredns_dns_requests_total/m)
+  for (const path of ['/healthz', '/livez', '/readyz']) assert.equal(live.kubectl('get', '--raw', path), 'ok')
+  assert.match(live.kubectl('get', '--raw', '/metrics'), /^# TYPE apiserver_request_total counter$/m)
+  assert.match(run(['kubectl', 'version'], live.env), /Server Version: v1\.36\./)
+})
