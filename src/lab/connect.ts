@@ -99,7 +99,6 @@ export async function fetchFrom(url: URL, options: FetchOptions): Promise<Answer
       {
         method: options.method ?? 'GET',
         headers: { connection: 'close', 'user-agent': 'fairway', ...options.headers },
-        timeout: options.timeoutMs,
         rejectUnauthorized: false,
         ...(isTls ? { socket, servername: isIP(name) === 0 ? name : '' } : { createConnection: () => socket }),
         ...(options.signal && { signal: options.signal }),
@@ -113,9 +112,12 @@ export async function fetchFrom(url: URL, options: FetchOptions): Promise<Answer
         response.on('error', reject)
       },
     )
-    request.on('timeout', () =>
-      request.destroy(Object.assign(new Error(`no answer in ${options.timeoutMs} ms`), { code: 'ETIMEDOUT' })),
-    )
+    // The time limit of node:http begins only once there is a connection.
+    const deadline = setTimeout(() => {
+      reject(Object.assign(new Error(`no answer in ${options.timeoutMs} ms`), { code: 'ETIMEDOUT' }))
+      request.destroy()
+    }, options.timeoutMs)
+    request.on('close', () => clearTimeout(deadline))
     request.on('error', reject)
     request.end(options.body)
   })

@@ -14,7 +14,7 @@ export const curl = defineCommand({
   usage: '[--from pod/NAME|node/NAME|client] URL',
   description:
     'The request leaves from the network namespace of the place that is named; without --from, from this machine.\n' +
-    'Names are looked up as a pod would; nodes may be named anywhere.',
+    'A pod looks names up in the cluster DNS; nodes may be named anywhere.',
   examples: [
     'fairway curl --from pod/hostnames-0 http://hostnames/           # by its DNS name, from a pod',
     'fairway curl --from client http://node-1:30225/                 # by NodePort, from outside',
@@ -80,6 +80,7 @@ function noAnswer(url: URL, from: string, error: NodeJS.ErrnoException): UserErr
     ENETUNREACH: ['no route leads there', 7],
     ENOTFOUND: ['there is no such name', 6],
     ETIMEOUT: ['DNS did not answer', 6],
+    ESERVFAIL: ['DNS could not find out: the servers that it asks in turn do not answer', 6],
     ETIMEDOUT: ['no answer in time: the packets are dropped on the way, or the server is slow', 28],
   }[error.code ?? ''] ?? [error.message, 1]
   return new UserError(`${url.href} from ${from}: ${why}`, {
