@@ -177,11 +177,11 @@ async function addPages(
   context: PartContext,
 ): Promise<void> {
   for (const { health, ready, metrics } of servers) {
-    if (health) await pages.add(health, '/health', () => ({ status: 200, body: 'OK' }))
-    if (ready)
-      await pages.add(ready, '/ready', () =>
-        zone.synced ? { status: 200, body: 'OK' } : { status: 503, body: 'kubernetes' },
-      )
+    const ok = () => ({ status: 200, body: 'OK' })
+    const isReady = () => (zone.synced ? ok() : { status: 503, body: 'kubernetes' })
+    // CoreDNS's paths, and those that every process of Kubernetes has.
+    for (const path of ['/health', '/healthz', '/livez']) if (health) await pages.add(health, path, ok)
+    for (const path of ['/ready', '/readyz']) if (ready) await pages.add(ready, path, isReady)
     if (metrics)
       await pages.add(metrics, '/metrics', () => {
         batches.count()
