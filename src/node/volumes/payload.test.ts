@@ -82,7 +82,7 @@ const rows: readonly (readonly [string, Omit<Volume, 'name'>, ReturnType<typeof 
         ],
       },
     },
-    { token: ['token for the API server', '600'], 'ca.crt': ['A', '644'], namespace: ['shop', '644'] },
+    { token: ['token for the API server', '644'], 'ca.crt': ['A', '644'], namespace: ['shop', '644'] },
   ],
   [
     'no token yet',

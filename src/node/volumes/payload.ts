@@ -66,7 +66,9 @@ function projectionFiles(input: PayloadInput, source: Projection, mode: number):
   const token = input.token(serviceAccountToken.audience ?? '')
   if (token === undefined)
     throw new Missing(`failed to fetch token of service account "${input.pod.spec?.serviceAccountName ?? 'default'}"`)
-  return new Map([[serviceAccountToken.path, { data: encode(token), mode: 0o600 }]])
+  // Where the pod has a group for its files, only that may read it, else whoever may read the volume.
+  const hasGroup = input.pod.spec?.securityContext?.fsGroup !== undefined
+  return new Map([[serviceAccountToken.path, { data: encode(token), mode: hasGroup ? 0o600 : mode }]])
 }
 
 const encode = (text: string) => new TextEncoder().encode(text)
