@@ -3,6 +3,8 @@
 // namespaces exist, the nodes start before the API server answers, objects are applied before the nodes are ready.
 import { type Client, connect, isAlreadyExists } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { ConnectionError } from '#client/transport.ts'
+import { systemClock } from '#daemon/clock.ts'
 import { nodes, type Service } from '#api/core.ts'
 import { UserError } from '#daemon/error.ts'
 import { applyAll, locate } from '#lab/apply.ts'
@@ -42,20 +44,18 @@ export async function up(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<UpResult> {
-  // From here on a failure leaves what is there.
-  let stays = !options.isNew
+  let isApplied = false
   try {
     const started = await start(plan, progress)
     const controlPlane = started.get('control-plane')
-    if (controlPlane) {
-      const first = new Map([['control-plane', controlPlane]])
-      await whileAlive(first, () => progress.step('API server', () => controlPlane.ready), signal)
-    }
     const client = connect(loadKubeconfig(plan.paths.kubeconfig))
-    const furnished = () => furnish(plan, client, options, progress, signal, () => (stays = true))
+    const serving = () => progress.step('API server', () => controlPlane?.ready ?? untilServing(client, signal))
+    await whileAlive(new Map(controlPlane && [['control-plane', controlPlane]]), serving, signal)
+    const furnished = () => furnish(plan, client, options, progress, signal, () => (isApplied = true))
     return await whileAlive(started, furnished, signal)
   } catch (error) {
-    if (!stays) await down(plan, progress)
+    // What was only slow to become ready is left to be looked at.
+    if (options.isNew && (signal.aborted || !isApplied)) await down(plan, progress)
     throw error
   }
 }
@@ -124,6 +124,27 @@ async function furnish(
     trials.length === 0 ? [] : await progress.step('Services tried', () => prove(plan, trials, observed, signal))
   return { observed, services, proven }
 }
+
+/** Of a control plane that somebody else has started nobody tells when it serves. */
+async function untilServing(client: Client, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(serverLimitMs)])
+  for (;;) {
+    try {
+      const { status, body } = await client.raw('GET', '/readyz', { signal: limit })
+      body.destroy()
+      if (status === 200) return
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+    }
+    await systemClock.sleep(20, limit)
+    if (limit.aborted)
+      throw new UserError(`the API server does not answer at ${client.server}`, {
+        code: 'NoServer',
+        remedy: 'fairway logs control-plane says why',
+      })
+  }
+}
+const serverLimitMs = 20_000
 
 /**
  * Nodes register themselves, in the order in which they happen to start. Being created in their own order before, they get
