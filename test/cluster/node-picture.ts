@@ -9,9 +9,10 @@ type Services = {
 
 /**
  * `text` is the output of iptables-save, `services` that of `kubectl get services -A -o json`. Cluster IPs become
- * `CLUSTER-IP`, the node's range of pods `POD-CIDR`, pods `POD`. Chains of endpoints are numbered per Service, by their
- * place in its chain. Counters go, and what only kernels with nfacct have. Chains are in the order of their names, the
- * rules of KUBE-SERVICES and KUBE-NODEPORTS in that of their text, but for the one that must be last.
+ * `CLUSTER-IP`, the node's range of pods `POD-CIDR`, pods `POD`, the API server's address `CONTROL-PLANE`. Chains of
+ * endpoints are numbered per Service, by their place in its chain. Counters go, and what only kernels with nfacct have.
+ * Chains are in the order of their names, the rules of KUBE-SERVICES and KUBE-NODEPORTS in that of their text, but for
+ * the one that must be last.
  */
 export function nodePicture(text: string, services: string): string {
   const named = nameEndpoints(text)
@@ -40,6 +41,7 @@ function nameAddresses(text: string, services: Services): string {
   for (const fixed of ['10.96.0.1', '10.96.0.10']) chosen.delete(fixed)
   return text
     .replaceAll(/\b10\.244\.\d+\.0\/24/g, 'POD-CIDR')
+    .replaceAll(/\b10\.168\.\d+\.250\b/g, 'CONTROL-PLANE')
     .replaceAll(/\b10\.244\.\d+\.(?!0\/)\d+\b/g, 'POD')
     .replaceAll(/\b10\.\d+\.\d+\.\d+\b/g, (ip) => (chosen.has(ip) ? 'CLUSTER-IP' : ip))
 }
