@@ -156,7 +156,8 @@ export class Containers {
     rmSync(entry.record.logPath, { force: true })
     // The record goes last: whatever is left before that is found again by it.
     for (const path of [layout.upper(id), layout.work(id), layout.exit(id), layout.container(id)])
-      await rm(path, { recursive: true, force: true })
+      // Its monitor may still write a last file into a folder that is being emptied.
+      await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 })
     this.#entries.delete(id)
     this.#o.onChange(entry.record.sandboxId)
   }
@@ -204,7 +205,7 @@ export class Containers {
     const { layout, crun } = this.#o
     if (existsSync(`${layout.crunRoot}/${id}`)) await crun.run('delete', '--force', id).catch(() => undefined)
     unmount(layout.rootfs(id))
-    rmSync(layout.bundle(id), { recursive: true, force: true })
+    await rm(layout.bundle(id), { recursive: true, force: true, maxRetries: 10, retryDelay: 10 })
   }
 }
 
