@@ -16,14 +16,24 @@ export class SystemError extends Error {
   }
 }
 
-export const AF = { inet: 2, inet6: 10, netlink: 16, bridge: 7, unspec: 0 } as const
-export const SOCK = { stream: 1, dgram: 2, raw: 3, nonblock: 0o4000, closeOnExec: 0o2000000 } as const
+export const AF = { unix: 1, inet: 2, inet6: 10, netlink: 16, bridge: 7, unspec: 0 } as const
+export const SOCK = {
+  stream: 1,
+  dgram: 2,
+  raw: 3,
+  sequencedPacket: 5,
+  nonblock: 0o4000,
+  closeOnExec: 0o2000000,
+} as const
 export const CLONE = { newNet: 0x40000000, newNs: 0x00020000, newUts: 0x04000000, newIpc: 0x08000000 } as const
 export const MSG = { dontWait: 0x40, trunc: 0x20, peek: 0x2, waitForOne: 0x10000 } as const
 
 const c = koffi.load(null)
 const cSocket = c.func('int socket(int, int, int)')
 const cBind = c.func('int bind(int, const void*, uint32_t)')
+const cConnect = c.func('int connect(int, const void*, uint32_t)')
+const cShutdown = c.func('int shutdown(int, int)')
+const cFcntl = c.func('int fcntl(int, int, long)')
 const cSend = c.func('int64_t send(int, const void*, size_t, int)')
 const cRecv = c.func('int64_t recv(int, void*, size_t, int)')
 const cSendto = c.func('int64_t sendto(int, const void*, size_t, int, const void*, uint32_t)')
@@ -50,6 +60,22 @@ const cStrerror = c.func('const char* strerror(int)')
 export const socket = (domain: number, type: number, protocol: number): number =>
   checked(cSocket(domain, type | SOCK.closeOnExec, protocol), 'socket')
 export const bind = (fd: number, address: Uint8Array): void => done(cBind(fd, address, address.length), 'bind')
+
+/** Connects to the socket at a path of at most 107 bytes. */
+export function connectUnix(fd: number, path: string): void {
+  const name = new TextEncoder().encode(path)
+  if (name.length > 107) throw new TypeError(`too long for a socket: ${path}`)
+  const address = new Uint8Array(2 + name.length + 1)
+  new DataView(address.buffer).setUint16(0, AF.unix, true)
+  address.set(name, 2)
+  done(cConnect(fd, address, address.length), `connect ${path}`)
+}
+
+/** No more will be sent: the other end reads to the end. */
+export const endSending = (fd: number): void => done(cShutdown(fd, 1), 'shutdown')
+
+/** Another number for the same open file, closed on exec. */
+export const duplicate = (fd: number): number => checked(cFcntl(fd, 1030, 0), 'fcntl F_DUPFD_CLOEXEC')
 
 /** Sends one datagram from `data`; answers how many bytes went out. */
 export const send = (fd: number, data: Uint8Array, flags = 0): number =>

@@ -182,6 +182,9 @@ export interface Runtime {
     o: { tty: boolean; streams: Streams; signal: AbortSignal },
   ): Promise<number>
 
+  /** Joins what runs already; resolves when it has ended. */
+  attach(id: string, o: { streams: Streams; signal: AbortSignal }): Promise<void>
+
   /** undefined where the image is not there. `hasCommand`: the container brings its own command. */
   imageStatus(image: string, hasCommand: boolean): Promise<ImageStatus | undefined>
   /** Throws a RuntimeError whose message says what to do where the image cannot be had. */

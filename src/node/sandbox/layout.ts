@@ -29,6 +29,8 @@ export const layoutOf = (state: string, run: string) => ({
   sandboxFiles: (id: string) => `${run}/sandboxes/${id}`,
   sandboxFilesRoot: `${run}/sandboxes`,
   sockets: `${run}/sockets`,
+  socketFolder: (id: string) => `${run}/sockets/${id}`,
+  attachSocket: (id: string) => `${run}/sockets/${id}/attach`,
 })
 
 /** Pins are where `ip netns` looks for them. */

@@ -12,6 +12,7 @@ import { LeaseStore } from '#node/cni/lease-store.ts'
 import type { Network } from '#node/cni/network.ts'
 import { resolveImage, type ImageConfig } from '#node/images/resolve.ts'
 import { RuntimeError, type ImageStatus, type Runtime } from '#node/runtime.ts'
+import { attach } from '#node/sandbox/attach.ts'
 import { ensureBaseLayer } from '#node/sandbox/build-base.ts'
 import { Containers } from '#node/sandbox/containers.ts'
 import { Crun } from '#node/sandbox/crun.ts'
@@ -92,6 +93,7 @@ export async function openSandboxRuntime(options: RuntimeOptions): Promise<Sandb
     reopenContainerLog: (id) => containers.reopenLog(id),
     execSync: (id, command, timeoutMs) => execSync({ crun, layout, clock }, id, command, timeoutMs),
     exec: (id, command, o) => exec({ crun, layout, clock }, id, command, o),
+    attach: (id, o) => attach(layout, id, o),
     imageStatus: async (image, hasCommand) => findImage(image, hasCommand),
     pullImage: async (image, hasCommand) => viewImage(needImage(image, hasCommand)),
     onChange(listener) {

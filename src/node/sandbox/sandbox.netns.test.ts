@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
 import { after, test } from 'node:test'
 import { systemClock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
@@ -171,6 +172,57 @@ test('exit codes, logs of both streams, a command that is not there', { skip }, 
   const again = await runtime.pullImage('mysql', true)
   assert.match(again.note!, /root file system/)
   await assert.rejects(runtime.pullImage('mysql', false), /give the container a command/)
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), noTraces)
+})
+
+/** A writer that keeps what it gets. */
+function sink() {
+  const parts: Buffer[] = []
+  const stream = new Writable({ write: (part: Buffer, _encoding, done) => (parts.push(part), done()) })
+  return { stream, text: () => Buffer.concat(parts).toString() }
+}
+
+test('exec with streams, on pipes and on a terminal', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('streams'))
+  const id = await run(runtime, sandbox, containerConfig(['sleep', '1000']))
+  const { signal } = new AbortController()
+  const [out, err] = [sink(), sink()]
+  const streams = { stdin: Readable.from([Buffer.from('one\ntwo\n')]), stdout: out.stream, stderr: err.stream }
+  const code = await runtime.exec(id, ['sh', '-c', 'wc -l; echo no >&2; exit 4'], { tty: false, streams, signal })
+  assert.deepEqual([code, out.text(), err.text()], [4, '2\n', 'no\n'])
+
+  const screen = sink()
+  const sizes = (async function* () {
+    yield { width: 80, height: 24 }
+  })()
+  const words = ['sh', '-c', 'tty; sleep 0.2; stty size']
+  await runtime.exec(id, words, { tty: true, streams: { stdout: screen.stream, resizes: sizes }, signal })
+  assert.equal(screen.text(), '/dev/pts/0\r\n24 80\r\n')
+
+  const gone = new AbortController()
+  const long = runtime.exec(id, ['sleep', '999'], { tty: false, streams: {}, signal: gone.signal })
+  await until(() => readdirSync(`${runFolder}/containers/${id}`).some((name) => name.startsWith('exec-')))
+  await systemClock.sleep(50)
+  gone.abort()
+  assert.equal(await long, 137)
+  await runtime.removePodSandbox(sandbox)
+  assert.deepEqual(traces(), noTraces)
+})
+
+test('attaching: what it says and what it is told', { skip }, async () => {
+  const runtime = await open()
+  const sandbox = await runtime.runPodSandbox(sandboxConfig('attached'))
+  const script = 'read line; echo "got $line"; echo bad >&2; read rest || echo end'
+  const config = containerConfig(['sh', '-c', script], { stdin: true, stdinOnce: true })
+  const id = await run(runtime, sandbox, config)
+  const [out, err] = [sink(), sink()]
+  const { signal } = new AbortController()
+  const streams = { stdin: Readable.from([Buffer.from('hello\n')]), stdout: out.stream, stderr: err.stream }
+  await runtime.attach(id, { streams, signal })
+  assert.deepEqual([out.text(), err.text()], ['got hello\nend\n', 'bad\n'])
+  assert.equal((await exited(runtime, id)).exitCode, 0)
   await runtime.removePodSandbox(sandbox)
   assert.deepEqual(traces(), noTraces)
 })

@@ -203,10 +203,10 @@ async function upgrade(
     return serveSession(request, socket, head, session, (streams, signal) =>
       runtime.exec(newest.id, command, { tty: session.tty, streams, signal }),
     )
-  const { attachOutput } = await import('#node/server/attach.ts')
-  return serveSession(request, socket, head, session, (streams, signal) =>
-    attachOutput(runtime, newest, streams, signal),
-  )
+  return serveSession(request, socket, head, session, async (streams, signal) => {
+    await runtime.attach(newest.id, { streams, signal })
+    return 0
+  })
 }
 
 function refuseUpgrade(socket: Duplex, status: number, message: string): void {
