@@ -14,7 +14,7 @@ function cleanTable(table: Table, found: Outline): string {
     ...(table === 'mangle' ? [] : frameChains[table]),
     ...(canaryTables.includes(table) ? [canaryChain] : []),
     ...(table === 'nat' ? found.serviceChains.filter(isServiceChain) : []),
-  ].filter((chain) => found.hasChain(table, chain))
+  ].filter((chain) => found.rulesOf(table, chain) !== undefined)
   const removed = jumps.filter((jump) => jump.table === table && found.hasJump(jump))
   if (chains.length === 0) return ''
   const lines = [

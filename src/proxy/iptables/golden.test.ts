@@ -95,7 +95,7 @@ for (const [name, objects, options] of cases)
       const plans = plansOf(objects, family)
       const endpoints = plans.reduce((sum, { all }) => sum + all.length, 0)
       const all: RenderOptions = { ...options[family], family, large: endpoints > largeClusterEndpoints }
-      const found = { hasJump: () => false, hasChain: () => false, serviceChains: [] }
+      const found = { hasJump: () => false, rulesOf: () => undefined, serviceChains: [] }
       const ours = applyRestore(renderWhole(plans, all, found).text, untouched())
       const theirs = applyRestore(readFileSync(`${testdata}/${name}.v${family}.save`, 'utf8'))
       assert.deepEqual(comparable(ours), comparable(theirs))

@@ -12,7 +12,8 @@ import { type Outline, outline } from '#proxy/iptables/found.ts'
 import { jumps, kubeletChain, kubeletJumps } from '#proxy/iptables/frame.ts'
 import { invalidDroppedCounter, largeClusterEndpoints, type RenderOptions } from '#proxy/iptables/render-options.ts'
 import { localhostAcceptedCounter } from '#proxy/iptables/render-options.ts'
-import { countRules, renderChange, renderWhole, type Restore } from '#proxy/iptables/restore-text.ts'
+import { renderChange, renderWhole, type Restore } from '#proxy/iptables/restore-text.ts'
+import { countRules } from '#proxy/iptables/all-chains.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
 
 export type IptablesOptions = Omit<RenderOptions, 'family' | 'randomFully' | 'counters' | 'large'>
@@ -77,8 +78,8 @@ export class IptablesDataplane implements Dataplane {
       restore = renderWhole(portsOf(plans), this.#options, found)
       await this.#restoreWhole(restore)
     }
-    this.#total = restore.rules
-    this.#observer.written({ whole: true, rules: restore.rules, total: restore.rules })
+    this.#total = restore.total
+    this.#observer.written({ whole: true, rules: restore.rules, total: restore.total })
   }
 
   async #applyChanges(plans: Plans, changes: ReadonlyMap<string, Change>): Promise<void> {
@@ -95,7 +96,7 @@ export class IptablesDataplane implements Dataplane {
   /** After everything was written, the next check reads it back: only then is it known that nobody wrote in between. */
   async #restoreWhole({ text }: Restore): Promise<void> {
     this.#fingerprint = undefined
-    await restoreTables(this.#iptables, text)
+    if (text !== '') await restoreTables(this.#iptables, text)
   }
 
   /** In nftables each changed table is one generation: more than those, and somebody else was at work too. */

@@ -1,6 +1,7 @@
 // Whatever happens to Services and slices, writing only the differences leaves what writing everything would.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { outline } from '#proxy/iptables/found.ts'
 import type { Jump } from '#proxy/iptables/frame.ts'
 import type { RenderOptions } from '#proxy/iptables/render-options.ts'
 import { renderChange, renderWhole } from '#proxy/iptables/restore-text.ts'
@@ -27,7 +28,7 @@ const options: RenderOptions = {
   counters: true,
   large: false,
 }
-const nothing = { hasJump: () => false, hasChain: () => false, serviceChains: [] }
+const nothing = { hasJump: () => false, rulesOf: () => undefined, serviceChains: [] }
 
 for (let seed = 1; seed <= 20; seed++)
   test(`differences add up to the whole, seed ${seed}`, () => {
@@ -71,7 +72,12 @@ test('everything again: jumps that are there stay, chains of Services that are g
   kernel.get('filter')!.get('INPUT')!.unshift('-j ACCEPT')
   const found = {
     hasJump: (jump: Jump) => kernel.get(jump.table)!.get(jump.from)!.includes(jump.rule),
-    hasChain: (table: string, chain: string) => kernel.get(table)!.has(chain),
+    rulesOf: (table: string, chain: string) =>
+      kernel
+        .get(table)!
+        .get(chain)
+        ?.map((rule) => `-A ${chain} ${rule}\n`)
+        .join(''),
     serviceChains: ['KUBE-SEP-GONE'],
   }
   applyRestore(renderWhole([], { ...options, localhostNodePorts: false }, found).text, kernel)
@@ -79,4 +85,24 @@ test('everything again: jumps that are there stay, chains of Services that are g
   assert.deepEqual(kernel.get('filter')!.get('KUBE-FIREWALL'), ['-j DROP'], "the kubelet's own rule")
   assert.equal(kernel.get('filter')!.get('INPUT')!.length, 1 + 4 + 0)
   assert.equal(kernel.get('filter')!.get('INPUT')![0], '-j ACCEPT')
+})
+
+test('everything again: what is as it should be is not written again', () => {
+  const plans = [1, 2, 3, 4].flatMap((i) => planService(viewService(randomService(seeded(i), i))!, [], 4, node))
+  const kernel = applyRestore(renderWhole(plans, options, nothing).text, untouched())
+  const dump = (table: 'mangle' | 'filter' | 'nat') => {
+    const chains = [...kernel.get(table)!]
+    const rules = chains.flatMap(([chain, list]) => list.map((rule) => `-A ${chain} ${rule}\n`))
+    return `*${table}\n${chains.map(([chain]) => `:${chain} - [0:0]\n`).join('')}${rules.join('')}COMMIT\n`
+  }
+  const found = () => outline({ mangle: dump('mangle'), filter: dump('filter'), nat: dump('nat') })
+  assert.equal(renderWhole(plans, options, found()).text, '')
+  kernel.get('filter')!.get('KUBE-SERVICES')!.reverse()
+  assert.equal(renderWhole(plans, options, found()).text, '', 'the order of Services does not matter')
+  kernel.get('nat')!.get('KUBE-SERVICES')!.unshift('-j RETURN')
+  kernel.get('filter')!.get('KUBE-FORWARD')!.pop()
+  const { text } = renderWhole(plans, options, found())
+  assert.deepEqual(text.match(/^:\S+/gm), [':KUBE-FORWARD', ':KUBE-SERVICES'])
+  applyRestore(text, kernel)
+  assert.equal(renderWhole(plans, options, found()).text, '')
 })

@@ -1,96 +1,69 @@
-// The input of iptables-restore --noflush: everything at once, or only what differs between two plans.
-import { canaryChain, canaryTables, frameChains, jumps, kubeletChain, kubeletJumps } from '#proxy/iptables/frame.ts'
-import { type Jump, nodePortRules, renderFrame, type Table } from '#proxy/iptables/frame.ts'
+// The input of iptables-restore --noflush: whatever is not there of everything, or what differs between two plans.
+import { eachChain, nameOf, tableOf } from '#proxy/iptables/all-chains.ts'
+import { type Jump, jumps, kubeletChain, kubeletJumps, nodePortRules, type Table } from '#proxy/iptables/frame.ts'
 import { renderChains, renderFronts, type SharedChain, sharedChains } from '#proxy/iptables/port-rules.ts'
 import type { RenderOptions } from '#proxy/iptables/render-options.ts'
+import { ruleLine, TableText } from '#proxy/iptables/table-text.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
 
-/** Collects the lines of a table: a chain's line empties it, rules follow, whole chains go last. */
-class TableText {
-  readonly #name: Table
-  readonly #chains: string[] = []
-  readonly #rules: string[] = []
-  readonly #deletions: string[] = []
-  /** how many rules were appended: all but jumps and single rules put in front */
-  added = 0
-
-  constructor(name: Table) {
-    this.#name = name
-  }
-
-  /** Makes the chain, or empties it. */
-  empty(chain: string): void {
-    this.#chains.push(`:${chain} - [0:0]\n`)
-  }
-  add(chain: string, rule: string): void {
-    this.#rules.push(`-A ${chain} ${rule}\n`)
-    this.added++
-  }
-  /** In front of all other rules of the chain. */
-  insert(chain: string, rule: string): void {
-    this.#rules.push(`-I ${chain} ${rule}\n`)
-  }
-  remove(chain: string, rule: string): void {
-    this.#rules.push(`-D ${chain} ${rule}\n`)
-  }
-  delete(chain: string): void {
-    this.empty(chain)
-    this.#deletions.push(`-X ${chain}\n`)
-  }
-  fill(chain: string, rules: readonly string[]): void {
-    this.empty(chain)
-    for (const rule of rules) this.add(chain, rule)
-  }
-
-  toString(): string {
-    const lines = this.#chains.length + this.#rules.length + this.#deletions.length
-    if (lines === 0) return ''
-    return `*${this.#name}\n${this.#chains.join('')}${this.#rules.join('')}${this.#deletions.join('')}COMMIT\n`
-  }
-}
-
+export type RuleSums = { readonly filter: number; readonly nat: number }
 export type Restore = {
   /** '' where nothing differs */
   readonly text: string
-  readonly rules: { readonly filter: number; readonly nat: number }
+  /** how many rules it writes */
+  readonly rules: RuleSums
 }
 
 /** What is in the kernel before everything is written. */
 export type Found = {
   hasJump(jump: Jump): boolean
-  hasChain(table: Table, chain: string): boolean
+  /** the lines of a chain's rules as iptables-save printed them; undefined where there is no such chain */
+  rulesOf(table: Table, chain: string): string | undefined
   /** chains of Services, of now or of earlier, in table nat */
   readonly serviceChains: readonly string[]
 }
 
-/** Everything: our chains filled anew in one step, missing jumps put in front, chains of Services that are gone deleted. */
-export function renderWhole(plans: Iterable<PortPlan>, options: RenderOptions, found: Found): Restore {
+/**
+ * Everything: our chains filled anew where they are not as they should be, missing jumps put in front, chains of
+ * Services that are gone deleted; all in one step. `total`: how many rules we have in all.
+ */
+export function renderWhole(
+  plans: Iterable<PortPlan>,
+  options: RenderOptions,
+  found: Found,
+): Restore & { readonly total: RuleSums } {
   const tables = { mangle: new TableText('mangle'), filter: new TableText('filter'), nat: new TableText('nat') }
-  for (const table of canaryTables) tables[table].empty(canaryChain)
-  for (const table of ['filter', 'nat'] as const) for (const chain of frameChains[table]) tables[table].empty(chain)
-  // The kubelet may have rules of its own in the chain that it shares with us.
-  if (!found.hasChain('filter', kubeletChain)) tables.filter.empty(kubeletChain)
-  for (const { table, chain, rules } of renderFrame(options)) {
-    if (chain === kubeletChain && rules.length > 0) tables[table].empty(chain)
-    for (const rule of rules) tables[table].add(chain, rule)
-  }
+  const total = { mangle: 0, filter: 0, nat: 0 }
+  const used = new Set<string>()
+  eachChain(plans, options, (table, chain, rules, last) => {
+    total[table] += rules.length
+    if (table === 'nat') used.add(chain)
+    const there = found.rulesOf(table, chain)
+    // The kubelet may have rules of its own in the chain that it shares with us.
+    const isRight = chain === kubeletChain && rules.length === 0 ? there !== undefined : isAs(there, chain, rules, last)
+    if (!isRight) tables[table].fill(chain, rules)
+  })
   for (const jump of [...jumps, ...kubeletJumps])
     if (!found.hasJump(jump)) tables[jump.table].insert(jump.from, jump.rule)
-  const used = new Set<string>()
-  const sink = {
-    share: (chain: SharedChain, rule: string) => tables[tableOf(chain)].add(nameOf(chain), rule),
-    own(chain: string, rules: readonly string[]) {
-      tables.nat.fill(chain, rules)
-      used.add(chain)
-    },
-  }
-  for (const plan of plans) {
-    renderFronts(plan, options, sink)
-    renderChains(plan, options, sink)
-  }
-  for (const rule of nodePortRules(options)) tables.nat.add('KUBE-SERVICES', rule)
   for (const chain of found.serviceChains) if (!used.has(chain)) tables.nat.delete(chain)
-  return restoreOf(tables)
+  return { ...restoreOf(tables), total }
+}
+
+/** An iptables that prints rules in other words than ours only costs that they are written again. */
+function isAs(there: string | undefined, chain: string, rules: readonly string[], last: number | undefined): boolean {
+  if (there === undefined) return false
+  const lines = rules.map((rule) => ruleLine(chain, rule))
+  if (last === undefined) return there === lines.join('')
+  const split = lines.length - last
+  const had = there
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => `${line}\n`)
+  return (
+    had.length === lines.length &&
+    equalLists(had.slice(split), lines.slice(split)) &&
+    equalLists(had.slice(0, split).sort(), lines.slice(0, split).sort())
+  )
 }
 
 /** Above so many rules that come or go, a chain of all Services is written anew rather than searched for each. */
@@ -128,25 +101,6 @@ export function renderChange(
   rewrite(rewritten, tables, all, options)
   for (const chain of old.chains.keys()) if (!now.chains.has(chain)) tables.nat.delete(chain)
   return restoreOf(tables)
-}
-
-/** How many rules each of our chains has when everything is written, by `table CHAIN`. */
-export function countRules(plans: Iterable<PortPlan>, options: RenderOptions): Map<string, number> {
-  const counts = new Map<string, number>()
-  const count = (chain: string, rules: number) => counts.set(chain, (counts.get(chain) ?? 0) + rules)
-  for (const table of canaryTables) count(`${table} ${canaryChain}`, 0)
-  for (const table of ['filter', 'nat'] as const) for (const chain of frameChains[table]) count(`${table} ${chain}`, 0)
-  for (const { table, chain, rules } of renderFrame(options)) count(`${table} ${chain}`, rules.length)
-  count('nat KUBE-SERVICES', nodePortRules(options).length)
-  const sink = {
-    share: (chain: SharedChain) => count(chain, 1),
-    own: (chain: string, rules: readonly string[]) => count(`nat ${chain}`, rules.length),
-  }
-  for (const plan of plans) {
-    renderFronts(plan, options, sink)
-    renderChains(plan, options, sink)
-  }
-  return counts
 }
 
 function rewrite(
@@ -187,9 +141,6 @@ function collect(plans: readonly PortPlan[], options: RenderOptions): Collected 
   }
   return { shared, chains }
 }
-
-const tableOf = (chain: SharedChain) => chain.slice(0, chain.indexOf(' ')) as 'filter' | 'nat'
-const nameOf = (chain: SharedChain) => chain.slice(chain.indexOf(' ') + 1)
 
 const restoreOf = (tables: { readonly filter: TableText; readonly nat: TableText; readonly mangle?: TableText }) => ({
   text: `${tables.mangle ?? ''}${tables.filter}${tables.nat}`,
