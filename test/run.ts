@@ -1,6 +1,8 @@
 // Runs the tests: `npm test [-- PATTERN...]`. Pure tests first, side by side; then those that need the kernel
 // (x.netns.test.ts and test/cluster/), one after the other, inside a network namespace that has no way out and a
 // mount namespace with its own /run and /sys, so that nothing of theirs can reach or outlive this machine's own.
+// `--modes` runs what CI adds to that: the other modes (x.modes.test.ts) and the virtual machine (x.vm.test.ts);
+// `--soak` runs everything, x.soak.test.ts too, with generated cases and kills by the thousand.
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 
@@ -20,13 +22,17 @@ const packages: Record<string, string> = {
 
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const soak = process.argv.includes('--soak')
+const modes = process.argv.includes('--modes')
 const isRoot = process.getuid?.() === 0
 
 installMissing()
-const wanted = (file: string) =>
-  patterns.length === 0 ? soak || !file.includes('.soak.') : patterns.some((pattern) => file.includes(pattern))
+const isExtra = (file: string) => /\.(modes|vm)\.test\.ts$/.test(file)
+const wanted = (file: string) => {
+  if (patterns.length > 0) return patterns.some((pattern) => file.includes(pattern))
+  return soak || (!file.includes('.soak.') && isExtra(file) === modes)
+}
 const all = globSync(['src/**/*.test.ts', 'test/**/*.test.ts']).filter(wanted).sort()
-const needsKernel = (file: string) => /\.(netns|vm)\.test\.ts$/.test(file) || file.startsWith('test/cluster/')
+const needsKernel = (file: string) => /\.(netns|modes|vm)\.test\.ts$/.test(file) || file.startsWith('test/cluster/')
 const pure = all.filter((file) => !needsKernel(file))
 const kernel = all.filter(needsKernel)
 

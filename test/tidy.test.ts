@@ -52,7 +52,7 @@ for (const file of files) {
   const source = text.get(file)!
   const say = (what: string) => wrong.push(`src/${file}: ${what}`)
   if (!(room in rooms)) say(`unknown room "${room}"`)
-  if (!/^[a-z0-9-]+(\.(netns|vm))?(\.test)?\.ts$/.test(basename(file))) say('file names are kebab-case')
+  if (!/^[a-z0-9-]+(\.(netns|modes|vm|soak))*(\.test)?\.ts$/.test(basename(file))) say('file names are kebab-case')
   if (/^(index|types|utils?|helpers?|common|manager)\.ts$/.test(basename(file)))
     say('name the file after its main export')
   if (!isTest(file) && source.split('\n').length > 401) say(`longer than 400 lines (${source.split('\n').length})`)
