@@ -6,12 +6,14 @@ export type ClusterOptions = {
   readonly name: string
   readonly nodes: number
   readonly proxyMode: 'iptables'
+  /** flannel's back end */
+  readonly podNetwork: 'vxlan' | 'host-gw'
   readonly podCidr: string
   readonly serviceCidr: string
   /** `30000-32767` */
   readonly serviceNodePortRange: string
   readonly clusterDomain: string
-  readonly hairpinMode: 'hairpin-veth' | 'none'
+  readonly hairpinMode: 'hairpin-veth' | 'promiscuous-bridge' | 'none'
   /** The network of the nodes, a /24. */
   readonly lanCidr: string
 }
@@ -20,6 +22,7 @@ export const defaultOptions: ClusterOptions = {
   name: 'fairway',
   nodes: 3,
   proxyMode: 'iptables',
+  podNetwork: 'vxlan',
   podCidr: '10.244.0.0/16',
   serviceCidr: '10.96.0.0/12',
   serviceNodePortRange: '30000-32767',

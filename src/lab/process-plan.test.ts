@@ -20,4 +20,5 @@ test('one process for the control plane, one for each node, told what they need'
   )
   assert.ok(nodes[1]!.words.includes('--hairpin-mode=none'))
   assert.ok(nodes[1]!.words.includes('--node-name=node-2'))
+  assert.ok(nodes[1]!.words.includes('--pod-network=vxlan'))
 })

@@ -84,6 +84,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         'client-ca-file': credentialFiles(plan).ca.cert,
         'cluster-dns': serviceAddresses(options).dns,
         'cluster-domain': options.clusterDomain,
+        'pod-network': options.podNetwork,
         'cluster-cidr': options.podCidr,
         'hairpin-mode': options.hairpinMode,
         'proxy-mode': options.proxyMode,

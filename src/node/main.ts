@@ -33,6 +33,7 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
   const network = new NodeNetwork({
     folder: join(rootDir, 'cni'),
     hairpin: options.hairpinMode,
+    subnetFile: options.subnetFile,
     log,
     apply: (wanted) => runtime.setNetwork(wanted),
   })
@@ -80,6 +81,10 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
       agent.markAll()
     },
   })
+  network.watch(() => {
+    registration.mark()
+    agent.markAll()
+  }, signal)
   await serve(options, context, agent, mirrors)
   if (options.healthz) {
     const { host: address, port } = options.healthz

@@ -26,6 +26,8 @@ export type AgentOptions = {
   readonly clusterDomain: string
   readonly resolvConf: string
   readonly hairpinMode: HairpinMode
+  /** flannel's subnet.env, which the network of pods waits for; undefined: pods' packets are as long as the node's */
+  readonly subnetFile: string | undefined
   /** the other parts of this node, shown as mirror pods */
   readonly parts: readonly NodePart[]
   /** called once the agent's API answers */

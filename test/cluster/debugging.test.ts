@@ -110,13 +110,17 @@ test('the loop over hairpin_mode', { skip }, () => {
       assert.match(line, /^\/sys\/devices\/virtual\/net\/cni0\/brif\/veth[0-9a-f]{8}\/hairpin_mode = 1$/)
 })
 
-test('the routes of host-gw', { skip }, () => {
-  const { text } = live.sh('node/node-1', 'ip route')
+test('the pod network: a route, a neighbour and a forwarding entry per node, and room for the tunnel', { skip }, () => {
+  const lines = live.sh('node/node-1', 'ip route; ip neigh show dev flannel.1; bridge fdb show dev flannel.1').text
   for (const node of ['node-2', 'node-3']) {
     const cidr = live.value('.spec.podCIDR', 'node', node)
     const ip = live.value('.status.addresses[0].address', 'node', node)
-    assert.match(text, new RegExp(`^${cidr} via ${ip} dev eth0`, 'm'))
+    const base = cidr.split('/')[0]!
+    assert.match(lines, new RegExp(`^${cidr} via ${base} dev flannel.1 onlink`, 'm'))
+    const mac = new RegExp(`^${base} lladdr (\\S+) PERMANENT`, 'm').exec(lines)?.[1]
+    assert.match(lines, new RegExp(`^${mac} dst ${ip} self permanent`, 'm'))
   }
+  assert.match(live.sh('pod/looker', 'cat /sys/class/net/eth0/mtu').text, /^1450$/)
 })
 
 test('rules that somebody removed come back', { skip }, async () => {

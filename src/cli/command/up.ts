@@ -25,6 +25,10 @@ const flags = {
   ...clusterFlags,
   nodes: number({ help: 'how many nodes', default: defaultOptions.nodes, min: 1, max: 10 }),
   proxyMode: choice(['iptables'], { help: 'how Services become kernel rules', default: defaultOptions.proxyMode }),
+  podNetwork: choice(['vxlan', 'host-gw'], {
+    help: "how packets get from node to node: flannel's back end",
+    default: defaultOptions.podNetwork,
+  }),
   podCidr: text({ help: 'addresses of pods', default: defaultOptions.podCidr, placeholder: 'CIDR' }),
   serviceCidr: text({ help: 'addresses of Services', default: defaultOptions.serviceCidr, placeholder: 'CIDR' }),
   serviceNodePortRange: text({
@@ -33,7 +37,7 @@ const flags = {
     placeholder: 'FIRST-LAST',
   }),
   clusterDomain: text({ help: 'the domain of Services', default: defaultOptions.clusterDomain, placeholder: 'NAME' }),
-  hairpinMode: choice(['hairpin-veth', 'none'], {
+  hairpinMode: choice(['hairpin-veth', 'promiscuous-bridge', 'none'], {
     help: 'how a pod reaches itself through its Service',
     default: defaultOptions.hairpinMode,
   }),
@@ -85,7 +89,8 @@ export const up = defineCommand({
 type Options = OptionsOf<typeof flags>
 
 function planOf(options: Options): ClusterPlan {
-  const { name, nodes, proxyMode, podCidr, serviceCidr, serviceNodePortRange, clusterDomain, hairpinMode } = options
+  const { name, nodes, proxyMode, podNetwork, podCidr, serviceCidr, serviceNodePortRange } = options
+  const { clusterDomain, hairpinMode } = options
   const others = listClusters()
     .filter((other) => other !== name)
     .map((other) => loadCluster(other)!.options.lanCidr)
@@ -94,6 +99,7 @@ function planOf(options: Options): ClusterPlan {
     name,
     nodes,
     proxyMode,
+    podNetwork,
     podCidr,
     serviceCidr,
     serviceNodePortRange,

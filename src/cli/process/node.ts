@@ -24,6 +24,8 @@ import type { NodePart } from '#node/mirror/mirror-pod.ts'
 /** What a node is made of, and the names by which Kubernetes knows these parts. */
 const components = { agent: 'kubelet', proxy: 'kube-proxy', flannel: 'kube-flannel' } as const
 type Part = keyof typeof components
+/** As in flannel's backends.ts, which is not loaded for the help. */
+const podNetworks = ['vxlan', 'host-gw'] as const
 const allParts = Object.keys(components) as Part[]
 
 const flags = {
@@ -48,6 +50,11 @@ const flags = {
     default: ['10.244.0.0/16'],
     placeholder: 'CIDR',
   }),
+  podNetwork: choice(podNetworks, { help: "how packets reach other nodes: flannel's back end", default: 'vxlan' }),
+  subnetFile: text({
+    help: "flannel's subnet.env, which the agent waits for; default: /run/flannel/subnet.env where flannel is a part",
+    placeholder: 'FILE',
+  }),
   resolvConf: text({
     help: "resolver configuration for pods that use the node's",
     default: agentDefaults.resolvConf,
@@ -62,6 +69,7 @@ const flags = {
   ...logFlags,
 }
 type NodeFlags = OptionsOf<typeof flags>
+const usualSubnetFile = '/run/flannel/subnet.env'
 
 export const node = defineCommand({
   name: 'node',
@@ -118,7 +126,7 @@ async function start(part: Part, common: Common, context: PartContext): Promise<
 
 async function startAgent({ options, nodeName, client, parts }: Common, context: PartContext): Promise<void> {
   const { run } = await import('#node/main.ts')
-  const { rootDir, kubeconfig, tlsCertFile, tlsPrivateKeyFile, clientCaFile } = options
+  const { rootDir, kubeconfig, subnetFile, tlsCertFile, tlsPrivateKeyFile, clientCaFile } = options
   const startedAtMs = context.clock.now()
   await run(
     {
@@ -134,6 +142,7 @@ async function startAgent({ options, nodeName, client, parts }: Common, context:
       clusterDomain: options.clusterDomain,
       resolvConf: options.resolvConf,
       hairpinMode: options.hairpinMode,
+      subnetFile: subnetFile ?? (parts.includes('flannel') ? usualSubnetFile : undefined),
       parts: options.logDir === undefined ? [] : shownParts(parts, nodeName, options.logDir, startedAtMs),
       onServing: tellReady,
     },
@@ -174,9 +183,11 @@ async function startFlannel({ options, nodeName, client }: Common, context: Part
   const { defaultBackend } = await import('#flannel/network-config.ts')
   const cidrs = checkCidrs(options.clusterCidr)
   const networks = Object.fromEntries(cidrs.map((cidr) => [ipFamily(cidr.split('/')[0]!), cidr]))
-  const config = { networks, backend: { ...defaultBackend, type: 'host-gw' as const } }
+  const config = { networks, backend: { ...defaultBackend, type: options.podNetwork } }
   // The interface that has the node's address leads to the other nodes.
-  await run({ ...defaultOptions, client, nodeName, config, interfaces: options.nodeIp.slice(0, 1) }, context)
+  const interfaces = options.nodeIp.slice(0, 1)
+  const subnetFile = options.subnetFile ?? usualSubnetFile
+  await run({ ...defaultOptions, client, nodeName, config, interfaces, subnetFile }, context)
 }
 
 const logPathOf = (part: Part, nodeName: string, logDir: string) => join(logDir, `${components[part]}-${nodeName}.log`)

@@ -47,6 +47,7 @@ function start(): void {
       clientCa: authority.cert,
       healthz: undefined,
       hairpinMode: 'hairpin-veth',
+      subnetFile: undefined,
       parts: [
         {
           name: 'kube-proxy',
