@@ -2,10 +2,14 @@
 import { formatCidr, hostAt, overlaps, parseCidr, sizeOf, type Cidr } from '#lib/cidr.ts'
 import { UserError } from '#daemon/error.ts'
 
+/** How Services get into the nodes' kernels. */
+export const proxyModes = ['nftables', 'iptables'] as const
+export type ProxyMode = (typeof proxyModes)[number]
+
 export type ClusterOptions = {
   readonly name: string
   readonly nodes: number
-  readonly proxyMode: 'iptables'
+  readonly proxyMode: ProxyMode
   /** flannel's back end */
   readonly podNetwork: 'vxlan' | 'host-gw'
   readonly podCidr: string
@@ -21,7 +25,7 @@ export type ClusterOptions = {
 export const defaultOptions: ClusterOptions = {
   name: 'fairway',
   nodes: 3,
-  proxyMode: 'iptables',
+  proxyMode: 'nftables',
   podNetwork: 'vxlan',
   podCidr: '10.244.0.0/16',
   serviceCidr: '10.96.0.0/12',

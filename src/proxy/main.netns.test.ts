@@ -35,6 +35,7 @@ async function start(changed: Partial<ProxyOptions> = {}, fakeBefore?: FakeKuber
   const client = connect({ server: fake.url })
   const options: ProxyOptions = {
     ...proxyDefaults,
+    mode: 'iptables',
     client,
     nodeName: 'node-1',
     clusterCidrs: ['10.244.0.0/16'],

@@ -4,7 +4,7 @@ import type { Address } from '#daemon/flags.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { ConntrackSettings } from '#proxy/kernel-settings.ts'
 
-export const proxyModes = ['iptables', 'nftables'] as const
+export const proxyModes = ['nftables', 'iptables'] as const
 export type ProxyMode = (typeof proxyModes)[number]
 
 export const detectLocalModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const
@@ -35,9 +35,9 @@ export type ProxyOptions = {
   readonly conntrack: ConntrackSettings
 }
 
-/** kube-proxy's defaults, for who composes a process of several parts. */
+/** kube-proxy's defaults but for the mode (docs/decisions/007), for who composes a process of several parts. */
 export const proxyDefaults = {
-  mode: 'iptables',
+  mode: 'nftables',
   detectLocalMode: 'ClusterCIDR',
   clusterCidrs: [],
   masqueradeAll: false,

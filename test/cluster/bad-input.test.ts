@@ -10,7 +10,7 @@ import { fairway, type Ran, run, startFairway } from '#test/fairway.ts'
 import { machineState } from '#test/cluster/leftovers.ts'
 import { need } from '#test/need.ts'
 
-const skip = need({ root: true, programs: ['conmon', 'crun', 'iptables'] })
+const skip = need({ root: true, programs: ['conmon', 'crun'] })
 const name = `t-bad-${process.pid}`
 const folder = mkdtempSync(join(tmpdir(), 'fairway-bad-'))
 after(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,14 +1,11 @@
 // Looking for what is wrong with a Service, by the commands that tutorials teach, and by fairway's own.
 import * as assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
-import { nodePicture } from '#test/cluster/node-picture.ts'
 import { fairway, run, startFairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 
-const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'iptables', 'curl', 'dig', 'python3'] })
-const golden = 'test/cluster/testdata/node-1.iptables'
+const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'curl', 'dig', 'python3'] })
 let live: LiveCluster
 
 const files = ['examples/hostnames.yaml', 'examples/clusteripservice.yaml', 'test/cluster/testdata/services.yaml']
@@ -23,39 +20,22 @@ after(() => live?.down())
 
 const proxyLog = () => live.kubectl('logs', '-n', 'kube-system', 'kube-proxy-node-1')
 
-test('iptables-save of a node is the golden picture', { skip }, async () => {
-  const wanted = readFileSync(golden, 'utf8').replaceAll(/^#.*\n/gm, '')
-  await until(() => {
-    const services = live.kubectl('get', 'services', '-A', '-o', 'json')
-    const text = live.sh('node/node-1', 'iptables-save -t filter; iptables-save -t nat').text
-    assert.deepEqual(nodePicture(text, services).split('\n'), wanted.split('\n'))
-  })
-})
-
-test('the chains have the names that all of Kubernetes knows them by', { skip }, () => {
-  const { text } = live.sh('node/node-2', 'iptables-save -t nat')
-  for (const [chain, service] of [
-    ['KUBE-SVC-NPX46M4PTMTKRN6Y', 'default/kubernetes:https'],
-    ['KUBE-SVC-TCOU7JCQXEZGVUNU', 'kube-system/kube-dns:dns'],
-    ['KUBE-SVC-ERIFXISQEP7F7OF4', 'kube-system/kube-dns:dns-tcp'],
-    ['KUBE-SVC-JD5MR3NA4I4DYORP', 'kube-system/kube-dns:metrics'],
-    ['KUBE-SVC-IAEKQ2XJ6CG3CMAV', 'default/clusteripservice'],
-    ['KUBE-SVC-I54GZH7ZC463PLQ6', 'default/nodeportservice'],
-  ] as const) {
-    assert.match(text, new RegExp(`^:${chain} `, 'm'))
-    assert.match(text, new RegExp(`^-A KUBE-SERVICES .*"${service} cluster IP" .* -j ${chain}$`, 'm'))
-  }
-})
-
-test('iptables -L -v -n -t nat: a fourth, a third, a half and the rest', { skip }, () => {
-  const { text } = live.sh('node/node-1', 'iptables -L KUBE-SVC-IAEKQ2XJ6CG3CMAV -v -n -t nat')
-  const [, , masquerade, ...jumps] = text.split('\n')
-  assert.match(
-    masquerade!,
-    /KUBE-MARK-MASQ .* !10\.244\.0\.0\/16 .*\/\* default\/clusteripservice cluster IP \*\/ tcp dpt:8080/,
+test('nft list: who has which address, how many endpoints there are, and which', { skip }, async () => {
+  const ip = live.value('.spec.clusterIP', 'service', 'clusteripservice')
+  const list = (what: string) => live.sh('node/node-2', `nft list ${what}`).text
+  const front = new RegExp(
+    `${ip.replaceAll('.', '\\.')} \\. tcp \\. 8080 comment "default/clusteripservice" : 0x0{8} \\. (0x\\w{8})`,
   )
-  const chances = jumps.map((line) => /KUBE-SEP-\w{16} .*?(?:probability ([\d.]+))?$/.exec(line)![1])
-  assert.deepEqual(chances, ['0.25000000000', '0.33333333349', '0.50000000000', undefined])
+  const [, shape] = front.exec(list('map ip fairway-proxy services'))!
+  assert.match(list('map ip fairway-proxy shapes'), new RegExp(`${shape} : goto cluster-ip-4\\b`))
+  assert.match(list('chain ip fairway-proxy cluster-ip-4'), /numgen random mod 4/)
+  const endpoints = list('map ip fairway-proxy endpoints-1-to-4').matchAll(
+    /comment "default\/clusteripservice" : ([\d.]+) \. (\d+)/g,
+  )
+  assert.deepEqual(
+    [...endpoints].map(([, address, port]) => `${address}:${port}`).sort(),
+    [...live.endpoints('clusteripservice')].sort(),
+  )
 })
 
 test('kubectl get endpoints hostnames', { skip }, () => {
@@ -77,8 +57,8 @@ test('kubectl logs of the node’s kube-proxy', { skip }, async () => {
     assert.match(line, /^[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [a-z-]+\.ts:\d+\] /)
   const lines = log.split('\n').map((line) => line.replace(/^.*?\] /, ''))
   for (const line of [
-    'Using iptables Proxier.',
-    'Not syncing iptables until Services and Endpoints have been received from master',
+    'Using nftables Proxier.',
+    'Not syncing nftables until Services and Endpoints have been received from master',
     'Adding new service port "default/kubernetes:https" at 10.96.0.1:443/TCP',
     'Adding new service port "kube-system/kube-dns:dns" at 10.96.0.10:53/UDP',
     'Adding new service port "kube-system/kube-dns:dns-tcp" at 10.96.0.10:53/TCP',
@@ -124,15 +104,14 @@ test('the pod network: a route, a neighbour and a forwarding entry per node, and
 })
 
 test('rules that somebody removed come back', { skip }, async () => {
-  live.sh(
-    'node/node-3',
-    'iptables -t nat -F KUBE-SERVICES; iptables -t nat -D PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
-  )
-  await until(() => {
-    const { text } = live.sh('node/node-3', 'iptables-save -t nat')
-    assert.match(text, /^-A PREROUTING .* -j KUBE-SERVICES$/m)
-    assert.match(text, /^-A KUBE-SERVICES .* -j KUBE-SVC-IAEKQ2XJ6CG3CMAV$/m)
-  })
+  for (const attack of ['flush ruleset', 'flush chain ip fairway-proxy dispatch', 'delete table ip fairway-proxy']) {
+    live.sh('node/node-3', `nft ${attack}`)
+    await until(() => {
+      const { text } = live.sh('node/node-3', 'nft list table ip fairway-proxy')
+      assert.match(text, /comment "default\/clusteripservice"/, attack)
+      assert.match(text, /comment "no such port"/, attack)
+    })
+  }
 })
 
 test('fairway status', { skip }, () => {

@@ -10,7 +10,7 @@ import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
 import { run } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 
-const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'iptables', 'curl'] })
+const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
 const others = (process.env['FAIRWAY_KUBECTLS'] ?? '').split(':').filter((path) => path !== '')
 let live: LiveCluster
 let folder: string

@@ -11,7 +11,7 @@ import { fairway, run, startFairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 import { seeded } from '#test/random.ts'
 
-const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'iptables', 'curl'] })
+const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
 const name = `t-life-${process.pid}`
 const other = `t-other-${process.pid}`
 const words = ['up', '--name', name, '--nodes', '2', '-f', 'examples/hostnames.yaml']
@@ -172,7 +172,7 @@ test('logs of parts are there', { skip }, () => {
   const list = fairway(['logs', '--name', name]).stdout.trim().split('\n')
   for (const part of ['control-plane', 'kube-proxy-node-1', 'kubelet-node-2'])
     assert.ok(list.includes(part), list.join(' '))
-  assert.match(fairway(['logs', 'kube-proxy-node-1', '--name', name]).stdout, /Using iptables Proxier/)
+  assert.match(fairway(['logs', 'kube-proxy-node-1', '--name', name]).stdout, /Using nftables Proxier/)
   assert.match(
     fairway(['logs', 'kube-proxy', '--name', name]).stderr,
     /there is no log of "kube-proxy"\n {2}did you mean/,

@@ -6,7 +6,7 @@ import { likelyCounts, LiveCluster, tally, until } from '#test/cluster/live-clus
 import { need } from '#test/need.ts'
 import { run } from '#test/fairway.ts'
 
-const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'iptables', 'curl', 'dig', 'python3'] })
+const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'curl', 'dig', 'python3'] })
 const nodes = ['node-1', 'node-2', 'node-3'] as const
 const clientIp = '203.0.113.10'
 let live: LiveCluster
@@ -22,6 +22,7 @@ before(() => {
 })
 after(() => live?.down())
 
+const rulesOf = (node: string) => live.sh(`node/${node}`, 'nft list table ip fairway-proxy').text
 const clusterIp = (service: string) => live.value('.spec.clusterIP', 'service', service)
 const names = (selector: string) => live.pods(selector).map(({ name }) => name)
 
@@ -90,7 +91,7 @@ test('ExternalName: a CNAME, no address and no rule', { skip }, () => {
     const { text } = live.sh('pod/looker', `dig +noall +answer CNAME ${name}`)
     assert.match(text, new RegExp(`^${name}\\.\\s+\\d+\\s+IN\\s+CNAME\\s+my\\.database\\.example\\.com\\.$`, 'm'))
     assert.equal(live.value('.spec.clusterIP', 'service', 'my-service', '-n', 'elsewhere'), '')
-    assert.ok(!live.sh('node/node-1', 'iptables-save').text.includes('elsewhere/my-service'))
+    assert.ok(!rulesOf('node-1').includes('elsewhere/my-service'))
   })
 })
 
@@ -175,7 +176,7 @@ test('a pod that is not ready leaves the endpoints and gets no connection', { sk
   await until(() => assert.deepEqual(live.endpoints('gated'), both))
   live.sh(`pod/${leaver!.name}`, 'rm /ready')
   await until(() => assert.deepEqual(live.endpoints('gated'), [`${stayer!.ip}:8080`]))
-  await until(() => assert.ok(!live.sh('node/node-2', 'iptables-save -t nat').text.includes(`${leaver!.ip}:8080`)))
+  await until(() => assert.ok(!rulesOf('node-2').includes(`${leaver!.ip} . 8080`)))
   // With both, 40 answers from one pod had a chance of 2^-40.
   reachesAll(live.answers('pod/looker', 'http://gated/hostname', 40), [stayer!.name])
   live.sh(`pod/${leaver!.name}`, 'touch /ready')
@@ -194,10 +195,8 @@ async function settles(service: string, selector: string, port: number, count: n
   })
   for (const node of nodes)
     await until(() => {
-      const rules = live
-        .sh(`node/${node}`, 'iptables-save -t nat')
-        .text.matchAll(new RegExp(`default/${service}(?::\\w+)? -> (\\S+?)"`, 'g'))
-      assert.deepEqual([...rules].map(([, to]) => to!).sort(), wanted)
+      const rules = rulesOf(node).matchAll(new RegExp(`"default/${service}(?::\\w+)?" : ([\\d.]+) \\. (\\d+)`, 'g'))
+      assert.deepEqual([...rules].map(([, ip, to]) => `${ip}:${to}`).sort(), wanted)
     })
 }
 

@@ -8,7 +8,7 @@ import { listClusters, loadCluster } from '#lab/cluster-file.ts'
 import { lockCluster } from '#lab/lock.ts'
 import { checkFeatures, checkPackages, checkPlatform, checkRoutes, kubectlPackage, nextLan } from '#lab/machine.ts'
 import { installPackages, isOnPath, loadModules, observeMachine, observePlatform } from '#lab/observe-machine.ts'
-import { checkOptions, type ClusterOptions, defaultOptions } from '#lab/options.ts'
+import { checkOptions, type ClusterOptions, defaultOptions, proxyModes } from '#lab/options.ts'
 import { type ClusterPlan, planCluster } from '#lab/plan.ts'
 import { createProgress, type Progress, renderPhases } from '#lab/progress.ts'
 import { readManifests } from '#lab/read-manifests.ts'
@@ -24,7 +24,7 @@ const flags = {
   }),
   ...clusterFlags,
   nodes: number({ help: 'how many nodes', default: defaultOptions.nodes, min: 1, max: 10 }),
-  proxyMode: choice(['iptables'], { help: 'how Services become kernel rules', default: defaultOptions.proxyMode }),
+  proxyMode: choice(proxyModes, { help: 'how Services become kernel rules', default: defaultOptions.proxyMode }),
   podNetwork: choice(['vxlan', 'host-gw'], {
     help: "how packets get from node to node: flannel's back end",
     default: defaultOptions.podNetwork,

@@ -20,6 +20,7 @@ import { canonicalIp, ipFamily } from '#lib/ip.ts'
 import { hairpinModes } from '#node/cni/network.ts'
 import { agentDefaults } from '#node/defaults.ts'
 import type { NodePart } from '#node/mirror/mirror-pod.ts'
+import { proxyDefaults, proxyModes } from '#proxy/options.ts'
 
 /** What a node is made of, and the names by which Kubernetes knows these parts. */
 const components = { agent: 'kubelet', proxy: 'kube-proxy', flannel: 'kube-flannel' } as const
@@ -64,7 +65,7 @@ const flags = {
     help: 'how a pod reaches itself through its Service',
     default: agentDefaults.hairpinMode,
   }),
-  proxyMode: choice(['iptables'], { help: 'how Services get into the kernel', default: 'iptables' }),
+  proxyMode: choice(proxyModes, { help: 'how Services get into the kernel', default: proxyDefaults.mode }),
   kubeconfig: partFlags.kubeconfig,
   ...logFlags,
 }
@@ -76,8 +77,8 @@ export const node = defineCommand({
   summary: 'a node: runs pods, and carries their packets and Services',
   usage: '[flags]',
   description:
-    'Needs root, conmon, crun and iptables, and a network and mount namespace of its own or a machine to itself. Pods\n' +
-    'outlive it: the next run finds them again.',
+    'Needs root, conmon, crun and iptables (for the pod network), and a network and mount namespace of its own or a\n' +
+    'machine to itself. Pods outlive it: the next run finds them again.',
   examples: [
     'fairway node --kubeconfig node-1.conf --node-name node-1 --node-ip 10.168.0.2',
     'fairway node --kubeconfig node-1.conf --parts agent                 # proxy and pod network run apart',
@@ -169,7 +170,6 @@ const shownParts = (
 
 async function startProxy({ options, nodeName, client }: Common, context: PartContext): Promise<void> {
   const { run } = await import('#proxy/main.ts')
-  const { proxyDefaults } = await import('#proxy/options.ts')
   const { clusterCidr, proxyMode: mode, nodeIp } = options
   await run(
     { ...proxyDefaults, client, nodeName, mode, clusterCidrs: checkCidrs(clusterCidr), nodeIp: nodeIp[0] },

@@ -54,7 +54,7 @@ export const proxy = partCommand({
     'Rules stay when it ends, and are taken over when it starts again.',
   examples: [
     'fairway proxy --cluster-cidr 10.244.0.0/16                  # in a pod on the host network',
-    'fairway proxy --kubeconfig proxy.conf --hostname-override node-1 --nodeport-addresses primary',
+    'fairway proxy --kubeconfig proxy.conf --hostname-override node-1 --proxy-mode iptables',
     'fairway proxy --cleanup                                     # take all rules away',
   ],
   flags,
