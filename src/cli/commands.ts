@@ -105,6 +105,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/flannel.ts')).command,
   },
   {
+    name: 'vm',
+    summary: "run a command in a virtual machine with Debian's kernel",
+    group: 'other',
+    load: async () => (await import('#cli/command/vm.ts')).vm,
+  },
+  {
     name: 'version',
     summary: 'print the versions of Fairway, of the Kubernetes API that it serves, and of Node',
     group: 'other',
