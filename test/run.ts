@@ -1,10 +1,12 @@
 // Runs the tests: `npm test [-- PATTERN...]`. Pure tests first, side by side; then those that need the kernel
-// (x.netns.test.ts and test/cluster/), one after the other, inside a network namespace that has no way out and a
+// (x.netns.test.ts and test/cluster/), two files at a time, each inside a network namespace that has no way out and a
 // mount namespace with its own /run and /sys, so that nothing of theirs can reach or outlive this machine's own.
 // `--modes` runs what CI adds to that: the other modes (x.modes.test.ts) and the virtual machine (x.vm.test.ts);
 // `--soak` runs everything, x.soak.test.ts too, with generated cases and kills by the thousand.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { globSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 
 /** Debian packages that tests use beyond what the product installs by itself. */
 const packages: Record<string, string> = {
@@ -41,28 +43,62 @@ if (isRoot && all.some((file) => file.endsWith('.vm.test.ts')))
 const pure = all.filter((file) => !needsKernel(file))
 const kernel = all.filter(needsKernel)
 
-const failed = [
-  ...(pure.length > 0 ? run([], pure, 2) : []),
-  ...(kernel.length > 0 ? run(isRoot ? outer() : [], kernel, 1) : []),
-]
-console.log(failed.length === 0 ? `\nall of ${all.length} test files passed` : `\n${failed.length} of the runs failed`)
+const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+const failed: string[] = []
+if (pure.length > 0 && !(await run([], pure, { concurrency: 2, show: true }))) failed.push('the pure tests')
+// Each file has an outer namespace of its own; those of whole clusters, which take longest, come first.
+const queue = kernel.sort((a, b) => Number(b.startsWith('test/')) - Number(a.startsWith('test/')))
+const lane = async () => {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift())
+    if (!(await run(isRoot ? outer() : [], [file], { concurrency: 1, show: false }))) failed.push(file)
+}
+await Promise.all([lane(), lane()])
+
+console.log(failed.length === 0 ? `\nall of ${all.length} test files passed` : `\nfailed: ${failed.join(' ')}`)
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
 process.exitCode = failed.length === 0 ? 0 : 1
 
-function run(before: readonly string[], files: readonly string[], concurrency: number): string[] {
+type Counts = { passed: number; failed: number; skipped: number }
+type RunOptions = {
+  readonly concurrency: number
+  /** print while it runs, not only at its end */ readonly show: boolean
+}
+
+/** Whether all tests of the files passed. */
+async function run(before: readonly string[], files: readonly string[], options: RunOptions): Promise<boolean> {
   const node = [
     process.execPath,
     '--disable-warning=ExperimentalWarning',
     '--test',
-    `--test-concurrency=${concurrency}`,
+    `--test-concurrency=${options.concurrency}`,
   ]
   // A virtual machine emulates its processor, and runs whole test files.
   const limitMs = files.some(isExtra) ? 900_000 : 120_000
-  const words = [...before, ...node, `--test-timeout=${limitMs}`, '--test-force-exit', '--test-reporter=spec', ...files]
-  const { status } = spawnSync(words[0]!, words.slice(1), {
-    stdio: 'inherit',
+  const words = [...before, ...node, `--test-timeout=${limitMs}`, '--test-reporter=spec', ...files]
+  const child = spawn(words[0]!, words.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, FAIRWAY_SOAK: soak ? '1' : '' },
   })
-  return status === 0 ? [] : [files.join(' ')]
+  const parts: string[] = []
+  const hear = (part: string) => {
+    parts.push(part)
+    if (options.show) process.stdout.write(part)
+  }
+  child.stdout.setEncoding('utf8').on('data', hear)
+  child.stderr.setEncoding('utf8').on('data', hear)
+  const closed = once(child, 'close')
+  const [status] = (await once(child, 'exit')) as [number | null]
+  // What a test left running may hold the pipe open: the end of the runner is what counts.
+  await Promise.race([closed, setTimeout(2_000, undefined, { ref: false })])
+  child.stdout.destroy()
+  child.stderr.destroy()
+  const output = parts.join('')
+  if (!options.show) console.log(`\n== ${files.join(' ')}\n${output}`)
+  const count = (name: string) => Number(new RegExp(`^ℹ ${name} (\\d+)`, 'm').exec(output)?.[1] ?? 0)
+  counts.passed += count('pass')
+  counts.failed += count('fail') + count('cancelled')
+  counts.skipped += count('skipped')
+  return status === 0
 }
 
 function outer(): string[] {
