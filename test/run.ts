@@ -22,6 +22,7 @@ const packages: Record<string, string> = {
   crun: 'crun',
   curl: 'curl',
   python3: 'python3',
+  kubectl: 'kubernetes-client',
 }
 
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))

@@ -1,14 +1,15 @@
 // Real kubectl against the server: the one on the PATH, and those that FAIRWAY_KUBECTLS names (paths with colons).
 import * as assert from 'node:assert/strict'
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { deployments, replicaSets } from '#api/apps.ts'
 import { pods } from '#api/core.ts'
 import { connect, type Client } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { given, type Kubectl } from '#test/kubectls.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fairway-kubectl-'))
 const kubeconfig = join(folder, 'kubeconfig')
@@ -16,19 +17,7 @@ let server: ChildProcess
 let client: Client
 let serverSaid = ''
 
-type Kubectl = { readonly path: string; readonly minor: number }
-const kubectls = find()
-
-function find(): Kubectl[] {
-  const onPath = (process.env['PATH'] ?? '').split(delimiter).map((part) => join(part, 'kubectl'))
-  const paths = [onPath.find(existsSync) ?? [], ...(process.env['FAIRWAY_KUBECTLS'] ?? '').split(':')].flat()
-  return [...new Set(paths)].filter(existsSync).map((path) => {
-    const { stdout } = spawnSync(path, ['version', '--client', '-o', 'json'], { encoding: 'utf8' })
-    // One that was built from a checkout may not know its version: then its name has to say it, kubectl-1.36.
-    const minor = /"minor": "(\d+)/.exec(stdout) ?? /-1\.(\d+)$/.exec(path)
-    return { path, minor: Number(minor?.[1]) }
-  })
-}
+const kubectls = given()
 
 before(async () => {
   if (kubectls.length === 0) return
@@ -296,7 +285,7 @@ const steps: readonly Step[] = [
 ]
 
 async function play(program: Kubectl): Promise<string[]> {
-  const namespace = `v${program.minor}`
+  const namespace = `v${program.tag}`
   const failures: string[] = []
   const { code, out } = await kubectl(program, 'default', ['create', 'namespace', namespace])
   if (code !== 0) return [out]
@@ -312,9 +301,9 @@ async function play(program: Kubectl): Promise<string[]> {
 }
 
 /** `get -w` shows what comes. */
-async function watchWorks({ path }: Kubectl, namespace: string): Promise<string[]> {
+async function watchWorks(program: Kubectl, namespace: string): Promise<string[]> {
   const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: join(folder, `home-${namespace}`) }
-  const child = spawn(path, ['-n', namespace, 'get', 'configmap', '-w'], { env })
+  const child = spawn(program.path, ['-n', namespace, 'get', 'configmap', '-w'], { env })
   let out = ''
   const line = (pattern: RegExp) =>
     new Promise<boolean>((resolve) => {
@@ -329,7 +318,7 @@ async function watchWorks({ path }: Kubectl, namespace: string): Promise<string[
     })
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
   const first = await line(/^m +1 /m)
-  await kubectl({ path, minor: 0 }, namespace, ['create', 'configmap', 'later'])
+  await kubectl(program, namespace, ['create', 'configmap', 'later'])
   const second = await line(/^later +0 /m)
   child.kill()
   return first && second ? [] : [`kubectl get configmap -w: ${out}`]
@@ -338,7 +327,7 @@ async function watchWorks({ path }: Kubectl, namespace: string): Promise<string[
 const skip = kubectls.length === 0 ? 'needs kubectl on the PATH, or FAIRWAY_KUBECTLS' : false
 if (skip) test('kubectl', { skip }, () => {})
 for (const program of kubectls)
-  test(`kubectl 1.${program.minor}`, { timeout: 110_000 }, async () => {
+  test(`kubectl 1.${program.minor} (${program.path})`, { timeout: 110_000 }, async () => {
     const editor = join(folder, 'editor')
     writeFileSync(editor, '#!/bin/sh\nsed -i "s/^  labels:$/  labels:\\n    edited: \\"yes\\"/" "$1"\n')
     chmodSync(editor, 0o755)

@@ -2,7 +2,7 @@
 // a CRI socket fits as well as the one in sandbox/. All identities are strings that the runtime gives out; times are
 // milliseconds since the epoch. A call that the runtime refuses throws a RuntimeError.
 
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 
 export class RuntimeError extends Error {
   /** what failed, as the agent shows it: `NotFound`, or the reason of a container that waits for ever */
@@ -184,6 +184,9 @@ export interface Runtime {
 
   /** Joins what runs already; resolves when it has ended. */
   attach(id: string, o: { streams: Streams; signal: AbortSignal }): Promise<void>
+
+  /** A connection to a port on the loopback interface of the sandbox. */
+  portForward(sandboxId: string, port: number): Promise<Duplex>
 
   /** undefined where the image is not there. `hasCommand`: the container brings its own command. */
   imageStatus(image: string, hasCommand: boolean): Promise<ImageStatus | undefined>

@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, statfsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '#daemon/clock.ts'
 import type { Logger } from '#daemon/log.ts'
+import { connectInNetns } from '#kernel/connect-in-netns.ts'
 import { mountTmpfs, unmount } from '#kernel/mount.ts'
 import { deleteNetns } from '#kernel/netns.ts'
 import { collect, ensureBridge } from '#node/cni/attach.ts'
@@ -94,6 +95,11 @@ export async function openSandboxRuntime(options: RuntimeOptions): Promise<Sandb
     execSync: (id, command, timeoutMs) => execSync({ crun, layout, clock }, id, command, timeoutMs),
     exec: (id, command, o) => exec({ crun, layout, clock }, id, command, o),
     attach: (id, o) => attach(layout, id, o),
+    portForward(sandboxId, port) {
+      const sandbox = sandboxes.record(sandboxId)
+      if (sandbox?.state !== 'ready') throw new RuntimeError('NotFound', `there is no ready sandbox ${sandboxId}`)
+      return connectInNetns(sandbox.config.hostNetwork ? undefined : netnsPath(sandboxId), port)
+    },
     imageStatus: async (image, hasCommand) => findImage(image, hasCommand),
     pullImage: async (image, hasCommand) => viewImage(needImage(image, hasCommand)),
     onChange(listener) {

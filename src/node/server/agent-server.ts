@@ -1,6 +1,6 @@
 // effect: an HTTPS server
 // What a kubelet serves on port 10250, to the API server and to administrators, who show a client certificate: logs, exec,
-// attach, the pods of the node, figures.
+// attach, port-forward, the pods of the node, figures.
 import { createServer } from 'node:https'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -16,6 +16,8 @@ import { readLog, type ParseLine } from '#node/logs/read-log.ts'
 import type { NodePart } from '#node/mirror/mirror-pod.ts'
 import { newestOf, viewPod } from '#node/pod/view.ts'
 import { findLog } from '#node/server/log-target.ts'
+import { parseSession, type Connected, type Session } from '#node/server/session.ts'
+import { acceptSpdy, chooseProtocol } from '#node/server/spdy/upgrade.ts'
 
 export type AgentServerOptions = AgentContext & {
   readonly registry: Registry
@@ -89,11 +91,8 @@ async function answer(options: AgentServerOptions, request: IncomingMessage, res
       return sendLog(options, path, url.searchParams, response)
     case 'exec':
     case 'attach':
-      return send(
-        response,
-        400,
-        `${what} needs a WebSocket with the subprotocol v5.channel.k8s.io or v4.channel.k8s.io`,
-      )
+    case 'portForward':
+      return send(response, 400, 'Upgrade request required')
     default:
       return send(response, 404, '404 page not found')
   }
@@ -184,29 +183,78 @@ async function upgrade(
   if (refused !== undefined) return refuseUpgrade(socket, refused, texts[refused])
   const url = new URL(request.url ?? '/', 'https://node')
   const [, what = '', namespace = '', name = '', container = ''] = url.pathname.split('/').map(decodeURIComponent)
-  const { runtime } = options
-  const isSpdy = request.headers.upgrade?.toLowerCase() !== 'websocket'
-  if ((what !== 'exec' && what !== 'attach') || isSpdy)
-    return refuseUpgrade(socket, isSpdy ? 403 : 404, `${what} is offered over WebSocket only (kubectl 1.30 or later)`)
   const pod = findPod(options, namespace, name)
-  const newest = pod && newestOf(viewPod(pod.metadata.uid, [], runtime.listContainers()), container)
-  if (newest?.state !== 'running')
-    return refuseUpgrade(
-      socket,
-      400,
-      `container ${JSON.stringify(container)} of pod ${JSON.stringify(name)} is not running`,
-    )
-  const { parseSession, serveSession } = await import('#node/server/exec.ts')
-  const session = parseSession(url.searchParams)
-  const command = url.searchParams.getAll('command')
-  if (what === 'exec')
-    return serveSession(request, socket, head, session, (streams, signal) =>
-      runtime.exec(newest.id, command, { tty: session.tty, streams, signal }),
-    )
-  return serveSession(request, socket, head, session, async (streams, signal) => {
-    await runtime.attach(newest.id, { streams, signal })
-    return 0
-  })
+  if (pod === undefined) return refuseUpgrade(socket, 404, `pod ${JSON.stringify(name)} not found`)
+  if (what === 'portForward') return upgradeForward(options, pod, url.searchParams, { request, socket, head })
+  if (what !== 'exec' && what !== 'attach') return refuseUpgrade(socket, 404, '404 page not found')
+  return upgradeSession(options, pod, container, url.searchParams, { request, socket, head, what })
+}
+
+type Upgrade = { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer }
+
+const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket'
+
+async function upgradeSession(
+  { runtime }: AgentServerOptions,
+  pod: StoredPod,
+  container: string,
+  query: URLSearchParams,
+  { request, socket, head, what }: Upgrade & { readonly what: 'exec' | 'attach' },
+): Promise<void> {
+  const { uid, name } = pod.metadata
+  const newest = newestOf(viewPod(uid, [], runtime.listContainers()), container)
+  if (newest?.state !== 'running') {
+    const which = `container ${JSON.stringify(container)} of pod ${JSON.stringify(name)}`
+    return refuseUpgrade(socket, 400, `${which} is not running`)
+  }
+  const session = parseSession(query)
+  const client = await connectSession(session, { request, socket, head })
+  if (client === undefined) return
+  const { streams, signal } = client
+  const act =
+    what === 'exec'
+      ? runtime.exec(newest.id, query.getAll('command'), { tty: session.tty, streams, signal })
+      : runtime.attach(newest.id, { streams, signal }).then(() => 0)
+  const outcome = await act.then(
+    (exitCode) => ({ kind: 'exited', exitCode }) as const,
+    (error: unknown) => ({ kind: 'failed', message: messageOf(error) }) as const,
+  )
+  await client.end(outcome)
+}
+
+/** Undefined: the client was told why not. */
+async function connectSession(session: Session, { request, socket, head }: Upgrade): Promise<Connected | undefined> {
+  if (isWebSocket(request)) {
+    const { connectWebSocket } = await import('#node/server/websocket-session.ts')
+    return connectWebSocket(request, socket, head, session)
+  }
+  const { connectSpdy, sessionProtocols } = await import('#node/server/spdy-session.ts')
+  const protocol = startSpdy(request, socket, sessionProtocols)
+  if (protocol === undefined) return undefined
+  return connectSpdy(socket, head, session, protocol).catch(() => undefined)
+}
+
+async function upgradeForward(
+  { runtime }: AgentServerOptions,
+  pod: StoredPod,
+  query: URLSearchParams,
+  { request, socket, head }: Upgrade,
+): Promise<void> {
+  const { uid, name } = pod.metadata
+  const sandbox = runtime.listPodSandboxes().find(({ metadata, state }) => metadata.uid === uid && state === 'ready')
+  if (sandbox === undefined) return refuseUpgrade(socket, 400, `pod ${JSON.stringify(name)} is not running`)
+  const dial = (port: number) => runtime.portForward(sandbox.id, port)
+  const { forwardProtocol, forwardSpdy, forwardWebSocket, parsePorts } = await import('#node/server/port-forward.ts')
+  if (isWebSocket(request)) return forwardWebSocket(request, socket, head, parsePorts(query), dial)
+  if (startSpdy(request, socket, [forwardProtocol]) !== undefined) forwardSpdy(socket, head, dial)
+}
+
+/** Undefined: the client speaks nothing that is spoken here, and was told so. */
+function startSpdy<T extends string>(request: IncomingMessage, socket: Duplex, spoken: readonly T[]): T | undefined {
+  const protocol = chooseProtocol(request, spoken)
+  if (protocol === undefined) refuseUpgrade(socket, 403, `unable to upgrade: the protocols are ${spoken.join(', ')}`)
+  else acceptSpdy(socket, protocol)
+  return protocol
 }
 
 function refuseUpgrade(socket: Duplex, status: number, message: string): void {

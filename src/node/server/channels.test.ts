@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { channel, decodeFrame, encodeExit, encodeFrame } from '#node/server/channels.ts'
+import { channel, decodeFrame, encodeFrame, encodeOutcome } from '#node/server/channels.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -8,8 +8,7 @@ test('frames of exec', () => {
   assert.deepEqual(decodeFrame(encodeFrame(channel.stdin, bytes('hi'))), { kind: 'stdin', data: bytes('hi') })
   assert.deepEqual(decodeFrame(encodeFrame(channel.resize, bytes('{"Width":80,"Height":24}'))), {
     kind: 'resize',
-    width: 80,
-    height: 24,
+    size: { width: 80, height: 24 },
   })
   assert.deepEqual(decodeFrame(Uint8Array.of(255, 0)), { kind: 'endOfStdin' })
   assert.equal(decodeFrame(encodeFrame(channel.resize, bytes('no'))), undefined)
@@ -17,8 +16,9 @@ test('frames of exec', () => {
 })
 
 test('the end of exec', () => {
-  const said = (code: number) => JSON.parse(new TextDecoder().decode(encodeExit(code).subarray(1)))
-  assert.equal(encodeExit(0)[0], 3)
+  const said = (exitCode: number) =>
+    JSON.parse(new TextDecoder().decode(encodeOutcome({ kind: 'exited', exitCode }).subarray(1)))
+  assert.equal(encodeOutcome({ kind: 'failed', message: 'no' })[0], 3)
   assert.equal(said(0).status, 'Success')
   assert.deepEqual(said(7).details.causes, [{ reason: 'ExitCode', message: '7' }])
 })
