@@ -12,21 +12,18 @@ import { seeded } from '#test/random.ts'
 
 const block = Uint8Array.of(1, 2, 3)
 const frames: readonly (readonly [string, Frame])[] = [
-  [
-    '80030001' + '0100000d' + '00000001' + '00000000' + '0000' + '010203',
-    { kind: 'synStream', id: 1, isFin: true, block },
-  ],
-  ['80030002' + '00000007' + '00000001' + '010203', { kind: 'synReply', id: 1, isFin: false, block }],
-  ['80030003' + '00000008' + '00000003' + '00000005', { kind: 'reset', id: 3, status: 5 }],
-  ['80030006' + '00000004' + '00000007', { kind: 'ping', id: 7 }],
-  ['80030007' + '00000008' + '00000009' + '00000000', { kind: 'goAway', lastId: 9 }],
-  ['80030008' + '00000007' + '00000005' + '010203', { kind: 'headers', id: 5, isFin: false, block }],
-  ['00000005' + '01000003' + '010203', { kind: 'data', id: 5, isFin: true, data: block }],
+  ['80030001 0100000d 00000001 00000000 0000 010203', { kind: 'synStream', id: 1, isFin: true, block }],
+  ['80030002 00000007 00000001 010203', { kind: 'synReply', id: 1, isFin: false, block }],
+  ['80030003 00000008 00000003 00000005', { kind: 'reset', id: 3, status: 5 }],
+  ['80030006 00000004 00000007', { kind: 'ping', id: 7 }],
+  ['80030007 00000008 00000009 00000000', { kind: 'goAway', lastId: 9 }],
+  ['80030008 00000007 00000005 010203', { kind: 'headers', id: 5, isFin: false, block }],
+  ['00000005 01000003 010203', { kind: 'data', id: 5, isFin: true, data: block }],
 ]
 
 test('each frame is the bytes that the draft draws', () => {
   for (const [hex, frame] of frames) {
-    assert.equal(toHex(encodeFrame(frame)), hex, frame.kind)
+    assert.equal(toHex(encodeFrame(frame)), hex.replaceAll(' ', ''), frame.kind)
     assert.deepEqual([...new FrameParser().parse(encodeFrame(frame))], [frame])
   }
 })
@@ -125,14 +122,17 @@ test('a stream that nobody reads holds up the sender, and not for ever', async (
   const opened: SpdyStream[] = []
   const { client } = pair((stream) => opened.push(stream))
   const stream = client.open({})
-  let written = 0
+  const state = { written: 0 }
   const write = () =>
-    stream.write(new Uint8Array(100_000), () => ((written += 100_000), written < 20_000_000 && write()))
+    stream.write(new Uint8Array(100_000), () => {
+      state.written += 100_000
+      if (state.written < 20_000_000) write()
+    })
   write()
   await new Promise((resolve) => setTimeout(resolve, 100))
-  assert.ok(written < 2_000_000, `${written} bytes were taken`)
+  assert.ok(state.written < 2_000_000, `${state.written} bytes were taken`)
   opened[0]!.destroy()
-  while (written < 20_000_000 && !stream.destroyed) await new Promise((resolve) => setImmediate(resolve))
+  while (state.written < 20_000_000 && !stream.destroyed) await new Promise((resolve) => setImmediate(resolve))
 })
 
 test('a connection that breaks ends its streams', async () => {
