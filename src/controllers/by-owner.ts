@@ -3,7 +3,7 @@
 import type { ApiObject } from '#api/meta.ts'
 import { controllerOf } from '#api/owner.ts'
 import type { Stored } from '#api/stored.ts'
-import type { Index, Store } from '#controllers/store.ts'
+import type { Index, Store } from '#client/control/store.ts'
 
 const indexes = new WeakMap<object, Index<ApiObject>>()
 

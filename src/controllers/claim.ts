@@ -4,7 +4,7 @@ import type { ApiObject } from '#api/meta.ts'
 import { controllerOf, controllerReference } from '#api/owner.ts'
 import type { Resource } from '#api/resource.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, patchOf } from '#controllers/act.ts'
+import { type Act, patchOf } from '#client/control/act.ts'
 
 export type Claim<T> = {
   /** what the owner manages from now on, adopted ones included */

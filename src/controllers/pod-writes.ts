@@ -5,8 +5,8 @@ import { type Pod, pods } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 import type { Stored } from '#api/stored.ts'
-import { eventAbout, targetOf } from '#controllers/act.ts'
-import { type Writer, isNamespaceGoing } from '#controllers/writer.ts'
+import { eventAbout, targetOf } from '#client/control/act.ts'
+import { type Writer, isNamespaceGoing } from '#client/control/writer.ts'
 import { messageOf } from '#daemon/error.ts'
 
 export type PodWrites = {

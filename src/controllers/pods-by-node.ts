@@ -1,5 +1,5 @@
 import type { Pod } from '#api/core.ts'
-import type { Index, Store } from '#controllers/store.ts'
+import type { Index, Store } from '#client/control/store.ts'
 
 const indexes = new WeakMap<object, Index<Pod>>()
 

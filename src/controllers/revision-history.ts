@@ -5,7 +5,7 @@ import type { PodTemplateSpec } from '#api/core.ts'
 import { controllerReference } from '#api/owner.ts'
 import type { Resource } from '#api/resource.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, patchOf, targetOf } from '#controllers/act.ts'
+import { type Act, patchOf, targetOf } from '#client/control/act.ts'
 import { templateHash } from '#controllers/template-hash.ts'
 import { equalJson } from '#lib/equal.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Pod, Service } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
 import { changesEndpoints, markServices, selectionOf } from '#controllers/selection.ts'
-import { Store } from '#controllers/store.ts'
+import { Store } from '#client/control/store.ts'
 import { at, runningPod, service } from '#test/stored-objects.ts'
 
 const labelled = (name: string, labels: Record<string, string>, version = 1, namespace = 'default') =>

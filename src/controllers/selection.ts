@@ -4,7 +4,7 @@ import type { Pod, Service } from '#api/core.ts'
 import { isPodReady, isPodTerminal } from '#api/pod-state.ts'
 import { matchSelectorMap } from '#api/selector.ts'
 import type { Stored } from '#api/stored.ts'
-import type { Store } from '#controllers/store.ts'
+import type { Store } from '#client/control/store.ts'
 import { equalJson } from '#lib/equal.ts'
 
 export interface Selection {

@@ -8,12 +8,12 @@ import type { Resource } from '#api/resource.ts'
 import { matchLabelSelector } from '#api/selector.ts'
 import type { Stored } from '#api/stored.ts'
 import { type Client, isAlreadyExists, isNotFound } from '#client/client.ts'
-import { type Act, patchOf } from '#controllers/act.ts'
+import { type Act, patchOf } from '#client/control/act.ts'
 import { byOwner, candidates } from '#controllers/by-owner.ts'
 import { planClaim } from '#controllers/claim.ts'
 import type { Owner } from '#controllers/revision-history.ts'
-import type { Store } from '#controllers/store.ts'
-import { type Writer, isNamespaceGoing } from '#controllers/writer.ts'
+import type { Store } from '#client/control/store.ts'
+import { type Writer, isNamespaceGoing } from '#client/control/writer.ts'
 
 type Selecting = ApiObject & { readonly spec?: { readonly selector?: LabelSelector } }
 

@@ -3,7 +3,7 @@
 
 import { controllerRevisions, daemonSets } from '#api/apps.ts'
 import { nodes, pods } from '#api/core.ts'
-import { writeStatus } from '#controllers/act.ts'
+import { writeStatus } from '#client/control/act.ts'
 import { byOwner } from '#controllers/by-owner.ts'
 import type { Controller } from '#controllers/controller.ts'
 import { daemonPod, placeOn } from '#controllers/daemonset/nodes.ts'

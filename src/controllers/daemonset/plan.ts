@@ -5,7 +5,7 @@ import type { Node, Pod } from '#api/core.ts'
 import { scaledCount } from '#api/int-or-percent.ts'
 import { isPodAvailable, isPodReady, isPodTerminating, podAvailableInMs } from '#api/pod-state.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, eventAbout } from '#controllers/act.ts'
+import { type Act, eventAbout } from '#client/control/act.ts'
 import { type OnNode, nodeOf, placeOn } from '#controllers/daemonset/nodes.ts'
 import { revisionLabel } from '#controllers/revision-history.ts'
 

@@ -2,7 +2,7 @@
 
 import { type Deployment, type ReplicaSet, deployments, replicaSets } from '#api/apps.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, eventAbout, patchOf, targetOf } from '#controllers/act.ts'
+import { type Act, eventAbout, patchOf, targetOf } from '#client/control/act.ts'
 import { type Rollout, all, replicasOf } from '#controllers/deployment/replica-sets.ts'
 import { sizeAnnotations } from '#controllers/deployment/revision.ts'
 import { equalJson } from '#lib/equal.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type Deployment, type ReplicaSet, deployments } from '#api/apps.ts'
 import type { Pod } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
-import type { Act } from '#controllers/act.ts'
+import type { Act } from '#client/control/act.ts'
 import { planDeployment } from '#controllers/deployment/plan.ts'
 import { at, deployment, epochMs, meta, ownedBy, replicaSet, runningPod } from '#test/stored-objects.ts'
 

@@ -7,7 +7,7 @@
 import { type Deployment, type DeploymentCondition, type ReplicaSet, deployments } from '#api/apps.ts'
 import type { Pod } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, type Plan, eventAbout, patchOf, writeStatus } from '#controllers/act.ts'
+import { type Act, type Plan, eventAbout, patchOf, writeStatus } from '#client/control/act.ts'
 import { withCondition } from '#controllers/condition.ts'
 import { keepInStep } from '#controllers/deployment/current-replica-set.ts'
 import { Draft } from '#controllers/deployment/draft.ts'

@@ -2,7 +2,7 @@
 
 import { type Deployment, deployments } from '#api/apps.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, eventAbout, patchOf } from '#controllers/act.ts'
+import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import { type Rollout, all, sameTemplate, withoutHash } from '#controllers/deployment/replica-sets.ts'
 import { handedBack, previousRevision, revisionOf, rollbackAnnotation } from '#controllers/deployment/revision.ts'
 

@@ -10,7 +10,7 @@ import {
 } from '#api/core.ts'
 import { isPodReady } from '#api/pod-state.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, targetOf } from '#controllers/act.ts'
+import { type Act, targetOf } from '#client/control/act.ts'
 import { repack, truncate } from '#controllers/endpoints/subsets.ts'
 import {
   addressTypes,

@@ -7,7 +7,7 @@ import type { Stored } from '#api/stored.ts'
 import type { Controller } from '#controllers/controller.ts'
 import { mirroredBy, planMirror } from '#controllers/endpointslice-mirroring/plan.ts'
 import { managedByLabel, serviceNameLabel } from '#controllers/endpointslice/slice.ts'
-import { isNamespaceGoing } from '#controllers/writer.ts'
+import { isNamespaceGoing } from '#client/control/writer.ts'
 
 const name = 'endpointslice-mirroring-controller'
 

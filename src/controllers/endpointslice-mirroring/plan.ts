@@ -4,7 +4,7 @@ import { type EndpointAddress, type Endpoints, type Service, endpoints as endpoi
 import { type Endpoint, type EndpointPort, type EndpointSlice, endpointSlices } from '#api/discovery.ts'
 import { controllerReference } from '#api/owner.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, eventAbout, targetOf } from '#controllers/act.ts'
+import { type Act, eventAbout, targetOf } from '#client/control/act.ts'
 import { repack } from '#controllers/endpoints/subsets.ts'
 import {
   endpointKey,

@@ -8,7 +8,7 @@
 import type { Node, Pod, Service } from '#api/core.ts'
 import { type Endpoint, type EndpointPort, type EndpointSlice, endpointSlices } from '#api/discovery.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, targetOf } from '#controllers/act.ts'
+import { type Act, targetOf } from '#client/control/act.ts'
 import {
   type AddressType,
   addressTypes,

@@ -5,7 +5,7 @@
 // leaves orphans has its references taken out of its dependents first.
 
 import { type ApiObject, type OwnerReference } from '#api/meta.ts'
-import { type Act, patchOf } from '#controllers/act.ts'
+import { type Act, patchOf } from '#client/control/act.ts'
 import {
   type Graph,
   type Item,

@@ -2,7 +2,7 @@
 
 import { type Node, nodes as nodeResource } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, eventAbout, patchOf } from '#controllers/act.ts'
+import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import { type Cidr, containsIp, formatCidr, hostAt, parseCidr, placeOf } from '#lib/cidr.ts'
 import { formatIp, parseIp } from '#lib/ip.ts'
 

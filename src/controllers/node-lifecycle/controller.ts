@@ -4,7 +4,7 @@
 
 import { leases } from '#api/coordination.ts'
 import { nodes, pods } from '#api/core.ts'
-import { eventAbout } from '#controllers/act.ts'
+import { eventAbout } from '#client/control/act.ts'
 import type { Controller } from '#controllers/controller.ts'
 import { podsByNode } from '#controllers/pods-by-node.ts'
 import { type Heard, hear, isNodeReady } from '#controllers/node-lifecycle/health.ts'

@@ -5,7 +5,7 @@ import { type Node, type Pod, nodes as nodeResource, pods as podResource } from 
 import { podCondition } from '#api/pod-state.ts'
 import type { Stored } from '#api/stored.ts'
 import { formatTime } from '#api/time.ts'
-import { type Act, eventAbout, patchOf } from '#controllers/act.ts'
+import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import {
   type Grace,
   type Heard,

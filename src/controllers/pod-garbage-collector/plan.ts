@@ -4,7 +4,7 @@ import { type Node, type Pod, pods as podResource } from '#api/core.ts'
 import { isPodTerminal, isPodTerminating } from '#api/pod-state.ts'
 import type { Stored } from '#api/stored.ts'
 import { formatTime } from '#api/time.ts'
-import { type Act, patchOf, targetOf } from '#controllers/act.ts'
+import { type Act, patchOf, targetOf } from '#client/control/act.ts'
 import { isNodeReady } from '#controllers/node-lifecycle/health.ts'
 
 /** How long a pod's node must have been gone before the pod goes too. */

@@ -4,7 +4,7 @@
 import { replicaSets } from '#api/apps.ts'
 import { pods } from '#api/core.ts'
 import { controllerOf } from '#api/owner.ts'
-import { writeStatus } from '#controllers/act.ts'
+import { writeStatus } from '#client/control/act.ts'
 import { byOwner } from '#controllers/by-owner.ts'
 import type { Controller } from '#controllers/controller.ts'
 import { podWrites } from '#controllers/pod-writes.ts'

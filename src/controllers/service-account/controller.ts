@@ -5,10 +5,10 @@ import { configMaps, namespaces, serviceAccounts } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 import { isAlreadyExists } from '#client/client.ts'
-import type { Act } from '#controllers/act.ts'
+import type { Act } from '#client/control/act.ts'
 import type { Controller, ControllerContext } from '#controllers/controller.ts'
 import { planDefaultAccount, planRootCa, rootCaName } from '#controllers/service-account/plan.ts'
-import { isNamespaceGoing } from '#controllers/writer.ts'
+import { isNamespaceGoing } from '#client/control/writer.ts'
 
 export const serviceAccountController: Controller = {
   name: 'serviceaccount-controller',

@@ -2,7 +2,7 @@
 
 import { type ConfigMap, type Namespace, type ServiceAccount, configMaps, serviceAccounts } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, patchOf } from '#controllers/act.ts'
+import { type Act, patchOf } from '#client/control/act.ts'
 
 const isActive = (namespace: Stored<Namespace>): boolean =>
   namespace.metadata.deletionTimestamp === undefined && namespace.status?.phase !== 'Terminating'

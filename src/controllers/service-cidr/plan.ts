@@ -3,7 +3,7 @@
 import { type IPAddress, type ServiceCIDR, serviceCidrs } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
 import { formatTime } from '#api/time.ts'
-import { type Act, patchOf, type Plan, writeStatus } from '#controllers/act.ts'
+import { type Act, patchOf, type Plan, writeStatus } from '#client/control/act.ts'
 import { withCondition } from '#controllers/condition.ts'
 import { containsCidr, containsIp, parseCidr } from '#lib/cidr.ts'
 

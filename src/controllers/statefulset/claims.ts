@@ -5,7 +5,7 @@ import { type PersistentVolumeClaim, type Pod, persistentVolumeClaims, pods } fr
 import type { OwnerReference } from '#api/meta.ts'
 import { controllerReference } from '#api/owner.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, eventAbout, patchOf } from '#controllers/act.ts'
+import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import { claimsOf, isInRange } from '#controllers/statefulset/identity.ts'
 import { equalJson } from '#lib/equal.ts'
 

@@ -6,7 +6,7 @@ import { type PersistentVolumeClaim, type Pod, type PodTemplateSpec, pods as pod
 import { scaledCount } from '#api/int-or-percent.ts'
 import { isPodAvailable, isPodTerminal, isPodTerminating, podAvailableInMs } from '#api/pod-state.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Act, eventAbout, patchOf, targetOf } from '#controllers/act.ts'
+import { type Act, eventAbout, patchOf, targetOf } from '#client/control/act.ts'
 import { hasGoingClaim, planClaims, planOwners } from '#controllers/statefulset/claims.ts'
 import { identityLabels, isInRange, ordinalOf, podOf, replicasOf, startOf } from '#controllers/statefulset/identity.ts'
 import { isRunningAndReady, revisionOf } from '#controllers/statefulset/status.ts'

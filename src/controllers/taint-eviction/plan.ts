@@ -4,7 +4,7 @@ import { type Node, type Pod, type Taint, pods as podResource } from '#api/core.
 import type { Stored } from '#api/stored.ts'
 import { tolerates } from '#api/taint.ts'
 import { formatTime } from '#api/time.ts'
-import { type Act, eventAbout, patchOf, targetOf } from '#controllers/act.ts'
+import { type Act, eventAbout, patchOf, targetOf } from '#client/control/act.ts'
 
 /** How long a pod tolerates the NoExecute taints of its node: 0 not at all, Infinity for ever. */
 export function toleratedMs(pod: Pod, node: Node): number {

@@ -9,8 +9,8 @@ import type { Stored } from '#api/stored.ts'
 import { formatTime } from '#api/time.ts'
 import { ApiError, type Client, isNotFound } from '#client/client.ts'
 import { type Recorder, referenceTo } from '#client/events.ts'
-import type { Act, Target } from '#controllers/act.ts'
-import type { Caches } from '#controllers/caches.ts'
+import type { Act, Target } from '#client/control/act.ts'
+import type { Caches } from '#client/control/caches.ts'
 import type { Clock } from '#daemon/clock.ts'
 
 export interface Writer {

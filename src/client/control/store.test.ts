@@ -1,7 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConfigMap } from '#api/core.ts'
-import { Store, confirmationMs } from '#controllers/store.ts'
+import { Store, confirmationMs } from '#client/control/store.ts'
 import { meta } from '#test/stored-objects.ts'
 
 const map = (name: string, version: number, more: object = {}): ConfigMap => ({

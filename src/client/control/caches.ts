@@ -5,8 +5,7 @@ import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 import type { Client } from '#client/client.ts'
 import { type Informer, informer } from '#client/informer.ts'
-import { slimOf } from '#controllers/slim.ts'
-import { Store, confirmationMs } from '#controllers/store.ts'
+import { Store, confirmationMs } from '#client/control/store.ts'
 import type { Clock } from '#daemon/clock.ts'
 import type { Logger } from '#daemon/log.ts'
 
@@ -27,8 +26,10 @@ export function createCaches(options: {
   readonly signal: AbortSignal
   readonly log: Logger
   readonly clock: Clock
+  /** what is kept of an object of a kind, always its metadata */
+  slimOf(resource: Resource): (object: ApiObject) => ApiObject
 }): Caches {
-  const { client, signal, log, clock } = options
+  const { client, signal, log, clock, slimOf } = options
   const open = new Map<string, Open>()
 
   const start = (resource: Resource): Open => {
