@@ -40,7 +40,7 @@ const zone = new Zone()
 zone.synced = true
 for (const change of changes) zone.apply(change)
 const responder = createResponder(createResolver([{ config, kubernetes: { zone, options }, forwards: [] }]))
-if (threads === 0) await serveUdp(responder, { address: '127.0.0.1', port, signal: new AbortController().signal })
+if (threads === 0) serveUdp(responder, { address: '127.0.0.1', port, signal: new AbortController().signal })
 else {
   const batches = await serveBatches(responder, { address: '127.0.0.1', port, threads, servers: [{ config, options }] })
   batches.change(changes, zone)

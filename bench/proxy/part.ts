@@ -34,6 +34,7 @@ function telling(registry: Registry): Registry {
       const isAll = name === 'kubeproxy_sync_full_proxy_rules_duration_seconds'
       if (!isAll && name !== 'kubeproxy_sync_partial_proxy_rules_duration_seconds') return histogram
       return {
+        ...histogram,
         observe(seconds, ...labels) {
           histogram.observe(seconds, ...labels)
           if (labels[0] !== 'IPv4') return

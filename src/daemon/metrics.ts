@@ -5,6 +5,8 @@ import { processMetrics } from '#daemon/process-metrics.ts'
 export interface Counter {
   add(amount: number, ...labels: readonly string[]): void
   remove(...labels: readonly string[]): void
+  /** The same counter with its labels given: adding is then an addition and nothing more. */
+  labelled(...labels: readonly string[]): { add(amount: number): void }
 }
 export interface Gauge {
   set(value: number, ...labels: readonly string[]): void
@@ -13,6 +15,8 @@ export interface Gauge {
 }
 export interface Histogram {
   observe(value: number, ...labels: readonly string[]): void
+  /** The same histogram with its labels given. */
+  labelled(...labels: readonly string[]): { observe(value: number): void }
 }
 export interface Registry {
   /** The same name again answers the same metric. */
@@ -39,7 +43,9 @@ type Metric = {
   /** rendered label set (`a="1",b="2"`) -> value or bins */
   readonly values: Map<string, number>
   readonly bins: Map<string, Bins>
-  readonly handle: Counter & Gauge & Histogram
+  readonly handle: Omit<Counter & Gauge & Histogram, 'labelled'> & {
+    labelled(...labels: readonly string[]): { add(amount: number): void; observe(value: number): void }
+  }
 }
 
 /** A new registry; it has the figures of the process (process_*) from the start. */
@@ -101,6 +107,12 @@ function createMetric(
     if (found === undefined) bins.set(key, (found = { counts: new Float64Array(buckets.length + 1), sum: 0 }))
     return found
   }
+  const observeIn = (found: Bins, value: number) => {
+    let bucket = 0
+    while (bucket < buckets.length && value > buckets[bucket]!) bucket++
+    found.counts[bucket]!++
+    found.sum += value
+  }
   const handle: Metric['handle'] = {
     set: (value, ...labels) => void values.set(keyOf(labels), value),
     add(amount, ...labels) {
@@ -112,11 +124,15 @@ function createMetric(
       values.delete(keyOf(labels))
     },
     observe(value, ...labels) {
-      const found = binsOf(keyOf(labels))
-      let bucket = 0
-      while (bucket < buckets.length && value > buckets[bucket]!) bucket++
-      found.counts[bucket]!++
-      found.sum += value
+      observeIn(binsOf(keyOf(labels)), value)
+    },
+    labelled(...labels) {
+      const key = keyOf(labels)
+      const found = kind === 'histogram' ? binsOf(key) : undefined
+      return {
+        add: (amount) => void values.set(key, (values.get(key) ?? 0) + amount),
+        observe: (value) => found && observeIn(found, value),
+      }
     },
   }
   return { kind, name, help, labelNames, buckets, values, bins, handle, collect: collect && (() => collect(handle)) }

@@ -13,7 +13,7 @@ import { observeObjects } from '#dns/objects.ts'
 import { createResolver, type Server } from '#dns/resolver.ts'
 import { Batches } from '#dns/serve/batches.ts'
 import { Pages } from '#dns/serve/http.ts'
-import { createResponder, type Answered, type Responder } from '#dns/serve/responder.ts'
+import { createResponder, type OnAnswer, type Responder } from '#dns/serve/responder.ts'
 import { serveTcp } from '#dns/serve/tcp.ts'
 import { serveUdp } from '#dns/serve/udp.ts'
 import { recordTypes, typeName } from '#dns/wire/record.ts'
@@ -78,7 +78,7 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
       }
       const at = { address, port: config.port, signal: ended.signal }
       if (options.threads > 0) await batches.serve(current, { address, port: config.port, threads: options.threads })
-      else await serveUdp(current, at)
+      else serveUdp(current, at)
       await serveTcp(current, at)
       log.info(`Listening on ${address}:${config.port}, udp and tcp`)
     }
@@ -149,10 +149,10 @@ function responderFor(
   for (const { server, check } of loops) void server.forwards[0]!.forward(check.name, recordTypes.HINFO, {})
   const label = `dns://:${port}`
   const logged = servers.some((server) => server.config.log)
-  return createResponder(createResolver(servers), (answered) => {
-    o.metrics.answered(label, answered)
-    if (logged) o.log.info(logLine(answered))
-    const { query } = answered
+  const count = o.metrics.answersOf(label)
+  const onAnswer: OnAnswer = (asked, query, rcode, bytes, took) => {
+    count(asked, query, rcode, bytes, took)
+    if (logged) o.log.info(logLine(asked, query, rcode, bytes, took))
     if (query !== undefined && loops.some(({ check }) => check.saw(query)))
       o.stop(
         new UserError(
@@ -163,11 +163,12 @@ function responderFor(
           },
         ),
       )
-  })
+  }
+  return createResponder(createResolver(servers), onAnswer)
 }
 
-const logLine = ({ address, port, query, transport, rcode, bytes, tookMs }: Answered) =>
-  `${address}:${port} "${query === undefined ? '?' : `${typeName(query.type)} IN ${query.name}.`} ${transport}" ${rcode} ${bytes} ${(tookMs / 1000).toFixed(6)}s`
+const logLine = (...[asked, query, rcode, bytes, took]: Parameters<OnAnswer>) =>
+  `${asked.client} "${query === undefined ? '?' : `${typeName(query.type)} IN ${query.name}.`} ${asked.transport}" ${rcode} ${bytes} ${(took / 1000).toFixed(6)}s`
 
 async function addPages(
   pages: Pages,

@@ -1,9 +1,9 @@
 // What the server counts, under CoreDNS's names, so that its dashboards work.
 
 import type { Registry } from '#daemon/metrics.ts'
-import type { Answered } from '#dns/serve/responder.ts'
+import type { OnAnswer } from '#dns/serve/responder.ts'
 import { rcodes } from '#dns/wire/message.ts'
-import { typeName } from '#dns/wire/record.ts'
+import { isKnownType, typeName } from '#dns/wire/record.ts'
 
 const durations = [
   0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
@@ -11,8 +11,12 @@ const durations = [
 const sizes = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16_000, 32_000, 48_000, 64_000]
 const codeNames = new Map<number, string>(Object.entries(rcodes).map(([name, code]) => [code, name]))
 
+const rcodeName = (rcode: number) => codeNames.get(rcode) ?? String(rcode)
+type Adder = { add(amount: number): void }
+
 export type DnsMetrics = {
-  answered(server: string, answered: Answered): void
+  /** counts the answers of one server, `dns://:53` */
+  answersOf(server: string): OnAnswer
   /** answers of threads that only count */
   counted(server: string, type: string, rcode: number, count: number): void
   forwarded(to: string, rcode: number | undefined, tookMs: number): void
@@ -40,20 +44,35 @@ export function createDnsMetrics(registry: Registry): DnsMetrics {
   const misses = registry.counter('coredns_cache_misses_total', 'Answers not found in the cache.', ['server'])
   const failed = registry.counter('coredns_reload_failed_total', 'Configurations that could not be used.')
   return {
-    answered(server, { query, rcode, bytes: size, transport, family, tookMs }) {
-      // Types that nobody knows are counted together, so that no client can make metrics without end.
-      const type = query === undefined ? 'other' : typeName(query.type)
-      requests.add(1, server, '.', '', transport, family, type.startsWith('TYPE') ? 'other' : type)
-      responses.add(1, server, '.', '', codeNames.get(rcode) ?? String(rcode), '')
-      duration.observe(tookMs / 1000, server, '.', '')
-      bytes.observe(size, server, '.', '', transport)
+    answersOf(server) {
+      const took = duration.labelled(server, '.', '')
+      const sizesOf = { udp: bytes.labelled(server, '.', '', 'udp'), tcp: bytes.labelled(server, '.', '', 'tcp') }
+      const counters = new Map<number, { readonly asked: Adder; readonly answered: Adder }>()
+      return (asked, query, rcode, size, tookMs) => {
+        // Types that nobody knows are counted together, so that no client can make metrics without end.
+        const type = query === undefined || !isKnownType(query.type) ? 0 : query.type
+        const key = (((rcode * 2 + (asked.transport === 'tcp' ? 1 : 0)) * 2 + Number(asked.family === '2')) << 8) | type
+        let found = counters.get(key)
+        if (found === undefined) {
+          const name = type === 0 ? 'other' : typeName(type)
+          found = {
+            asked: requests.labelled(server, '.', '', asked.transport, asked.family, name),
+            answered: responses.labelled(server, '.', '', rcodeName(rcode), ''),
+          }
+          counters.set(key, found)
+        }
+        found.asked.add(1)
+        found.answered.add(1)
+        took.observe(tookMs / 1000)
+        sizesOf[asked.transport].observe(size)
+      }
     },
     counted(server, type, rcode, count) {
       requests.add(count, server, '.', '', 'udp', '1', type)
-      responses.add(count, server, '.', '', codeNames.get(rcode) ?? String(rcode), '')
+      responses.add(count, server, '.', '', rcodeName(rcode), '')
     },
     forwarded(to, rcode, tookMs) {
-      const code = rcode === undefined ? 'NONE' : (codeNames.get(rcode) ?? String(rcode))
+      const code = rcode === undefined ? 'NONE' : rcodeName(rcode)
       proxied.add(1, 'forward', to, code)
       proxyTime.observe(tookMs / 1000, 'forward', to, code)
     },

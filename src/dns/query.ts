@@ -79,6 +79,8 @@ export type Sections = {
   readonly answers?: readonly ResourceRecord[]
   readonly authorities?: readonly ResourceRecord[]
   readonly additionals?: readonly ResourceRecord[]
+  /** answers go out as they stand; else addresses go out in another order each time, so that clients spread over them */
+  readonly inOrder?: boolean
 }
 
 /** Renders the sections that answer a question about `name`, names compressed against it. */
@@ -92,7 +94,7 @@ export function renderBody(name: string, rcode: number, authoritative: boolean, 
     answerEnds.push(writer.length())
   }
   for (const record of [...(sections.authorities ?? []), ...(sections.additionals ?? [])]) encodeRecord(writer, record)
-  const shuffle = shuffleOf(sections.answers ?? [], answerEnds)
+  const shuffle = sections.inOrder ? undefined : shuffleOf(sections.answers ?? [], answerEnds)
   return {
     rcode,
     authoritative,

@@ -20,7 +20,7 @@ export type Reply = Sections & { readonly rcode: number; readonly authoritative:
 export type Forward = (name: string, type: number, query: Pick<Query, 'edns'>) => Promise<Reply>
 
 export type Resolution =
-  /** known at once; `service` is the one Service (`namespace/name`) that the reply rests on, if it is only one */
+  /** known at once; `service` is what the reply rests on, if that is one Service (`namespace/name`) or nothing ('') */
   | { readonly kind: 'now'; readonly reply: Reply; readonly service?: string }
   | { readonly kind: 'later'; ask(): Promise<Reply> }
   /** another thread answers */
@@ -45,8 +45,16 @@ export function createResolver(servers: readonly Server[]): Resolver {
     if ((query.edns?.version ?? 0) !== 0) return code(rcodes.BADVERS)
     if (query.class !== classIn) return code(rcodes.REFUSED)
     const found = byZone.find(({ zone }) => isWithin(query.name, zone))
-    return found === undefined ? code(rcodes.REFUSED) : resolveRewritten(found.server, query)
+    if (found === undefined) return code(rcodes.REFUSED)
+    const resolution = resolveRewritten(found.server, query)
+    return found.server.config.loadbalance ? resolution : mapReply(resolution, (reply) => ({ ...reply, inOrder: true }))
   }
+}
+
+function mapReply(resolution: Resolution, change: (reply: Reply) => Reply): Resolution {
+  if (resolution.kind === 'elsewhere') return resolution
+  if (resolution.kind === 'later') return { kind: 'later', ask: async () => change(await resolution.ask()) }
+  return { ...resolution, reply: change(resolution.reply) }
 }
 
 const code = (rcode: number): Resolution => ({ kind: 'now', reply: { rcode, authoritative: false } })
@@ -56,10 +64,7 @@ function resolveRewritten(server: Server, query: Query): Resolution {
   const { name, type, restore } = rewrite(server.config.rewrite, query)
   if (name === query.name && type === query.type) return resolve(server, query)
   const resolution = resolve(server, { ...query, name, type })
-  const back = (reply: Reply): Reply => (restore ? renamed(reply, name, query.name) : reply)
-  if (resolution.kind === 'elsewhere') return resolution
-  if (resolution.kind === 'later') return { kind: 'later', ask: async () => back(await resolution.ask()) }
-  return { kind: 'now', reply: back(resolution.reply) }
+  return restore ? mapReply(resolution, (reply) => renamed(reply, name, query.name)) : resolution
 }
 
 function renamed(reply: Reply, from: string, to: string): Reply {
@@ -102,7 +107,10 @@ function known(reply: Reply, query: Query, options: ZoneOptions): Resolution {
   if (!isWithin(query.name, options.domain)) return { kind: 'now', reply }
   const followsAlias = reply.answers?.some((record) => record.type === recordTypes.CNAME) ?? false
   const name = parseClusterName(query.name, options.domain)
-  if (followsAlias || !('service' in name)) return { kind: 'now', reply }
+  if (followsAlias) return { kind: 'now', reply }
+  // No object can bring such a name into being: search lists make many of them.
+  if (name.kind === 'none') return { kind: 'now', reply, service: '' }
+  if (!('service' in name)) return { kind: 'now', reply }
   return { kind: 'now', reply, service: `${name.namespace}/${name.service}` }
 }
 

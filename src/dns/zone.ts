@@ -19,11 +19,11 @@ export class Zone {
   readonly #namespaces = new Set<string>()
   readonly #services = new Map<string, ServiceView>()
   readonly #slices = new Map<string, SliceView>()
-  readonly #slicesOfService = new Map<string, Map<string, SliceView>>()
   readonly #pods = new Map<string, PodView>()
-  readonly #servicesOfIp = new Map<string, Set<string>>()
-  readonly #slicesOfIp = new Map<string, Set<string>>()
-  readonly #podsOfIp = new Map<string, Set<string>>()
+  readonly #slicesOfService = new Index()
+  readonly #servicesOfIp = new Index()
+  readonly #slicesOfIp = new Index()
+  readonly #podsOfIp = new Index()
 
   /** Takes one change and answers the Service keys whose names may answer differently now. */
   apply(change: ZoneChange): string[] {
@@ -33,13 +33,13 @@ export class Zone {
         else this.#namespaces.add(change.key)
         return [`${change.key}/`]
       case 'service':
-        reindex(this.#servicesOfIp, change.key, this.#services.get(change.key)?.clusterIps, change.value?.clusterIps)
+        this.#servicesOfIp.move(change.key, this.#services.get(change.key)?.clusterIps, change.value?.clusterIps)
         setOrDelete(this.#services, change.key, change.value)
         return [change.key]
       case 'slice':
         return this.#applySlice(change.key, change.value)
       case 'pod':
-        reindex(this.#podsOfIp, change.key, this.#pods.get(change.key)?.ips, change.value?.ips)
+        this.#podsOfIp.move(change.key, this.#pods.get(change.key)?.ips, change.value?.ips)
         setOrDelete(this.#pods, change.key, change.value)
         return []
     }
@@ -47,23 +47,12 @@ export class Zone {
 
   #applySlice(key: string, value: SliceView | undefined): string[] {
     const old = this.#slices.get(key)
-    reindex(this.#slicesOfIp, key, old && addressesOf(old), value && addressesOf(value))
+    const [before, after] = [old && serviceOf(old), value && serviceOf(value)]
+    this.#slicesOfIp.move(key, old && addressesOf(old), value && addressesOf(value))
+    if (before !== after)
+      this.#slicesOfService.move(key, before === undefined ? [] : [before], after === undefined ? [] : [after])
     setOrDelete(this.#slices, key, value)
-    const touched = new Set<string>()
-    if (old !== undefined) {
-      const service = `${old.namespace}/${old.service}`
-      const slices = this.#slicesOfService.get(service)
-      slices?.delete(key)
-      if (slices?.size === 0) this.#slicesOfService.delete(service)
-      touched.add(service)
-    }
-    if (value !== undefined) {
-      const service = `${value.namespace}/${value.service}`
-      const slices = this.#slicesOfService.get(service) ?? new Map<string, SliceView>()
-      this.#slicesOfService.set(service, slices.set(key, value))
-      touched.add(service)
-    }
-    return [...touched]
+    return [...new Set([before, after])].filter((service) => service !== undefined)
   }
 
   hasNamespace(name: string): boolean {
@@ -74,23 +63,24 @@ export class Zone {
     return this.#services.get(key)
   }
 
-  slicesOf(serviceKey: string): Iterable<SliceView> {
-    return this.#slicesOfService.get(serviceKey)?.values() ?? []
+  slicesOf(serviceKey: string): SliceView[] {
+    return this.#slicesOfService.get(serviceKey).map((key) => this.#slices.get(key)!)
   }
 
   servicesWithIp(ip: string): ServiceView[] {
-    return [...(this.#servicesOfIp.get(ip) ?? [])].map((key) => this.#services.get(key)!)
+    return this.#servicesOfIp.get(ip).map((key) => this.#services.get(key)!)
   }
 
   slicesWithIp(ip: string): SliceView[] {
-    return [...(this.#slicesOfIp.get(ip) ?? [])].map((key) => this.#slices.get(key)!)
+    return this.#slicesOfIp.get(ip).map((key) => this.#slices.get(key)!)
   }
 
   podsWithIp(ip: string): PodView[] {
-    return [...(this.#podsOfIp.get(ip) ?? [])].map((key) => this.#pods.get(key)!)
+    return this.#podsOfIp.get(ip).map((key) => this.#pods.get(key)!)
   }
 }
 
+const serviceOf = (slice: SliceView): string => `${slice.namespace}/${slice.service}`
 const addressesOf = (slice: SliceView): string[] => slice.endpoints.flatMap((endpoint) => [...endpoint.addresses])
 
 function setOrDelete<V>(map: Map<string, V>, key: string, value: V | undefined): void {
@@ -98,20 +88,24 @@ function setOrDelete<V>(map: Map<string, V>, key: string, value: V | undefined):
   else map.set(key, value)
 }
 
-function reindex(
-  index: Map<string, Set<string>>,
-  key: string,
-  before: readonly string[] = [],
-  after: readonly string[] = [],
-): void {
-  for (const ip of before) {
-    const keys = index.get(ip)
-    keys?.delete(key)
-    if (keys?.size === 0) index.delete(ip)
+/** Under each value the keys of the objects that have it. Nearly always that is one, which is kept without a list. */
+class Index {
+  readonly #keys = new Map<string, string | readonly string[]>()
+
+  get(value: string): readonly string[] {
+    const keys = this.#keys.get(value)
+    return keys === undefined ? [] : typeof keys === 'string' ? [keys] : keys
   }
-  for (const ip of after) {
-    const keys = index.get(ip)
-    if (keys === undefined) index.set(ip, new Set([key]))
-    else keys.add(key)
+
+  move(key: string, before: readonly string[] = [], after: readonly string[] = []): void {
+    for (const value of before) {
+      const rest = this.get(value).filter((other) => other !== key)
+      if (rest.length === 0) this.#keys.delete(value)
+      else this.#keys.set(value, rest.length === 1 ? rest[0]! : rest)
+    }
+    for (const value of after) {
+      const keys = this.get(value)
+      if (!keys.includes(key)) this.#keys.set(value, keys.length === 0 ? key : [...keys, key])
+    }
   }
 }

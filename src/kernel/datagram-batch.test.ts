@@ -2,17 +2,18 @@ import * as assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { DatagramBatch, openShared, socketAddress } from '#kernel/datagram-batch.ts'
+import { DatagramBatch, openDatagram, socketAddress } from '#kernel/datagram-batch.ts'
 import { close, sendTo } from '#kernel/ffi.ts'
 
 test('datagram batch: many in, each answered to its sender', async (t) => {
   const loopback = Uint8Array.of(127, 0, 0, 1)
-  const { fd, port } = openShared(loopback, 0)
+  const { fd, port } = openDatagram(loopback, 0, { shared: true })
   t.after(() => close(fd))
-  const again = openShared(loopback, port)
+  const again = openDatagram(loopback, port, { shared: true })
   close(again.fd)
   const batch = new DatagramBatch(fd, { most: 4, size: 64, timeoutMs: 50 })
   assert.equal(batch.receive(), 0)
+  assert.equal(new DatagramBatch(fd, { most: 4, size: 64 }).receive(), 0)
   const clients = [createSocket('udp4'), createSocket('udp4')]
   t.after(() => clients.forEach((client) => client.close()))
   for (const [i, client] of clients.entries()) {

@@ -1,6 +1,5 @@
 // effect: UDP sockets by system calls
-// UDP many datagrams at a time: one recvmmsg, one sendmmsg, on buffers that are laid out once. Blocking, so for a
-// thread of its own.
+// UDP many datagrams at a time: one recvmmsg, one sendmmsg, on buffers that are laid out once.
 import {
   addressOf,
   AF,
@@ -22,12 +21,19 @@ const addressBytes = 28
 const headerBytes = 64
 const vectorBytes = 16
 
-/** A UDP socket on `address` (4 or 16 bytes) that shares its port with others of its kind; `port` 0 takes a free one. */
-export function openShared(address: Uint8Array, port: number): { readonly fd: number; readonly port: number } {
+/**
+ * A UDP socket on `address` (4 or 16 bytes); `port` 0 takes a free one. `shared`: its port may be shared with others
+ * of its kind, among whom the kernel spreads clients.
+ */
+export function openDatagram(
+  address: Uint8Array,
+  port: number,
+  { shared }: { readonly shared: boolean },
+): { readonly fd: number; readonly port: number } {
   const isV4 = address.length === 4
   const fd = socket(isV4 ? AF.inet : AF.inet6, SOCK.dgram, 0)
   try {
-    setSocketOption(fd, sol.socket, option.reusePort, 1)
+    if (shared) setSocketOption(fd, sol.socket, option.reusePort, 1)
     setSocketOption(fd, sol.socket, option.receiveBuffer, 4 << 20)
     if (!isV4) setSocketOption(fd, sol.ipv6, option.ipv6Only, 1)
     bind(fd, socketAddress(address, port))
@@ -53,6 +59,7 @@ export function socketAddress(address: Uint8Array, port: number): Uint8Array {
 export class DatagramBatch {
   readonly #fd: number
   readonly #most: number
+  readonly #flags: number
   readonly #received: Uint8Array
   readonly #toSend: Uint8Array
   /** the same headers as 32-bit words: 16 each; word 2 is the name's length, 14 the datagram's */
@@ -66,12 +73,16 @@ export class DatagramBatch {
   /** only the kernel reads these; they must live as long as the headers that point at them */
   readonly #vectors: Uint8Array
 
-  /** Room for `most` datagrams of `size` bytes each way; `timeoutMs` is the longest time that `receive` waits. */
-  constructor(fd: number, o: { readonly most: number; readonly size: number; readonly timeoutMs: number }) {
+  /**
+   * Room for `most` datagrams of `size` bytes each way; `timeoutMs` is the longest time that `receive` waits. Without
+   * it `receive` never waits.
+   */
+  constructor(fd: number, o: { readonly most: number; readonly size: number; readonly timeoutMs?: number }) {
     const { most, size } = o
     this.#fd = fd
     this.#most = most
-    setReceiveTimeout(fd, o.timeoutMs)
+    this.#flags = o.timeoutMs === undefined ? MSG.dontWait : MSG.waitForOne
+    if (o.timeoutMs !== undefined) setReceiveTimeout(fd, o.timeoutMs)
     const names = Buffer.alloc(most * addressBytes)
     const incoming = layOut(most, size, names)
     const outgoing = layOut(most, size, names)
@@ -88,12 +99,12 @@ export class DatagramBatch {
     this.#names = pieces(names, addressBytes)
   }
 
-  /** Waits for datagrams; how many there are, 0 after the time-out. They stand until the next call. */
+  /** Takes datagrams; how many there are, 0 after the time-out. They stand until the next call. */
   receive(): number {
     // The kernel writes the length of each name over the room that it was given.
     for (let i = 0; i < this.#most; i++) this.#receivedWords[i * 16 + 2] = addressBytes
     if (this.#vectors.length === 0) return 0
-    return receiveMany(this.#fd, this.#received, this.#most, MSG.waitForOne)
+    return receiveMany(this.#fd, this.#received, this.#most, this.#flags)
   }
 
   /** The `i`th datagram; its bytes are overwritten by the next `receive`. */

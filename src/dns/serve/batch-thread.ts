@@ -6,6 +6,7 @@ import { DatagramBatch } from '#kernel/datagram-batch.ts'
 import type { ZoneOptions } from '#dns/answer.ts'
 import type { ServerConfig } from '#dns/corefile/config.ts'
 import { createResolver, type Resolver, type Server } from '#dns/resolver.ts'
+import { datagramBytes, mostAtOnce } from '#dns/serve/datagram.ts'
 import { createResponder } from '#dns/serve/responder.ts'
 import { recordTypes } from '#dns/wire/record.ts'
 import { Zone, type ZoneChange } from '#dns/zone.ts'
@@ -50,8 +51,6 @@ export const countIndex = (rcode: number, type: number | undefined): number => {
   return (rcode & 15) * countNames.length + (known === -1 ? countNames.length - 1 : known)
 }
 
-const datagramBytes = 4096
-const mostAtOnce = 64
 /** How long it sleeps in the kernel before it looks for messages that no query has made it read. */
 const timeoutMs = 1000
 
@@ -60,12 +59,12 @@ if (workerData !== null && 'fd' in (workerData as object)) answerForEver(workerD
 function answerForEver({ fd, family, port, flag, counts, servers }: BatchThreadData): void {
   const zone = new Zone()
   const responderFor = (of: BatchThreadData['servers']) =>
-    createResponder(resolverOf(zone, of), ({ query, rcode }) => {
+    createResponder(resolverOf(zone, of), (_, query, rcode) => {
       Atomics.add(counts, countIndex(rcode, query?.type), 1)
     })
   let responder = responderFor(servers)
   const batch = new DatagramBatch(fd, { most: mostAtOnce, size: datagramBytes, timeoutMs })
-  const asked = { transport: 'udp', family, address: '', port: 0 } as const
+  const asked = { transport: 'udp', family, client: '' } as const
   for (;;) {
     const received = batch.receive()
     // Changes come before answers: whoever asks after a change sees it.

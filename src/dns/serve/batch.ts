@@ -1,12 +1,11 @@
 // effect: threads that answer UDP by batches
 import { MessageChannel, Worker } from 'node:worker_threads'
-import { openShared } from '#kernel/datagram-batch.ts'
 import { close, sendTo } from '#kernel/ffi.ts'
 import { countNames, type BatchMessage, type BatchQuery, type BatchThreadData } from '#dns/serve/batch-thread.ts'
 import type { Responder } from '#dns/serve/responder.ts'
-import { listenError } from '#dns/serve/udp.ts'
+import { clientAt } from '#dns/serve/datagram.ts'
+import { openUdp } from '#dns/serve/udp.ts'
 import type { ZoneChange } from '#dns/zone.ts'
-import { parseIp } from '#lib/ip.ts'
 
 export type BatchServer = AsyncDisposable & {
   readonly port: number
@@ -28,13 +27,11 @@ export async function serveBatches(
     readonly servers: BatchThreadData['servers']
   },
 ): Promise<BatchServer> {
-  const address = parseIp(o.address)
-  if (address === undefined) throw new Error(`not an address: ${o.address}`)
-  const family = address.length === 4 ? '1' : '2'
+  const family = o.address.includes(':') ? '2' : '1'
   const threads: Awaited<ReturnType<typeof startThread>>[] = []
   let { port } = o
   for (let i = 0; i < o.threads; i++) {
-    const opened = open(address, port, `udp ${o.address}:${port}`)
+    const opened = openUdp(o.address, port, { shared: true })
     port = opened.port
     threads.push(await startThread(opened.fd, family, o.servers, fallback))
   }
@@ -60,14 +57,6 @@ export async function serveBatches(
   }
 }
 
-function open(address: Uint8Array, port: number, where: string) {
-  try {
-    return openShared(address, port)
-  } catch (error) {
-    throw listenError(error, where)
-  }
-}
-
 async function startThread(fd: number, family: '1' | '2', servers: BatchThreadData['servers'], fallback: Responder) {
   const { port1, port2 } = new MessageChannel()
   const flag = new Int32Array(new SharedArrayBuffer(4))
@@ -81,7 +70,7 @@ async function startThread(fd: number, family: '1' | '2', servers: BatchThreadDa
   const out = Buffer.allocUnsafe(65_535)
   port1.on('message', ({ request, from }: BatchQuery) => {
     const bytes = Buffer.from(request.buffer, request.byteOffset, request.length)
-    const answered = fallback.respond(bytes, bytes.length, { transport: 'udp', family, ...addressOf(from) }, out)
+    const answered = fallback.respond(bytes, bytes.length, { transport: 'udp', family, client: clientAt(from) }, out)
     const send = (length: number) => {
       if (length > 0) sendTo(fd, out.subarray(0, length), from)
     }
@@ -98,15 +87,4 @@ async function startThread(fd: number, family: '1' | '2', servers: BatchThreadDa
       Atomics.store(flag, 0, 1)
     },
   }
-}
-
-function addressOf(from: Uint8Array): { readonly address: string; readonly port: number } {
-  const bytes = from.length === 16 ? from.subarray(4, 8) : from.subarray(8, 24)
-  const address =
-    from.length === 16
-      ? bytes.join('.')
-      : Buffer.from(bytes)
-          .toString('hex')
-          .replaceAll(/(.{4})(?=.)/g, '$1:')
-  return { address, port: (from[2]! << 8) | from[3]! }
 }

@@ -58,7 +58,7 @@ const upstreamResolver: Resolver = (query) => {
 
 async function serve(resolve: Resolver, signal: AbortSignal) {
   const responder = createResponder(resolve)
-  const { port } = await serveUdp(responder, { address, port: 0, signal })
+  const { port } = serveUdp(responder, { address, port: 0, signal })
   await serveTcp(responder, { address, port, signal })
   return { responder, port }
 }
@@ -180,6 +180,6 @@ test('serve: a port that is taken is said in words', async (t) => {
   t.after(() => ended.abort())
   const { port } = await serve(upstreamResolver, ended.signal)
   const responder = createResponder(upstreamResolver)
-  await assert.rejects(serveUdp(responder, { address, port, signal: ended.signal }), /udp 127\.0\.0\.1:\d+ is taken/)
+  assert.throws(() => serveUdp(responder, { address, port, signal: ended.signal }), /udp 127\.0\.0\.1:\d+ is taken/)
   await assert.rejects(serveTcp(responder, { address, port, signal: ended.signal }), /tcp 127\.0\.0\.1:\d+ is taken/)
 })

@@ -34,7 +34,9 @@ function converse(socket: Socket, responder: Responder): void {
   const out = Buffer.allocUnsafe(largest + 2)
   const body = out.subarray(2)
   const { remoteAddress: address = '', remotePort: port = 0, remoteFamily } = socket
-  const asked: Asked = { transport: 'tcp', family: remoteFamily === 'IPv6' ? '2' : '1', address, port }
+  const isV6 = remoteFamily === 'IPv6'
+  const client = isV6 ? `[${address}]:${port}` : `${address}:${port}`
+  const asked: Asked = { transport: 'tcp', family: isV6 ? '2' : '1', client }
   const send = (bytes: number) => {
     if (bytes === 0) return socket.destroy()
     out.writeUInt16BE(bytes, 0)

@@ -23,6 +23,8 @@ export type RecordTypeName = keyof typeof recordTypes
 
 const nameOfType = new Map<number, string>(Object.entries(recordTypes).map(([name, number]) => [number, name]))
 
+export const isKnownType = (type: number): boolean => nameOfType.has(type)
+
 /** `A`, `SRV` ..., or `TYPE1234` (RFC 3597). */
 export function typeName(type: number): string {
   return nameOfType.get(type) ?? `TYPE${type}`
