@@ -2,7 +2,7 @@
 // (application/com.github.proto-openapi.spec.v2@v1.0+protobuf; field numbers: gnostic's OpenAPIv2.proto).
 
 import type { JsonObject } from '#api/openapi/definitions.ts'
-import { WireWriter } from '#api/protobuf/wire.ts'
+import { WireWriter } from '#lib/protobuf-wire.ts'
 
 export const gnosticMediaType = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
 

@@ -5,7 +5,7 @@ import { definitionName, type JsonObject, typeOfKind } from '#api/openapi/defini
 import { encodeGnostic } from '#api/openapi/gnostic.ts'
 import { openApiV2Document } from '#api/openapi/v2.ts'
 import { openApiV3Document, openApiV3Index } from '#api/openapi/v3.ts'
-import { WireReader } from '#api/protobuf/wire.ts'
+import { WireReader } from '#lib/protobuf-wire.ts'
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 const part = ['get', 'patch', 'update']

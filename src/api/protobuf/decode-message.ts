@@ -2,7 +2,7 @@
 
 import { ok, type Result, wrong } from '#api/result.ts'
 import { listFields, type MessageField, messageFields } from '#api/protobuf/fields.ts'
-import { bytesType, WireError, type WireReader, WireReader as Reader } from '#api/protobuf/wire.ts'
+import { bytesType, WireError, type WireReader, WireReader as Reader } from '#lib/protobuf-wire.ts'
 import type { FieldType, Scalars } from '#api/schema/schema.ts'
 import { formatMicroTime, formatTime } from '#api/time.ts'
 

@@ -1,7 +1,7 @@
 // From the JSON form of objects to protobuf messages, by the schema. What the schema does not know is left out.
 
 import { listFields, type MessageField, messageFields } from '#api/protobuf/fields.ts'
-import { WireWriter } from '#api/protobuf/wire.ts'
+import { WireWriter } from '#lib/protobuf-wire.ts'
 import type { FieldType } from '#api/schema/schema.ts'
 
 type JsonObject = { readonly [key: string]: unknown }

@@ -2,7 +2,7 @@
 // kind and its own message as bytes.
 
 import { ok, type Result, wrong } from '#api/result.ts'
-import { bytesType, WireError, WireReader, WireWriter } from '#api/protobuf/wire.ts'
+import { bytesType, WireError, WireReader, WireWriter } from '#lib/protobuf-wire.ts'
 import { concat } from '#lib/bytes.ts'
 
 export type Envelope = {

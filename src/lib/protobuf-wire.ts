@@ -10,7 +10,7 @@ const startGroupType = 3
 const endGroupType = 4
 const fixed32Type = 5
 
-/** The bytes are no message. Never leaves this folder. */
+/** The bytes are no message. */
 export class WireError extends Error {}
 
 /** Reads the fields of one message. Throws WireError. */
