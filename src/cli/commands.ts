@@ -100,7 +100,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: 'flannel',
-    summary: "carry packets between the nodes' pods: host-gw or vxlan, in flannel's own conventions",
+    summary: "carry packets between the nodes' pods: vxlan, host-gw or udp, in flannel's own conventions",
     group: 'parts',
     load: async () => (await import('#cli/process/flannel.ts')).command,
   },

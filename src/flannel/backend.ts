@@ -10,6 +10,8 @@ export type Self = ExternalAddress & {
   readonly family: Family
   readonly node: string
   readonly subnet: string
+  /** of all pods */
+  readonly network: string
   /** the external interface */
   readonly link: string
   /** of the external interface, or as configured */
@@ -33,6 +35,8 @@ export type Backend = {
 export type FamilyPlan = {
   readonly family: Family
   readonly device?: Device
+  /** the device's packets are carried by ourselves */
+  readonly tunnel?: Tunnel
   readonly routes: readonly PlannedRoute[]
   /** on the device */
   readonly neighbours: readonly { readonly ip: string; readonly mac: string }[]
@@ -41,9 +45,17 @@ export type FamilyPlan = {
 }
 
 /** A link of the back end's own. Nothing else may use it: all its routes, neighbours and entries are ours. */
-export type Device = {
-  readonly kind: 'vxlan'
+export type Device = VxlanDevice | TunDevice
+
+type DeviceBasics = {
   readonly name: string
+  readonly mtu: number
+  /** `10.244.1.0/32`: the source of what the node itself sends to pods */
+  readonly address: string
+}
+export type TunDevice = DeviceBasics & { readonly kind: 'tun' }
+export type VxlanDevice = DeviceBasics & {
+  readonly kind: 'vxlan'
   readonly id: number
   readonly port: number
   readonly learning: boolean
@@ -51,14 +63,22 @@ export type Device = {
   readonly below: string
   readonly local: string
   readonly mac: string
-  readonly mtu: number
-  /** `10.244.1.0/32`: the source of what the node itself sends to pods */
-  readonly address: string
 }
+
+/** How packets of a TUN device travel: in UDP from `local` to the peers, all on the same port. */
+export type Tunnel = {
+  readonly local: string
+  readonly port: number
+  /** our own range */
+  readonly subnet: string
+  readonly peers: readonly TunnelPeer[]
+}
+export type TunnelPeer = { readonly subnet: string; readonly publicIp: string }
 
 export type PlannedRoute = {
   readonly destination: string
-  readonly via: string
+  /** without one the destination is on the link itself */
+  readonly via?: string
   readonly link: string
   /** the next hop is on the link although no address says so */
   readonly onlink: boolean

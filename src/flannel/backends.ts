@@ -3,9 +3,10 @@
 import type { Backend } from '#flannel/backend.ts'
 import { hostGw } from '#flannel/backend/host-gw.ts'
 import { vxlan } from '#flannel/backend/vxlan.ts'
+import { udp } from '#flannel/backend/udp.ts'
 import type { BackendConfig } from '#flannel/network-config.ts'
 
-const backends: Readonly<Record<string, (config: BackendConfig) => Backend>> = { 'host-gw': hostGw, vxlan }
+const backends: Readonly<Record<string, (config: BackendConfig) => Backend>> = { vxlan, 'host-gw': hostGw, udp }
 
 export const backendTypes = Object.keys(backends)
 

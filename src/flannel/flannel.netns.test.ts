@@ -1,123 +1,14 @@
 import * as assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { connect } from '#client/client.ts'
-import { systemClock } from '#daemon/clock.ts'
-import { createLogger } from '#daemon/log.ts'
-import { createRegistry } from '#daemon/metrics.ts'
-import { createNetns, deleteNetns, withNetns } from '#kernel/netns.ts'
-import { openRoute } from '#kernel/route/open-route.ts'
-import { writeSysctls } from '#kernel/sysctl.ts'
-import { run } from '#flannel/main.ts'
-import { defaultBackend, type NetworkConfig } from '#flannel/network-config.ts'
-import { defaultOptions } from '#flannel/options.ts'
-import { FakeKubernetes } from '#test/fake-kubernetes.ts'
+import { annotation, knowEachOther, makeNodes, serveInPod, talk, tcpBytes, until } from '#test/flannel-nodes.ts'
+import type { TestNode } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'python3'] })
-const annotation = (name: string) => `flannel.alpha.coreos.com/${name}`
-
-/** Nodes on one bridge, which stands in a namespace of its own; the API server is on the loopback of the test's. */
-async function setup(count: number) {
-  await using started = new AsyncDisposableStack()
-  const folder = mkdtempSync(join(tmpdir(), 'fairway-flannel-'))
-  started.defer(() => rmSync(folder, { recursive: true }))
-  const server = started.use(await FakeKubernetes.start())
-  const pathOf = (name: string) => `/run/netns/flannel-${process.pid}-${name}`
-  const make = (netns: string) => {
-    createNetns(netns)
-    started.defer(() => void deleteNetns(netns))
-  }
-  make(pathOf('lan'))
-  {
-    using lan = openRoute(pathOf('lan'))
-    lan.addBridge({ name: 'br0', up: true })
-    lan.addAddress({ link: 'br0', cidr: '10.168.0.1/24' })
-  }
-  const nodes = Array.from({ length: count }, (_, i) => node(i + 1))
-  function node(n: number) {
-    const [name, netns] = [`node-${n}`, pathOf(`node-${n}`)]
-    make(netns)
-    using lan = openRoute(pathOf('lan'))
-    lan.addVeth({ name, master: 'br0', up: true, peer: { name: 'eth0', up: true }, peerNetns: netns })
-    using route = openRoute(netns)
-    route.setLink('lo', { up: true })
-    route.addAddress({ link: 'eth0', cidr: `10.168.0.${n + 1}/24` })
-    route.replaceRoute({ destination: 'default', via: '10.168.0.1' })
-    // Stands for cni0 with a pod.
-    route.addBridge({ name: 'cni0', up: true })
-    route.addAddress({ link: 'cni0', cidr: `10.244.${n - 1}.1/24` })
-    writeSysctls({ 'net/ipv4/ip_forward': 1 }, netns)
-    server.put('nodes', { metadata: { name }, spec: { podCIDRs: [`10.244.${n - 1}.0/24`] } })
-    /** What a program says; nothing where it fails. */
-    const show = (...words: string[]) =>
-      withNetns(netns, () => spawnSync(words[0]!, words.slice(1), { encoding: 'utf8' })).stdout
-    const exec = (...words: string[]) => {
-      const { status, stdout, stderr } = withNetns(netns, () =>
-        spawnSync(words[0]!, words.slice(1), { encoding: 'utf8' }),
-      )
-      assert.equal(status, 0, `${words.join(' ')}: ${stderr}`)
-      return stdout
-    }
-    return { name, netns, exec, show, start: (config: Partial<NetworkConfig['backend']>) => start(name, netns, config) }
-  }
-  function start(name: string, netns: string, backend: Partial<NetworkConfig['backend']>) {
-    const controller = new AbortController()
-    const client = connect({ server: server.url })
-    const lines: string[] = []
-    const write = (line: string) => lines.push(line.slice(line.indexOf(']') + 2).trimEnd())
-    const log = createLogger({ format: 'text', level: 0, write })
-    const registry = createRegistry()
-    const config = { networks: { 4: '10.244.0.0/16' }, backend: { ...defaultBackend, ...backend } }
-    const files = { subnetFile: join(folder, name, 'subnet.env'), rulesResyncMs: 20, health: undefined }
-    const done = run(
-      { ...defaultOptions, ...files, client, nodeName: name, config, netns },
-      { signal: controller.signal, log, clock: systemClock, registry },
-    )
-    const stop = async () => {
-      controller.abort()
-      await done
-      client.close()
-    }
-    const subnetFile = () => readFileSync(files.subnetFile, 'utf8')
-    return { lines, registry, stop, subnetFile, [Symbol.asyncDispose]: stop }
-  }
-  return {
-    server,
-    nodes,
-    /** A node that is there only in the API. */
-    lease: (name: string, subnet: string, publicIp: string) =>
-      server.put('nodes', {
-        metadata: {
-          name,
-          creationTimestamp: '2026-01-01T00:00:00Z',
-          annotations: {
-            [annotation('kube-subnet-manager')]: 'true',
-            [annotation('backend-type')]: 'host-gw',
-            [annotation('public-ip')]: publicIp,
-          },
-        },
-        spec: { podCIDR: subnet },
-      } as never),
-    ...disposable(started.move()),
-  }
-}
-const disposable = (stack: AsyncDisposableStack) => ({ [Symbol.asyncDispose]: () => stack.disposeAsync() })
-
-async function until(what: () => boolean, describe: () => string): Promise<void> {
-  const end = Date.now() + 20_000
-  while (!what()) {
-    assert.ok(Date.now() < end, describe())
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 test('flannel: host-gw keeps its routes and nobody else’s', { skip }, async () => {
-  await using cluster = await setup(1)
-  const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
+  await using cluster = await makeNodes({ count: 1 })
+  const [node] = cluster.nodes as [TestNode]
   const routes = () =>
     node
       .exec('ip', 'route')
@@ -154,7 +45,7 @@ test('flannel: host-gw keeps its routes and nobody else’s', { skip }, async ()
     assert.ok(flannel.lines.includes('Subnet added: 10.244.1.0/24 via 10.168.0.3'))
     assert.match(flannel.lines.join('\n'), /no route to 10\.244\.7\.0\/24: 192\.0\.2\.7 of far is not on the network/)
     const file = 'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.0.1/24\nFLANNEL_MTU=1500\nFLANNEL_IPMASQ=true\n'
-    assert.equal(flannel.subnetFile(), file)
+    assert.equal(node.subnetFile(), file)
 
     for (const line of [two, three]) node.exec('ip', 'route', 'del', ...line.split(' '))
     await settle([two, three, foreign])
@@ -184,8 +75,8 @@ test('flannel: host-gw keeps its routes and nobody else’s', { skip }, async ()
 })
 
 test('flannel: rules are there, and come back', { skip }, async () => {
-  await using cluster = await setup(1)
-  const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
+  await using cluster = await makeNodes({ count: 1 })
+  const [node] = cluster.nodes as [TestNode]
   await using flannel = node.start({ type: 'host-gw' })
   const rules = () =>
     ['nat', 'filter'].flatMap((table) =>
@@ -243,22 +134,16 @@ test('flannel: rules are there, and come back', { skip }, async () => {
 })
 
 test('flannel: vxlan carries packets between pods, also after the device is lost', { skip }, async () => {
-  await using cluster = await setup(2)
-  const [one, two] = cluster.nodes as [(typeof cluster.nodes)[0], (typeof cluster.nodes)[0]]
+  await using cluster = await makeNodes({ count: 2 })
+  const [one, two] = cluster.nodes as [TestNode, TestNode]
   await using first = one.start({ type: 'vxlan' })
-  await using _second = two.start({ type: 'vxlan' })
-  using _echo = serveCount(two.netns, '10.244.1.1')
-  const hasRoute = ({ show }: typeof one) => show('ip', 'route').includes('dev flannel.1')
-  await until(
-    () => hasRoute(one) && hasRoute(two),
-    () => `${first.lines.join('\n')}`,
-  )
-  // Enough for many full-size packets. Nothing else in this process runs meanwhile.
-  const send = () =>
-    withNetns(one.netns, () => spawnSync('python3', ['-c', client], { encoding: 'utf8' })).stdout.trim()
+  await using second = two.start({ type: 'vxlan' })
+  await knowEachOther([first, second], [4], 1)
+  for (const node of cluster.nodes) node.connectPod()
+  await using _server = await serveInPod(two)
   const settle = () =>
     until(
-      () => send() === '100000',
+      () => talk(one, two.pod[4], []).tcp === tcpBytes,
       () => `${one.exec('ip', 'route')}${first.lines.join('\n')}`,
     )
   await settle()
@@ -297,29 +182,3 @@ test('flannel: vxlan carries packets between pods, also after the device is lost
     () => state().text,
   )
 })
-
-const server = `
-import socket, sys
-listener = socket.create_server((sys.argv[1], 8080))
-while True:
-    connection = listener.accept()[0]
-    count = 0
-    while count < 100000:
-        data = connection.recv(65536)
-        if not data: break
-        count += len(data)
-    connection.sendall(str(count).encode())
-    connection.close()
-`
-const client = `
-import socket
-connection = socket.create_connection(('10.244.1.1', 8080), 2, ('10.244.0.1', 0))
-connection.sendall(b'x' * 100000)
-print(connection.recv(99).decode())
-`
-
-/** A pod that counts what it is sent. */
-function serveCount(netns: string, ip: string): Disposable {
-  const child = withNetns(netns, () => spawn('python3', ['-c', server, ip], { stdio: 'inherit' }))
-  return { [Symbol.dispose]: () => child.kill() }
-}

@@ -20,6 +20,7 @@ import { createProblemLog } from '#flannel/problem-log.ts'
 import { replaceFile } from '#flannel/replace-file.ts'
 import { createRulesLoop } from '#flannel/rules-loop.ts'
 import { renderSubnetFile } from '#flannel/subnet-file.ts'
+import { Tunnels } from '#flannel/tunnel/tunnels.ts'
 import { watchNetwork } from '#flannel/watch-network.ts'
 
 /** The kernel is looked at so often even where it has said nothing. */
@@ -34,6 +35,7 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
   const metrics = createFlannelMetrics(registry)
   const ledger = new Ledger(join(dirname(options.subnetFile), 'fairway-routes.json'))
   using route = openRoute(netns)
+  await using tunnels = new Tunnels({ log, registry, netns, onEnd: () => network.mark('tunnel') })
   let external: ExternalInterface | undefined
   let selves: readonly Self[] = []
   let isApplied = false
@@ -73,7 +75,7 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
       problems.found(plans.flatMap((one) => one.problems))
       const startedMs = clock.monotonicMs()
       try {
-        const { steps, repairs } = applyNetwork(route, plans, ledger, { log, netns })
+        const { steps, repairs } = applyNetwork({ route, tunnels, log, netns }, plans, ledger)
         metrics.applied(steps, repairs, (clock.monotonicMs() - startedMs) / 1000)
         isApplied = true
       } finally {

@@ -16,7 +16,8 @@ export function createFlannelMetrics(registry: Registry) {
   for (const what of ['network', 'rules']) repairs.add(0, what)
   return {
     planned(plans: readonly FamilyPlan[]) {
-      for (const { family, routes } of plans) peers.set(routes.length, `IPv${family}`)
+      for (const { family, routes, tunnel } of plans)
+        peers.set(tunnel === undefined ? routes.length : tunnel.peers.length, `IPv${family}`)
       for (const code of codes)
         problems.set(plans.flatMap((plan) => plan.problems).filter((one) => one.code === code).length, code)
     },

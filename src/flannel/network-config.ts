@@ -6,7 +6,8 @@ export type BackendConfig = {
   readonly type: string
   /** vxlan: network identifier, UDP port, and whether peers on the same network are reached without a tunnel */
   readonly vni: number
-  readonly port: number
+  /** of vxlan and udp; default: the back end's own */
+  readonly port: number | undefined
   readonly directRouting: boolean
   readonly learning: boolean
   /** of the link below; default: what that link has */
@@ -19,11 +20,10 @@ export type NetworkConfig = {
   readonly backend: BackendConfig
 }
 
-/** Port 8472 is Linux' own default for vxlan, and what flannel uses. */
 export const defaultBackend: BackendConfig = {
   type: 'vxlan',
   vni: 1,
-  port: 8472,
+  port: undefined,
   directRouting: false,
   learning: false,
   mtu: undefined,
@@ -66,7 +66,7 @@ function parseBackend(value: unknown): BackendConfig | string {
   return {
     type: typeof config['type'] === 'string' ? config['type'].toLowerCase() : defaultBackend.type,
     vni: number('vni') ?? defaultBackend.vni,
-    port: number('port') ?? defaultBackend.port,
+    port: number('port'),
     directRouting: config['directrouting'] === true,
     learning: config['learning'] === true,
     mtu: number('mtu'),

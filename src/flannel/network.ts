@@ -3,11 +3,11 @@
 // time and after any accident.
 import { NetlinkError } from '#kernel/netlink/socket.ts'
 import type { Route } from '#kernel/route/open-route.ts'
-import { writeSysctls } from '#kernel/sysctl.ts'
 import { messageOf } from '#daemon/error.ts'
 import type { Logger } from '#daemon/log.ts'
-import type { Device, FamilyPlan } from '#flannel/backend.ts'
+import type { FamilyPlan } from '#flannel/backend.ts'
 import { diffNetwork, type Observed, type OwnRoute, type Step } from '#flannel/diff.ts'
+import { type DeviceWorld, ensureDevice, removeDevices } from '#flannel/ensure-device.ts'
 import { families } from '#flannel/lease.ts'
 import type { Ledger } from '#flannel/ledger.ts'
 
@@ -19,13 +19,9 @@ export class NetworkError extends Error {
 export type Applied = { readonly steps: number; readonly repairs: number }
 
 /** Throws NetworkError after everything that could be done is done. */
-export function applyNetwork(
-  route: Route,
-  plans: readonly FamilyPlan[],
-  ledger: Ledger,
-  { log, netns }: { readonly log: Logger; readonly netns: string | undefined },
-): Applied {
-  const wanted = plans.flatMap((plan) => plan.routes.map(({ destination, via, link }) => ({ destination, via, link })))
+export function applyNetwork(world: DeviceWorld, plans: readonly FamilyPlan[], ledger: Ledger): Applied {
+  const { route, log } = world
+  const wanted = plans.flatMap((plan) => plan.routes.map(({ onlink: _, ...own }) => own))
   const devices = plans.flatMap(({ device }) => device ?? [])
   const before = ledger.routes
   // Until it is done all of it is ours: what is still to come, and what is still to go.
@@ -39,21 +35,23 @@ export function applyNetwork(
   let count = 0
   for (const plan of withEmpty(plans, before)) {
     const own = before.filter((one) => familyOf(one) === plan.family)
-    if (plan.device !== undefined && ensureDevice(route, plan.device, log, netns)) repairs++
+    const ensured = plan.device === undefined ? 'same' : ensureDevice(world, plan, plan.device)
+    if (ensured === 'later') continue
+    if (ensured === 'repaired') repairs++
     for (const step of diffNetwork(plan, observe(route, plan, own), own)) {
       count++
       const isDone = tryStep(route, plan, step, log, failed)
       if (isDone && step.kind === 'set-route' && step.isRepair) repairs++
     }
   }
-  removeDevices(route, ledger.devices, devices, log)
+  removeDevices(world, ledger.devices, devices)
   const done = wanted.filter((one) => !failed.set.has(keyOf(one)))
   ledger.write({ routes: [...done, ...failed.deleted], devices: devices.map(({ name }) => name) })
   if (failed.messages.length > 0) throw new NetworkError(failed.messages.join('; '))
   return { steps: count, repairs }
 }
 
-const keyOf = ({ destination, via, link }: OwnRoute) => `${destination} ${via} ${link}`
+const keyOf = ({ destination, via, link }: OwnRoute) => `${destination} ${via ?? ''} ${link}`
 const familyOf = ({ destination }: OwnRoute) => (destination.includes(':') ? 6 : 4)
 
 /** A family that is no longer in use has a plan too: nothing. */
@@ -109,10 +107,11 @@ function perform(route: Route, { device }: FamilyPlan, step: Step, log: Logger):
       return void route.deleteForwarding({ link: device!.name, mac, ...(destination !== undefined && { destination }) })
     }
     case 'set-route': {
-      const { destination, via, link, onlink } = step.route
+      const { onlink, ...own } = step.route
+      const { destination, via = own.link } = own
       if (step.inPlaceOf !== undefined)
         log.warn(`Replacing existing route to ${destination} via ${step.inPlaceOf.via ?? 'no one'} by one via ${via}`)
-      route.replaceRoute({ destination, via, link, ...(onlink && { onlink }) })
+      route.replaceRoute({ ...own, ...(onlink && { onlink }) })
       return step.isRepair
         ? log.info(`Route recovered ${destination} : ${via}`)
         : log.info(`Subnet added: ${destination} via ${via}`)
@@ -121,42 +120,4 @@ function perform(route: Route, { device }: FamilyPlan, step: Step, log: Logger):
       if (step.isThere) route.deleteRoute(step.route)
       return log.info(`Subnet removed: ${step.route.destination}`)
   }
-}
-
-/** Answers whether the device had been there and was not as it should be. */
-function ensureDevice(route: Route, device: Device, log: Logger, netns: string | undefined): boolean {
-  const found = route.link(device.name)
-  const below = route.link(device.below)
-  const is =
-    found?.kind === 'vxlan' &&
-    found.mac === device.mac &&
-    found.vxlan?.id === device.id &&
-    found.vxlan.port === device.port &&
-    found.vxlan.local === device.local &&
-    found.vxlan.device === below?.index &&
-    found.vxlan.learning === device.learning
-  if (found !== undefined && !is) {
-    log.warn(`${device.name} is not as it should be: making it anew`)
-    route.deleteLink(device.name)
-  }
-  if (!is) {
-    const { name, mac, mtu, id, port, local, learning } = device
-    route.addVxlan({ name, mac, mtu, id, port, local, learning, device: device.below })
-    log.info(`Created ${name}: VNI ${id}, port ${port}, ${local} on ${device.below}, mac address ${mac}`)
-  }
-  // Router advertisements have no business on a tunnel.
-  writeSysctls({ [`net/ipv6/conf/${device.name}/accept_ra`]: 0 }, netns)
-  const addresses = route.addresses({ link: device.name }).filter(({ scope }) => scope === 'global')
-  for (const { ip, prefix } of addresses)
-    if (`${ip}/${prefix}` !== device.address) route.deleteAddress({ link: device.name, cidr: `${ip}/${prefix}` })
-  if (!addresses.some(({ ip, prefix }) => `${ip}/${prefix}` === device.address))
-    route.addAddress({ link: device.name, cidr: device.address })
-  if (!is || found.mtu !== device.mtu || !found.up) route.setLink(device.name, { mtu: device.mtu, up: true })
-  return found !== undefined && !is
-}
-
-/** Devices of a back end that is no longer the one in use. */
-function removeDevices(route: Route, known: readonly string[], wanted: readonly Device[], log: Logger): void {
-  for (const name of known)
-    if (!wanted.some((device) => device.name === name) && route.deleteLink(name)) log.info(`Removed ${name}`)
 }

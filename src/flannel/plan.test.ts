@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Self } from '#flannel/backend.ts'
+import type { FamilyPlan, Self, VxlanDevice } from '#flannel/backend.ts'
 import { backendOf } from '#flannel/backends.ts'
 import type { Lease } from '#flannel/lease.ts'
 import { defaultBackend, type BackendConfig } from '#flannel/network-config.ts'
@@ -90,6 +90,7 @@ test('plan: why a node cannot take part', () => {
   for (const [more, want] of cases) assert.match(String(planSelf(input({ type: 'host-gw' }, [], more))), want)
 })
 
+const macOf = (plan: FamilyPlan | undefined) => (plan!.device as VxlanDevice).mac
 const data = '{"VNI":1,"VtepMAC":"AA:bb:cc:dd:ee:01"}'
 
 test('vxlan: device, entries and routes', () => {
@@ -105,7 +106,7 @@ test('vxlan: device, entries and routes', () => {
       learning: false,
       below: 'eth0',
       local: '10.168.0.2',
-      mac: only!.device!.mac,
+      mac: macOf(only),
       mtu: 1450,
       address: '10.244.0.0/32',
     },
@@ -114,7 +115,7 @@ test('vxlan: device, entries and routes', () => {
     forwarding: [{ mac: 'aa:bb:cc:dd:ee:01', destination: '192.0.2.5' }],
     problems: [],
   })
-  const { mac } = only!.device!
+  const mac = macOf(only)
   assert.equal(Number.parseInt(mac.slice(0, 2), 16) & 3, 2, 'locally administered, not multicast')
   const [self] = planSelf(of) as readonly Self[]
   assert.deepEqual(JSON.parse(of.backend.announce(self!)), { VNI: 1, VtepMAC: mac })
@@ -151,5 +152,23 @@ test('vxlan: both families, 20 bytes less for IPv6', () => {
   assert.deepEqual(plans[1]!.routes, [
     { destination: 'fd00:10:244:1::/64', via: 'fd00:10:244:1::', link: 'flannel-v6.1', onlink: true },
   ])
-  assert.notEqual(plans[0]!.device!.mac, plans[1]!.device!.mac)
+  assert.notEqual(macOf(plans[0]), macOf(plans[1]))
+})
+
+test('udp: one route for all pods, and a tunnel that knows whose they are', () => {
+  const [only] = plan(input({ type: 'udp' }, [lease(2, { backendType: 'udp', publicIp: '192.0.2.5' })]))
+  assert.deepEqual(only, {
+    family: 4,
+    device: { kind: 'tun', name: 'flannel0', mtu: 1472, address: '10.244.0.0/32' },
+    tunnel: {
+      local: '10.168.0.2',
+      port: 8285,
+      subnet: '10.244.0.0/24',
+      peers: [{ subnet: '10.244.1.0/24', publicIp: '192.0.2.5' }],
+    },
+    routes: [{ destination: '10.244.0.0/16', link: 'flannel0', onlink: false }],
+    neighbours: [],
+    forwarding: [],
+    problems: [],
+  })
 })

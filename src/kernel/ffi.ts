@@ -39,6 +39,9 @@ const cRecv = c.func('int64_t recv(int, void*, size_t, int)')
 const cSendto = c.func('int64_t sendto(int, const void*, size_t, int, const void*, uint32_t)')
 const cRecvmmsg = c.func('int recvmmsg(int, void*, uint32_t, int, void*)')
 const cSendmmsg = c.func('int sendmmsg(int, void*, uint32_t, int)')
+const cRead = c.func('long read(int, uintptr_t, size_t)')
+const cWrite = c.func('long write(int, uintptr_t, size_t)')
+const cPoll = c.func('int poll(void*, ulong, int)')
 const cSetsockopt = c.func('int setsockopt(int, int, int, const void*, uint32_t)')
 const cGetsockopt = c.func('int getsockopt(int, int, int, void*, void*)')
 const cGetsockname = c.func('int getsockname(int, void*, void*)')
@@ -106,6 +109,30 @@ export const receiveMany = (fd: number, headers: Uint8Array, count: number, flag
   Math.max(0, Number(cRecvmmsg(fd, headers, count, flags, null)))
 export const sendMany = (fd: number, headers: Uint8Array, count: number): number =>
   Math.max(0, Number(cSendmmsg(fd, headers, count, 0)))
+
+/** The same, but an errno below zero where the first of them could not be sent. */
+export function trySendMany(fd: number, headers: Uint8Array, count: number): number {
+  const sent = Number(cSendmmsg(fd, headers, count, 0))
+  return sent >= 0 ? sent : -koffi.errno()
+}
+
+/** Reads one packet to an address (of `addressOf`); undefined where none is there on a non-blocking file. */
+export function readAt(fd: number, address: number, length: number): number | undefined {
+  const count = Number(cRead(fd, address, length))
+  if (count >= 0) return count
+  const errno = koffi.errno()
+  if (errno === constants.errno.EAGAIN) return undefined
+  throw new SystemError('read', errno)
+}
+
+/** Writes from an address; zero, or the errno below zero. */
+export function writeAt(fd: number, address: number, length: number): number {
+  return Number(cWrite(fd, address, length)) >= 0 ? 0 : -koffi.errno()
+}
+
+/** Waits until one of the files (struct pollfd each) can be read, or the time is over. */
+export const poll = (files: Uint8Array, timeoutMs: number): number =>
+  Math.max(0, Number(cPoll(files, files.length / 8, timeoutMs)))
 
 /** Where a typed array's bytes lie; they stay there as long as it lives. */
 export const addressOf = (bytes: Uint8Array): bigint => BigInt(koffi.address(bytes) as unknown as bigint)

@@ -11,7 +11,7 @@ export type ClusterOptions = {
   readonly nodes: number
   readonly proxyMode: ProxyMode
   /** flannel's back end */
-  readonly podNetwork: 'vxlan' | 'host-gw'
+  readonly podNetwork: 'vxlan' | 'host-gw' | 'udp'
   readonly podCidr: string
   readonly serviceCidr: string
   /** `30000-32767` */

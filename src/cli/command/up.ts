@@ -25,7 +25,7 @@ const flags = {
   ...clusterFlags,
   nodes: number({ help: 'how many nodes', default: defaultOptions.nodes, min: 1, max: 10 }),
   proxyMode: choice(proxyModes, { help: 'how Services become kernel rules', default: defaultOptions.proxyMode }),
-  podNetwork: choice(['vxlan', 'host-gw'], {
+  podNetwork: choice(['vxlan', 'host-gw', 'udp'], {
     help: "how packets get from node to node: flannel's back end",
     default: defaultOptions.podNetwork,
   }),

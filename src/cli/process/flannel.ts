@@ -65,7 +65,7 @@ const flags = {
 
 export const command = partCommand({
   name: 'flannel',
-  summary: "carry packets between the nodes' pods: host-gw or vxlan, in flannel's own conventions",
+  summary: "carry packets between the nodes' pods: vxlan, host-gw or udp, in flannel's own conventions",
   description:
     "Does what flanneld does with --kube-subnet-mgr: reads each node's podCIDR, tells the others about this node in the\n" +
     'annotations flannel.alpha.coreos.com/*, and keeps routes, masquerading rules and subnet.env as they should be, also\n' +

@@ -26,7 +26,7 @@ import { proxyDefaults, proxyModes } from '#proxy/options.ts'
 const components = { agent: 'kubelet', proxy: 'kube-proxy', flannel: 'kube-flannel' } as const
 type Part = keyof typeof components
 /** As in flannel's backends.ts, which is not loaded for the help. */
-const podNetworks = ['vxlan', 'host-gw'] as const
+const podNetworks = ['vxlan', 'host-gw', 'udp'] as const
 const allParts = Object.keys(components) as Part[]
 
 const flags = {

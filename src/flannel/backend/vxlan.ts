@@ -5,13 +5,16 @@
 
 import { hostAt, parseCidr } from '#lib/cidr.ts'
 import { sha256 } from '#lib/hash.ts'
-import type { Backend, Device, FamilyPlan, PlannedRoute, Problem, Self } from '#flannel/backend.ts'
+import type { Backend, FamilyPlan, PlannedRoute, Problem, Self, VxlanDevice } from '#flannel/backend.ts'
 import { isOnLink, routeTo } from '#flannel/backend/host-gw.ts'
 import type { Peer } from '#flannel/lease.ts'
 import type { BackendConfig } from '#flannel/network-config.ts'
 
 /** Outer IP, UDP, VXLAN and inner Ethernet headers (RFC 7348). */
 const overheads = { 4: 20 + 8 + 8 + 14, 6: 40 + 8 + 8 + 14 } as const
+
+/** Linux' own default, and what flannel uses; the number that IANA gave is 4789. */
+const usualPort = 8472
 
 export const vxlan = (config: BackendConfig): Backend => ({
   type: 'vxlan',
@@ -43,13 +46,13 @@ export const vxlan = (config: BackendConfig): Backend => ({
   },
 })
 
-function deviceOf(self: Self, config: BackendConfig): Device {
+function deviceOf(self: Self, config: BackendConfig): VxlanDevice {
   const { family, subnet, link, ip, mtu } = self
   return {
     kind: 'vxlan',
     name: `flannel${family === 4 ? '' : '-v6'}.${config.vni}`,
     id: config.vni,
-    port: config.port,
+    port: config.port ?? usualPort,
     learning: config.learning,
     below: link,
     local: ip,
