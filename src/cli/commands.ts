@@ -27,10 +27,58 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/up.ts')).up,
   },
   {
+    name: 'stop',
+    summary: 'end everything that runs in a cluster, and keep the cluster',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/stop.ts')).stop,
+  },
+  {
+    name: 'start',
+    summary: 'bring back a cluster that was stopped, or that a reboot or a kill has taken down',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/start.ts')).start,
+  },
+  {
+    name: 'list',
+    summary: 'the clusters of this machine',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/list.ts')).list,
+  },
+  {
     name: 'status',
     summary: 'what runs in a cluster, what it costs, and what is unwell',
     group: 'cluster',
     load: async () => (await import('#cli/command/status.ts')).status,
+  },
+  {
+    name: 'node add',
+    summary: 'add a node to a cluster that runs',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/node-commands.ts')).nodeAdd,
+  },
+  {
+    name: 'node start',
+    summary: 'start a node that was stopped or killed, or parts of it',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/node-commands.ts')).nodeStart,
+  },
+  {
+    name: 'node stop',
+    summary: 'shut a node down, or end parts of it',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/node-commands.ts')).nodeStop,
+  },
+  {
+    name: 'node kill',
+    summary: 'pull the plug of a node, or kill parts of it',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/node-commands.ts')).nodeKill,
+  },
+  {
+    name: 'node delete',
+    summary: 'take a node away for good, with its pods and all that it kept',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/node-commands.ts')).nodeDelete,
   },
   {
     name: 'curl',

@@ -3,7 +3,7 @@
 import '#cli/resolve-imports.ts'
 import { flushCompileCache } from 'node:module'
 import { commands, groups } from '#cli/commands.ts'
-import { renderHelp, runCommand, type CommandContext } from '#daemon/command.ts'
+import { renderHelp, runCommand } from '#daemon/command.ts'
 import { messageOf, UserError } from '#daemon/error.ts'
 import { createLogger } from '#daemon/log.ts'
 import { terminationSignal } from '#daemon/signals.ts'
@@ -15,12 +15,13 @@ stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code ===
 
 process.exit(await main(process.argv.slice(2)))
 
-async function main([name = '--help', ...words]: readonly string[]): Promise<number> {
+async function main(all: readonly string[]): Promise<number> {
+  const [name = '--help', ...words] = joinName(all)
   const signal = terminationSignal()
   const log = createLogger({ format: 'text', level: 0, write: (line) => void stderr.write(line) })
-  const context: CommandContext = { signal, log, stdout, stderr, env: process.env }
+  const context = { signal, log, stdout, stderr, env: process.env }
   try {
-    if (['--help', '-h', 'help'].includes(name)) return await help(words[0])
+    if (['--help', '-h', 'help'].includes(name)) return await help(joinName(words)[0])
     const entry = find(name === '--version' ? 'version' : name)
     const command = await entry.load()
     // Parts run for long and may be killed: what was compiled is kept soon, not only at exit.
@@ -31,6 +32,14 @@ async function main([name = '--help', ...words]: readonly string[]): Promise<num
     stderr.write(explain(error))
     return error instanceof UserError ? error.exitCode : 1
   }
+}
+
+/** Some commands have a name of two words: `node add`. */
+function joinName([first, second, ...rest]: readonly string[]): readonly string[] {
+  if (first === undefined) return []
+  const both = `${first} ${second}`
+  if (commands.some(({ name }) => name === both)) return [both, ...rest]
+  return second === undefined ? [first] : [first, second, ...rest]
 }
 
 async function help(name: string | undefined): Promise<number> {

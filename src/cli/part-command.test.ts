@@ -10,7 +10,14 @@ function setup(run: (options: { name: string; v: number }, context: PartContext)
   const controller = new AbortController()
   let output = ''
   const stderr = { write: (line: string) => (output += line) }
-  const context: CommandContext = { signal: controller.signal, log: silentLog, stdout: stderr, stderr, env: {} }
+  const context: CommandContext = {
+    signal: controller.signal,
+    log: silentLog,
+    stdout: stderr,
+    stderr,
+    env: {},
+    given: new Set(),
+  }
   const command = partCommand({
     name: 'test',
     summary: 'a part',

@@ -25,6 +25,7 @@ function context() {
     stdout,
     stderr: stdout,
     env: {},
+    given: new Set(),
   }
   return { made, output: () => output }
 }

@@ -15,6 +15,8 @@ export type CommandContext = {
   readonly stdout: Output
   readonly stderr: Output
   readonly env: Readonly<Record<string, string | undefined>>
+  /** the options that were given, not left to their defaults */
+  readonly given: ReadonlySet<string>
 }
 
 export type Command<F extends Flags = Flags> = {
@@ -43,14 +45,14 @@ export type AnyCommand = Omit<Command, 'run'> & {
 export async function runCommand(
   command: AnyCommand,
   words: readonly string[],
-  context: CommandContext,
+  context: Omit<CommandContext, 'given'>,
 ): Promise<number> {
   if (wantsHelp(words)) {
     context.stdout.write(renderHelp(command))
     return 0
   }
-  const { options, rest } = parseFlags(command.flags, words, context.env)
-  return (await command.run(options as never, rest, context)) ?? 0
+  const { options, rest, given } = parseFlags(command.flags, words, context.env)
+  return (await command.run(options as never, rest, { ...context, given })) ?? 0
 }
 
 /** `--help` or `-h` anywhere before `--`. */

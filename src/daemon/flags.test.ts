@@ -44,9 +44,14 @@ test('flags: words and their options', () => {
     ['-1 -', {}, ['-1', '-']],
   ]
   for (const [line, want, rest = []] of cases) {
-    const result = parseFlags(flags, line.split(' ').filter(Boolean))
-    assert.deepEqual(result, { options: { ...defaults, ...want }, rest }, line)
+    const { options, rest: words } = parseFlags(flags, line.split(' ').filter(Boolean))
+    assert.deepEqual({ options, rest: words }, { options: { ...defaults, ...want }, rest }, line)
   }
+})
+
+test('flags: which were given is told, by a word or by the environment', () => {
+  assert.deepEqual([...parseFlags(flags, ['--nodes', '5']).given], ['nodes'])
+  assert.deepEqual([...parseFlags(flags, [], { KUBECONFIG: 'x' }).given], ['kubeconfig'])
 })
 
 test('flags: an environment variable stands in for a flag', () => {

@@ -144,7 +144,7 @@ export function parseFlags<F extends Flags>(
   flags: F,
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
-): { readonly options: OptionsOf<F>; readonly rest: string[] } {
+): { readonly options: OptionsOf<F>; readonly rest: string[]; readonly given: ReadonlySet<string> } {
   const given = new Map<string, unknown>()
   const rest: string[] = []
   const take = (key: string, shown: string, value: string, from = '') => {
@@ -176,14 +176,17 @@ export function parseFlags<F extends Flags>(
       take(key, shown, next)
     }
   }
+  const said = new Set(given.keys())
   for (const [key, { initial, env: variable }] of Object.entries(flags)) {
     if (given.has(key)) continue
     const fromEnv = variable === undefined ? undefined : env[variable]
-    if (fromEnv !== undefined) take(key, `--${kebab(key)}`, fromEnv, `${variable}: `)
-    else if (initial !== undefined) given.set(key, initial.value)
+    if (fromEnv !== undefined) {
+      take(key, `--${kebab(key)}`, fromEnv, `${variable}: `)
+      said.add(key)
+    } else if (initial !== undefined) given.set(key, initial.value)
     else throw new UserError(`--${kebab(key)} is missing: ${flags[key]!.help}`, { code: 'MissingFlag', exitCode: 2 })
   }
-  return { options: Object.fromEntries(given) as OptionsOf<F>, rest }
+  return { options: Object.fromEntries(given) as OptionsOf<F>, rest, given: said }
 }
 
 /** Which flag a word means, and the value that stands in the same word. */

@@ -50,30 +50,54 @@ export async function locate(
   return targets
 }
 
-/** Throws a UserError with file, line and the server's own words for every object that it refuses. */
+/**
+ * Applies them side by side: namespaces before all others, the same object twice in its order. Throws a UserError with
+ * file, line and the server's own words for every object that it refuses.
+ */
 export async function applyAll(
   client: Client,
   targets: readonly Target[],
-  { dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal },
+  options: { readonly dryRun: boolean; readonly signal: AbortSignal },
 ): Promise<readonly ApiObject[]> {
-  const applied: ApiObject[] = []
-  const refused: string[] = []
-  for (const target of targets) {
-    try {
-      applied.push(await applyOne(client, target, dryRun, signal))
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-      // In a trial run, the namespace that the same files bring along is not there yet.
-      if (dryRun && isNotFound(error) && bringsNamespace(targets, target.namespace)) continue
-      refused.push(`${target.place}: ${await inWordsOfValidation(client, target, error, signal)}`)
-    }
+  const pending = new Map<string, Promise<Outcome>>()
+  const begin = (target: Target): Promise<Outcome> => {
+    const key = [target.resource.plural, target.namespace, target.object.metadata?.name].join('/')
+    const before = pending.get(key) ?? Promise.resolve()
+    const outcome = before.then(() => tryApplying(client, target, targets, options))
+    pending.set(key, outcome)
+    return outcome
   }
+  const isFirst = ({ object }: Target) => object.kind === 'Namespace'
+  const first = await Promise.all(targets.filter(isFirst).map(begin))
+  const outcomes = [...first, ...(await Promise.all(targets.filter((target) => !isFirst(target)).map(begin)))]
+  const refused = outcomes.flatMap((outcome) => (outcome.kind === 'refused' ? outcome.why : []))
   if (refused.length > 0)
     throw new UserError(refused.join('\n'), {
       code: 'Refused',
       remedy: 'correct the file and run the command again',
     })
-  return applied
+  return outcomes.flatMap((outcome) => (outcome.kind === 'applied' ? outcome.object : []))
+}
+
+type Outcome =
+  | { readonly kind: 'applied'; readonly object: ApiObject }
+  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'unknown' }
+
+async function tryApplying(
+  client: Client,
+  target: Target,
+  targets: readonly Target[],
+  { dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal },
+): Promise<Outcome> {
+  try {
+    return { kind: 'applied', object: await applyOne(client, target, dryRun, signal) }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    // In a trial run, the namespace that the same files bring along is not there yet.
+    if (dryRun && isNotFound(error) && bringsNamespace(targets, target.namespace)) return { kind: 'unknown' }
+    return { kind: 'refused', why: `${target.place}: ${await inWordsOfValidation(client, target, error, signal)}` }
+  }
 }
 
 const bringsNamespace = (targets: readonly Target[], name: string) =>

@@ -1,22 +1,30 @@
 // effect: files of the clusters of this machine
-// Which clusters there are, and with which options each was made.
+// Which clusters there are, and what each shall be.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { UserError } from '#daemon/error.ts'
-import type { ClusterOptions } from '#lab/options.ts'
+import type { Cluster } from '#lab/cluster.ts'
 import { type ClusterPlan, defaultRoots, planCluster, planPaths } from '#lab/plan.ts'
 
-export function saveCluster({ options, paths }: ClusterPlan): void {
+export function saveCluster({ cluster, paths }: ClusterPlan): void {
   mkdirSync(paths.state, { recursive: true, mode: 0o755 })
   mkdirSync(paths.logs, { recursive: true })
-  writeFileSync(`${paths.cluster}.new`, `${JSON.stringify(options, undefined, 2)}\n`)
+  writeFileSync(`${paths.cluster}.new`, `${JSON.stringify(cluster, undefined, 2)}\n`)
   renameSync(`${paths.cluster}.new`, paths.cluster)
 }
 
-/** Undefined where there is no cluster of that name. */
+/** Undefined where there is no cluster of that name. Throws a UserError where its file cannot be understood. */
 export function loadCluster(name: string): ClusterPlan | undefined {
   const { cluster } = planPaths(name)
   if (!existsSync(cluster)) return undefined
-  return planCluster(JSON.parse(readFileSync(cluster, 'utf8')) as ClusterOptions)
+  try {
+    return planCluster(JSON.parse(readFileSync(cluster, 'utf8')) as Cluster)
+  } catch (error) {
+    throw new UserError(`${cluster} is damaged, or of another version of Fairway: ${(error as Error).message}`, {
+      code: 'BadClusterFile',
+      remedy: `remove that cluster: fairway down --name ${name}`,
+      cause: error,
+    })
+  }
 }
 
 export function requireCluster(name: string): ClusterPlan {

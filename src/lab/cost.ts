@@ -2,7 +2,8 @@
 // What the processes of a cluster cost. Memory is PSS: what several processes share is counted once, in parts.
 import { readFileSync } from 'node:fs'
 import type { ClusterPlan } from '#lab/plan.ts'
-import { inhabitants, runningProcesses } from '#lab/processes.ts'
+import { inhabitants, programOf, wordsOf } from '#lab/inhabitants.ts'
+import { runningProcesses } from '#lab/processes.ts'
 
 export type Cost = {
   /** of a process of the cluster, or what runs in its pods: `conmon`, `pod node` */
@@ -16,9 +17,9 @@ export type Cost = {
 
 /** One entry for each living process, those of the cluster itself first. */
 export function observeCosts(plan: ClusterPlan): readonly Cost[] {
-  const own = [...runningProcesses(plan)].map(([name, { pid }]) => ({ name, pid }))
+  const own = [...runningProcesses(plan.paths)].map(([name, { pid }]) => ({ name, pid }))
   const known = new Set(own.map(({ pid }) => pid))
-  const others = inhabitants(plan)
+  const others = inhabitants(plan.paths)
     .filter(({ pid }) => !known.has(pid))
     .map(({ pid }) => ({ name: nameOf(pid), pid }))
   return [...own, ...others].flatMap(({ name, pid }) => {
@@ -30,8 +31,8 @@ export function observeCosts(plan: ClusterPlan): readonly Cost[] {
 
 /** The Service DNS counts as the cluster's own, other programs in pods as the user's. */
 function nameOf(pid: number): string {
-  const words = read(`/proc/${pid}/cmdline`)?.split('\0') ?? []
-  const program = words[0]?.split('/').at(-1) ?? ''
+  const words = wordsOf(pid)
+  const program = programOf(pid)
   if (program === 'conmon') return 'conmon'
   return words.includes('dns') && words.some((word) => word.endsWith('/main.ts')) ? 'pod dns' : `pod ${program}`
 }

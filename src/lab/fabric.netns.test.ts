@@ -7,14 +7,17 @@ import { mounts } from '#kernel/mount.ts'
 import { withNamespaces, withNetns } from '#kernel/netns.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { readSysctl } from '#kernel/sysctl.ts'
-import { fabricExists, makeFabric, removeFabric } from '#lab/fabric.ts'
+import { isRunning, makeFabric, removeFabric } from '#lab/fabric.ts'
 import { connectFrom } from '#lab/connect.ts'
+import { newCluster } from '#lab/cluster.ts'
 import { defaultOptions } from '#lab/options.ts'
 import { hostNamed, planCluster } from '#lab/plan.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true })
-const plan = planCluster({ ...defaultOptions, name: `t-fabric-${process.pid}`, nodes: 2, lanCidr: '10.169.7.0/24' })
+const options = { ...defaultOptions, name: `t-fabric-${process.pid}`, lanCidr: '10.169.7.0/24' }
+const plan = planCluster(newCluster(options, 2))
+const remove = () => removeFabric(options.name, plan.paths)
 const left = () => {
   using own = openRoute()
   return {
@@ -31,7 +34,7 @@ test('a fabric: everyone reaches everyone, and nothing is left of it', { skip },
   const before = left()
   makeFabric(plan)
   try {
-    assert.equal(fabricExists(plan), true)
+    assert.equal(isRunning(plan), true)
     const [one, two, client] = ['node-1', 'node-2', 'client'].map((name) => hostNamed(plan, name)!)
     const server = await new Promise<ReturnType<typeof createServer>>((resolve) => {
       const server = createServer((socket) => socket.end(`${socket.remoteAddress}`))
@@ -58,10 +61,10 @@ test('a fabric: everyone reaches everyone, and nothing is left of it', { skip },
       'ECONNREFUSED',
     )
   } finally {
-    removeFabric(plan)
+    remove()
   }
   assert.deepEqual(left(), before)
-  removeFabric(plan)
+  remove()
   assert.deepEqual(left(), before)
 })
 

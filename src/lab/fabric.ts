@@ -1,8 +1,18 @@
 // effect: namespaces, links, addresses, routes, mounts
 // Makes the network of a plan: a router with a bridge per segment, and for each host its namespaces and a cable to its
 // segment. Everything is synchronous and takes a few milliseconds per host.
-import { existsSync, lstatSync, mkdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Service } from '#api/core.ts'
 import { UserError } from '#daemon/error.ts'
 import { SystemError } from '#kernel/ffi.ts'
 import { setHostname } from '#kernel/ffi.ts'
@@ -11,7 +21,8 @@ import { NetlinkError } from '#kernel/netlink/socket.ts'
 import { createNamespaces, createNetns, unpin } from '#kernel/netns.ts'
 import { openRoute, type Route } from '#kernel/route/open-route.ts'
 import { writeSysctls } from '#kernel/sysctl.ts'
-import { type ClusterPlan, defaultRoots, type Host, type Segment, segmentOf } from '#lab/plan.ts'
+import { containsIp, parseCidr } from '#lib/cidr.ts'
+import { type ClusterPlan, defaultRoots, type Host, nodesOf, type Paths, segmentOf, uplinkOf } from '#lab/plan.ts'
 
 /** This very thread's network namespace, as a path. */
 const here = '/proc/thread-self/ns/net'
@@ -28,7 +39,8 @@ const nodeSysctls = {
   'net/bridge/bridge-nf-call-ip6tables': 1,
 }
 
-export const fabricExists = (plan: ClusterPlan): boolean => existsSync(marker(plan))
+/** Whether the cluster's network is there; without it the cluster is stopped. */
+export const isRunning = (plan: ClusterPlan): boolean => existsSync(marker(plan))
 
 export type FabricOptions = {
   /** Called as soon as a host can be lived in, while the rest is still being made. */
@@ -40,7 +52,7 @@ export type FabricOptions = {
 /** Makes all of it anew; what a broken attempt left is removed first. */
 export function makeFabric(plan: ClusterPlan, options: FabricOptions = {}): void {
   const { onHost, netnsFolder = defaultRoots.netns } = options
-  removeFabric(plan, netnsFolder)
+  removeFabric(plan.options.name, plan.paths, netnsFolder)
   const { runtime } = plan.paths
   explaining('a file system in memory', () => {
     mkdirSync(runtime, { recursive: true, mode: 0o755 })
@@ -57,41 +69,76 @@ export function makeFabric(plan: ClusterPlan, options: FabricOptions = {}): void
     router.addAddress({ link: name, cidr: `${gateway}/${prefix}` })
   }
   makeUplink(router, plan)
+  mkdirSync(netnsFolder, { recursive: true })
+  symlinkSync(plan.router.netns, join(netnsFolder, plan.router.netnsName))
   for (const host of plan.hosts) {
-    makeHost(router, host, segmentOf(plan, host))
+    makeHost(router, plan, host, netnsFolder)
     onHost?.(host)
   }
-  mkdirSync(netnsFolder, { recursive: true })
-  for (const { target, link } of netnsLinks(plan, netnsFolder)) symlinkSync(target, link)
   writeFileSync(marker(plan), '')
 }
 
-/** Takes everything away that makeFabric makes, also what is only half there. Processes must be gone before. */
-export function removeFabric(plan: ClusterPlan, netnsFolder = defaultRoots.netns): void {
+/** Adds a host to a fabric that is there; what a broken attempt left of it is removed first. */
+export function addHost(plan: ClusterPlan, host: Host, netnsFolder = defaultRoots.netns): void {
+  removeHost(plan, host, netnsFolder)
+  using router = openRoute(plan.router.netns)
+  makeHost(router, plan, host, netnsFolder)
+}
+
+/** Pulls the cable of a host. */
+export function unplugHost(plan: ClusterPlan, { link }: Host): void {
+  using router = openRoute(plan.router.netns)
+  router.deleteLink(link)
+}
+
+/** Its namespaces end with their last process. */
+export function removeHost(plan: ClusterPlan, host: Host, netnsFolder = defaultRoots.netns): void {
+  unplugHost(plan, host)
+  removeLinksTo(netnsFolder, host.namespaces.net)
+  for (const path of Object.values(host.namespaces)) unpin(path)
+}
+
+export const hostExists = ({ namespaces, role }: Host): boolean => {
+  const pinned = new Set(mounts().flatMap(({ type, target }) => (type === 'nsfs' ? target : [])))
+  return role === 'node' ? Object.values(namespaces).every((path) => pinned.has(path)) : pinned.has(namespaces.net)
+}
+
+/**
+ * Takes everything away that makeFabric makes, as it is found and not as it was planned, so that nothing is left of a
+ * half-made or forgotten one. Processes must be gone before.
+ */
+export function removeFabric(name: string, { runtime }: Paths, netnsFolder = defaultRoots.netns): void {
   using own = openRoute()
-  own.deleteLink(plan.uplink.link)
-  for (const { link } of netnsLinks(plan, netnsFolder)) removeLink(link)
-  for (const { namespaces } of plan.hosts) for (const path of Object.values(namespaces)) unpin(path)
-  unpin(plan.router.netns)
-  const { runtime } = plan.paths
+  own.deleteLink(uplinkOf(name))
+  removeLinksTo(netnsFolder, runtime)
+  for (const { target, type } of mounts()) if (type === 'nsfs' && target.startsWith(`${runtime}/`)) unpin(target)
   for (const { target } of mounts().toReversed())
     if (target === runtime || target.startsWith(`${runtime}/`)) unmount(target)
   rmSync(runtime, { recursive: true, force: true })
   for (const folder of [dirname(runtime), netnsFolder]) removeIfEmpty(folder)
 }
 
-/** Makes traffic for addresses outside go to a node, as the router of a real network would have to be told. */
-export function routeExternalAddress(plan: ClusterPlan, ip: string, node: Host): void {
+/**
+ * Makes traffic for the external addresses of Services go to the first node, as the router of a real network would have
+ * to be told. Addresses of the cluster's own networks are there already.
+ */
+export function routeExternalAddresses(plan: ClusterPlan, services: readonly Service[]): void {
+  const node = nodesOf(plan)[0]
+  if (node === undefined) return
   using router = openRoute(plan.router.netns)
-  router.replaceRoute({ destination: `${ip}/${ip.includes(':') ? 128 : 32}`, via: node.ip })
+  const own = plan.router.segments.map(({ gateway, prefix }) => parseCidr(`${gateway}/${prefix}`)!)
+  for (const ip of new Set(services.flatMap(({ spec }) => spec?.externalIPs ?? [])))
+    if (!own.some((network) => containsIp(network, ip)) && !ip.includes(':'))
+      router.replaceRoute({ destination: `${ip}/32`, via: node.ip })
 }
 
-function makeHost(router: Route, host: Host, segment: Segment): void {
+function makeHost(router: Route, plan: ClusterPlan, host: Host, netnsFolder: string): void {
   const { net } = host.namespaces
+  const segment = segmentOf(plan, host)
   explaining('namespaces', () => createNamespaces(host.namespaces, () => host.role === 'node' && furnishNode(host)))
   explaining('veth pairs', () =>
     router.addVeth({
-      name: host.name,
+      name: host.link,
       master: segment.name,
       up: true,
       peer: { name: 'eth0', mac: host.mac },
@@ -103,6 +150,8 @@ function makeHost(router: Route, host: Host, segment: Segment): void {
   route.setLink('eth0', { up: true })
   route.addAddress({ link: 'eth0', cidr: `${host.ip}/${segment.prefix}` })
   route.replaceRoute({ destination: 'default', via: segment.gateway })
+  // So that `ip netns exec CLUSTER-NODE ...` works; the pin itself lives in the cluster's own file system.
+  symlinkSync(net, join(netnsFolder, host.netnsName))
 }
 
 /** Runs inside the new namespaces: what a node sees in place of the machine's own. */
@@ -130,17 +179,17 @@ function makeUplink(router: Route, plan: ClusterPlan): void {
   own.setLink(link, { up: true })
 }
 
-/** So that `ip netns exec CLUSTER-NODE ...` works; the pins themselves live in the cluster's own file system. */
-const netnsLinks = (plan: ClusterPlan, folder: string) => [
-  { link: `${folder}/${plan.router.netnsName}`, target: plan.router.netns },
-  ...plan.hosts.map(({ netnsName, namespaces }) => ({ link: `${folder}/${netnsName}`, target: namespaces.net })),
-]
-
 /** Written last, in memory: it says that everything is there, and a reboot takes it away. */
 const marker = (plan: ClusterPlan) => `${plan.paths.runtime}/complete`
 
-function removeLink(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(path)
+/** Names of `ip netns` that lead to this path, or below it. */
+function removeLinksTo(folder: string, path: string): void {
+  if (!existsSync(folder)) return
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) continue
+    const target = readlinkSync(join(folder, entry.name))
+    if (target === path || target.startsWith(`${path}/`)) rmSync(join(folder, entry.name))
+  }
 }
 
 function removeIfEmpty(folder: string): void {

@@ -10,6 +10,20 @@ export type Manifest = {
   readonly place: string
 }
 
+const kindsWithPods = [
+  'Pod',
+  'Deployment',
+  'ReplicaSet',
+  'ReplicationController',
+  'StatefulSet',
+  'DaemonSet',
+  'Job',
+  'CronJob',
+]
+
+/** Whether pods come of an object. */
+export const makesPods = ({ kind }: Manifest['object']): boolean => kindsWithPods.includes(kind)
+
 /** Throws a UserError that names file and line. `file` is how the user called it. */
 export function parseManifests(text: string, file: string): readonly Manifest[] {
   const lines = new LineCounter()

@@ -8,7 +8,6 @@ export type ProxyMode = (typeof proxyModes)[number]
 
 export type ClusterOptions = {
   readonly name: string
-  readonly nodes: number
   readonly proxyMode: ProxyMode
   /** flannel's back end */
   readonly podNetwork: 'vxlan' | 'host-gw' | 'udp'
@@ -24,7 +23,6 @@ export type ClusterOptions = {
 
 export const defaultOptions: ClusterOptions = {
   name: 'fairway',
-  nodes: 3,
   proxyMode: 'nftables',
   podNetwork: 'vxlan',
   podCidr: '10.244.0.0/16',
@@ -37,19 +35,14 @@ export const defaultOptions: ClusterOptions = {
 
 /** Where the client outside the cluster lives: TEST-NET-3 of RFC 5737, which is nobody's. */
 export const outsideCidr = '203.0.113.0/24'
-export const mostNodes = 10
+
+/** Of a cluster: part of names of files, links and namespaces. */
+export const isClusterName = (text: string): boolean => /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(text)
+export const clusterNameForm = 'up to 40 lower-case letters, digits and dashes, beginning with a letter'
 
 /** Throws a UserError that names the flag and what it takes; answers the options in canonical form. */
 export function checkOptions(options: ClusterOptions): ClusterOptions {
-  if (!/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(options.name))
-    throw refuse(
-      '--name',
-      options.name,
-      'a name has up to 40 lower-case letters, digits and dashes, beginning with a letter',
-    )
-  if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > mostNodes)
-    throw refuse('--nodes', String(options.nodes), `from 1 to ${mostNodes}`)
-  const pods = network('--pod-cidr', options.podCidr, 8, 24 - Math.ceil(Math.log2(options.nodes)))
+  const pods = network('--pod-cidr', options.podCidr, 8, 24)
   const services = network('--service-cidr', options.serviceCidr, 8, 24)
   const lan = network('--lan-cidr', options.lanCidr, 24, 24)
   const outside = parseCidr(outsideCidr)!

@@ -1,10 +1,11 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkOptions, defaultOptions, serviceAddresses } from '#lab/options.ts'
+import { newCluster } from '#lab/cluster.ts'
+import { checkOptions, defaultOptions, isClusterName, serviceAddresses } from '#lab/options.ts'
 import { planCluster } from '#lab/plan.ts'
 
 test('the default cluster', () => {
-  const plan = planCluster(defaultOptions)
+  const plan = planCluster(newCluster(defaultOptions, 3))
   assert.deepEqual(
     plan.hosts.map(({ name, segment, ip, mac }) => `${name} ${segment} ${ip} ${mac}`),
     [
@@ -33,7 +34,7 @@ test('names of interfaces fit into 15 characters and differ', () => {
     'a-very-long-name-for-a-cluster',
     'a-very-long-name-for-a-clusters',
   ]
-  const links = names.map((name) => planCluster({ ...defaultOptions, name }).uplink.link)
+  const links = names.map((name) => planCluster(newCluster({ ...defaultOptions, name }, 1)).uplink.link)
   assert.ok(
     links.every((link) => link.length <= 15),
     links.join(' '),
@@ -43,7 +44,7 @@ test('names of interfaces fit into 15 characters and differ', () => {
 
 const good = [
   ['the defaults', {}],
-  ['ten nodes in the smallest range', { nodes: 10, podCidr: '10.244.0.0/20' }],
+  ['the smallest range', { podCidr: '10.244.0.0/24' }],
   ['the ports of the seeds', { serviceNodePortRange: '1-65535' }],
 ] as const
 for (const [name, change] of good)
@@ -54,17 +55,9 @@ test('options: ranges are written canonically', () =>
   assert.equal(checkOptions({ ...defaultOptions, podCidr: '10.245.7.9/16' }).podCidr, '10.245.0.0/16'))
 
 const bad = [
-  ['a name that no interface can have', { name: 'My_Cluster' }, /--name "My_Cluster": a name has/],
-  ['too many nodes', { nodes: 11 }, /--nodes "11": from 1 to 10/],
-  ['no nodes', { nodes: 0 }, /--nodes "0"/],
-  ['half a node', { nodes: 1.5 }, /--nodes "1.5"/],
   ['no network', { podCidr: '10.244.0.0' }, /--pod-cidr "10.244.0.0": an IPv4 network/],
   ['another family', { serviceCidr: 'fd00::/112' }, /--service-cidr "fd00::\/112": an IPv4 network/],
-  [
-    'too small for its nodes',
-    { nodes: 5, podCidr: '10.244.0.0/22' },
-    /--pod-cidr "10.244.0.0\/22": the prefix must lie between \/8 and \/21/,
-  ],
+  ['too small', { podCidr: '10.244.0.0/25' }, /--pod-cidr "10.244.0.0\/25": the prefix must lie between \/8 and \/24/],
   ['a LAN that is no /24', { lanCidr: '10.168.0.0/16' }, /--lan-cidr "10.168.0.0\/16": the prefix must be \/24/],
   [
     'pods among the Services',
@@ -84,3 +77,14 @@ const bad = [
 ] as const
 for (const [name, change, want] of bad)
   test(`options: ${name}`, () => assert.throws(() => checkOptions({ ...defaultOptions, ...change }), want))
+
+for (const [name, want] of [
+  ['a', true],
+  ['my-2nd', true],
+  ['My_Cluster', false],
+  ['-a', false],
+  ['a-', false],
+  ['../etc', false],
+  ['a'.repeat(41), false],
+] as const)
+  test(`the name of a cluster: ${name}`, () => assert.equal(isClusterName(name), want))

@@ -4,6 +4,7 @@ import { hostAt, parseCidr } from '#lib/cidr.ts'
 import { toHex } from '#lib/bytes.ts'
 import { sha256 } from '#lib/hash.ts'
 import { parseIp } from '#lib/ip.ts'
+import type { Cluster, NodePart } from '#lab/cluster.ts'
 import { type ClusterOptions, outsideCidr } from '#lab/options.ts'
 
 /** The folders of one cluster. */
@@ -18,7 +19,7 @@ export type Paths = {
   /** The administrator's. */
   readonly kubeconfig: string
   readonly store: string
-  /** The options that it was made with. */
+  /** What it was made with, and its nodes. */
   readonly cluster: string
 }
 
@@ -40,12 +41,18 @@ export type Host = {
   readonly namespaces: { readonly net: string; readonly mount?: string; readonly uts?: string }
   /** The same network namespace as `ip netns` knows it. */
   readonly netnsName: string
+  /** Its end of the cable at the router. */
+  readonly link: string
+  /** Of a node: those that shall run. */
+  readonly parts: readonly NodePart[]
 }
 
 export type ClusterPlan = {
+  readonly cluster: Cluster
   readonly options: ClusterOptions
   readonly paths: Paths
   readonly router: { readonly netns: string; readonly netnsName: string; readonly segments: readonly Segment[] }
+  /** All that have power. */
   readonly hosts: readonly Host[]
   /** The end of a cable in the machine itself, which makes the nodes reachable from there. */
   readonly uplink: { readonly link: string; readonly ip: string; readonly prefix: number; readonly mac: string }
@@ -59,17 +66,26 @@ const controlPlanePlace = 250
 const uplinkPlace = 254
 export const apiServerPort = 6443
 
-export function planCluster(options: ClusterOptions, roots: Roots = defaultRoots): ClusterPlan {
+export function planCluster(cluster: Cluster, roots: Roots = defaultRoots): ClusterPlan {
+  const { options, members } = cluster
   const paths = planPaths(options.name, roots)
   const lan = parseCidr(options.lanCidr)!
   const outside = parseCidr(outsideCidr)!
   const namespaces = `${paths.runtime}/namespaces`
-  const host = (name: string, role: Host['role'], segment: Segment['name'], ip: string): Host => ({
+  const host = (
+    name: string,
+    role: Host['role'],
+    segment: Segment['name'],
+    ip: string,
+    parts: readonly NodePart[] = [],
+  ): Host => ({
     name,
     role,
     segment,
     ip,
+    parts,
     mac: macOf(ip),
+    link: linkName(name),
     namespaces: {
       net: `${namespaces}/${name}.net`,
       ...(role === 'node' && { mount: `${namespaces}/${name}.mnt`, uts: `${namespaces}/${name}.uts` }),
@@ -77,6 +93,7 @@ export function planCluster(options: ClusterOptions, roots: Roots = defaultRoots
     netnsName: `${options.name}-${name}`,
   })
   return {
+    cluster,
     options,
     paths,
     router: {
@@ -89,11 +106,13 @@ export function planCluster(options: ClusterOptions, roots: Roots = defaultRoots
     },
     hosts: [
       host('control-plane', 'control-plane', 'lan', hostAt(lan, controlPlanePlace)),
-      ...Array.from({ length: options.nodes }, (_, i) => host(`node-${i + 1}`, 'node', 'lan', hostAt(lan, 2 + i))),
+      ...members
+        .filter(({ power }) => power === 'on')
+        .map(({ name, place, parts }) => host(name, 'node', 'lan', hostAt(lan, place), parts)),
       host('client', 'client', 'outside', hostAt(outside, 10)),
     ],
     uplink: {
-      link: uplinkName(options.name),
+      link: uplinkOf(options.name),
       ip: hostAt(lan, uplinkPlace),
       prefix: lan.prefix,
       mac: macOf(hostAt(lan, uplinkPlace)),
@@ -124,6 +143,10 @@ export const hostNamed = (plan: ClusterPlan, name: string): Host | undefined =>
 
 export const nodesOf = (plan: ClusterPlan): readonly Host[] => plan.hosts.filter(({ role }) => role === 'node')
 
+/** Names of the nodes that shall be ready. */
+export const nodesWithAgent = (plan: ClusterPlan): readonly string[] =>
+  nodesOf(plan).flatMap(({ name, parts }) => (parts.includes('agent') ? name : []))
+
 export const apiServerOf = (plan: ClusterPlan): { readonly ip: string; readonly url: string } => {
   const { ip } = plan.hosts.find(({ role }) => role === 'control-plane')!
   return { ip, url: `https://${ip}:${apiServerPort}` }
@@ -133,6 +156,9 @@ export const apiServerOf = (plan: ClusterPlan): { readonly ip: string; readonly 
 const macOf = (ip: string): string =>
   ['0a', '58', ...Array.from(parseIp(ip)!, (byte) => toHex(Uint8Array.of(byte)))].join(':')
 
+/** The link that a cluster has in the machine itself. */
+export const uplinkOf = (cluster: string): string => linkName(`fw-${cluster}`)
+
 /** Interface names have 15 characters at most. */
-const uplinkName = (cluster: string): string =>
-  cluster.length <= 12 ? `fw-${cluster}` : `fw-${cluster.slice(0, 5)}-${toHex(sha256(cluster)).slice(0, 6)}`
+const linkName = (name: string): string =>
+  name.length <= 15 ? name : `${name.slice(0, 8)}-${toHex(sha256(name)).slice(0, 6)}`

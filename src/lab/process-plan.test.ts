@@ -1,11 +1,13 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { newCluster, updateMember } from '#lab/cluster.ts'
 import { defaultOptions } from '#lab/options.ts'
 import { planCluster } from '#lab/plan.ts'
 import { planProcesses } from '#lab/process-plan.ts'
 
 test('one process for the control plane, one for each node, told what they need', () => {
-  const plan = planCluster({ ...defaultOptions, nodes: 2, serviceNodePortRange: '1-65535', hairpinMode: 'none' })
+  const options = { ...defaultOptions, serviceNodePortRange: '1-65535', hairpinMode: 'none' } as const
+  const plan = planCluster(newCluster(options, 2))
   const [controlPlane, ...nodes] = planProcesses(plan)
   assert.equal(controlPlane!.name, 'control-plane')
   assert.equal(controlPlane!.words[0], 'control-plane')
@@ -21,4 +23,14 @@ test('one process for the control plane, one for each node, told what they need'
   assert.ok(nodes[1]!.words.includes('--hairpin-mode=none'))
   assert.ok(nodes[1]!.words.includes('--node-name=node-2'))
   assert.ok(nodes[1]!.words.includes('--pod-network=vxlan'))
+})
+
+test('a stopped part is left out; a node without parts, or without power, has no process', () => {
+  const whole = newCluster(defaultOptions, 3)
+  const names = (cluster: typeof whole) => planProcesses(planCluster(cluster)).map(({ name }) => name)
+  const partly = updateMember(whole, 'node-1', { parts: ['agent', 'flannel'] })
+  const [, one] = planProcesses(planCluster(partly))
+  assert.ok(one!.words.includes('--parts=agent,flannel'))
+  assert.deepEqual(names(updateMember(whole, 'node-2', { parts: [] })), ['control-plane', 'node-1', 'node-3'])
+  assert.deepEqual(names(updateMember(whole, 'node-3', { power: 'off' })), ['control-plane', 'node-1', 'node-2'])
 })

@@ -24,7 +24,9 @@ const engine = { controlPlane: ['--max-semi-space-size=4'], node: ['--max-semi-s
 /** The control plane first, for everything else waits for it. */
 export const planProcesses = (plan: ClusterPlan): readonly ProcessPlan[] => [
   planControlPlane(plan),
-  ...nodesOf(plan).map((node) => planNode(plan, node)),
+  ...nodesOf(plan)
+    .filter(({ parts }) => parts.length > 0)
+    .map((node) => planNode(plan, node)),
 ]
 
 export const logOf = (plan: ClusterPlan, name: string): string => `${plan.paths.logs}/${name}.log`
@@ -77,6 +79,8 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         kubeconfig: files.kubeconfig,
         'node-name': node.name,
         'node-ip': node.ip,
+        'register-node': 'false',
+        parts: node.parts.join(),
         'root-dir': `${paths.state}/nodes/${node.name}`,
         'log-dir': paths.logs,
         'tls-cert-file': files.cert,

@@ -2,16 +2,15 @@
 // Starts the processes of a cluster so that they outlive whoever started them, finds them again, and ends them. A process
 // says itself when it serves; nobody asks in a loop.
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readyVariable } from '#daemon/ready.ts'
 import { UserError } from '#daemon/error.ts'
-import { mounts } from '#kernel/mount.ts'
-import type { Mount } from '#kernel/mountinfo.ts'
-import { type Namespaces, withNamespaces } from '#kernel/netns.ts'
+import type { Namespaces } from '#kernel/netns.ts'
 import { identify, isAlive, type ProcessIdentity, signalProcess, whenExited } from '#kernel/process.ts'
-import type { ClusterPlan } from '#lab/plan.ts'
-import type { ProcessPlan } from '#lab/process-plan.ts'
+import { killInhabitants, withinMs } from '#lab/inhabitants.ts'
+import type { ClusterPlan, Paths } from '#lab/plan.ts'
+import { planProcesses, type ProcessPlan } from '#lab/process-plan.ts'
 
 export type Started = {
   readonly identity: ProcessIdentity
@@ -30,18 +29,24 @@ const programWith = (engine: readonly string[]): readonly string[] => [
 /** Several arenas of the C library's allocator would each keep memory of their own. */
 const environment = { MALLOC_ARENA_MAX: '1' }
 
+/** A process begins only once its record is written: whoever is killed in between leaves none that nobody knows of. */
+const afterGo = ['sh', '-c', 'read -r go || exit; exec "$@" </dev/null', 'sh'] as const
+
 export function startProcess(plan: ClusterPlan, { name, namespaces, words, log, engine }: ProcessPlan): Started {
   const out = openSync(log, 'a')
-  const command = [...enterCommand(namespaces), ...programWith(engine), ...words]
+  const command = [...afterGo, ...enterCommand(namespaces), ...programWith(engine), ...words]
   const child = spawn(command[0]!, command.slice(1), {
     cwd: '/',
     detached: true,
-    stdio: ['ignore', out, out, 'pipe'],
+    stdio: ['pipe', out, out, 'pipe'],
     env: { ...process.env, ...environment, [readyVariable]: '3' },
   })
   closeSync(out)
   const identity = child.pid === undefined ? undefined : identify(child.pid)
-  if (identity) writeFileSync(processFile(plan, name), JSON.stringify(identity))
+  if (identity)
+    writeFileSync(recordPath(plan.paths, name), JSON.stringify({ ...identity, words } satisfies RunningProcess))
+  child.stdin!.on('error', () => undefined)
+  child.stdin!.end('go\n')
   child.unref()
   const signs = child.stdio[3] as unknown as NodeJS.ReadableStream
   const ready = new Promise<void>((resolve, reject) => {
@@ -77,72 +82,55 @@ function endedEarly(name: string, log: string, cause?: Error): UserError {
 const lastLines = (path: string, count: number): string =>
   readFileSync(path, 'utf8').trimEnd().split('\n').slice(-count).join('\n')
 
+export type RunningProcess = ProcessIdentity & {
+  /** what it was told, behind `fairway` */
+  readonly words: readonly string[]
+}
+
 /** The processes that were started and still live, by name. */
-export function runningProcesses(plan: ClusterPlan): ReadonlyMap<string, ProcessIdentity> {
-  const running = new Map<string, ProcessIdentity>()
-  for (const file of listFolder(plan.paths.processes)) {
-    const identity = readIdentity(`${plan.paths.processes}/${file}`)
-    if (identity && isAlive(identity)) running.set(file.replace(/\.json$/, ''), identity)
+export function runningProcesses({ processes }: Paths): ReadonlyMap<string, RunningProcess> {
+  const running = new Map<string, RunningProcess>()
+  for (const file of listFolder(processes)) {
+    const record = readRecord(`${processes}/${file}`)
+    if (record && isAlive(record)) running.set(file.replace(/\.json$/, ''), record)
   }
   return running
+}
+
+/** The names of those that shall run and do not. */
+export function missingProcesses(plan: ClusterPlan): readonly string[] {
+  const running = runningProcesses(plan.paths)
+  return planProcesses(plan).flatMap(({ name }) => (running.has(name) ? [] : name))
+}
+
+/** Ends one process of the cluster: asks it, and kills it after that time. What lives in its namespaces goes on. */
+export async function endProcess(paths: Paths, name: string, graceMs: number): Promise<void> {
+  const running = runningProcesses(paths).get(name)
+  if (running) {
+    if (graceMs > 0 && signalProcess(running, 'SIGTERM')) await withinMs(graceMs, whenExited(running))
+    signalProcess(running, 'SIGKILL')
+    await whenExited(running)
+  }
+  rmSync(recordPath(paths, name), { force: true })
 }
 
 /**
  * Ends everything that lives in the cluster's namespaces: its own processes, containers and their monitors, and what
  * someone started in there. First asks, then kills; resolves when all are gone.
  */
-export async function endProcesses(plan: ClusterPlan, graceMs: number): Promise<void> {
-  const own = [...runningProcesses(plan).values()]
+export async function endProcesses(paths: Paths, graceMs: number): Promise<void> {
+  const own = [...runningProcesses(paths).values()]
   for (const identity of own) signalProcess(identity, 'SIGTERM')
   await withinMs(graceMs, Promise.all(own.map(whenExited)))
-  // What has just forked is found in the next round.
-  for (;;) {
-    const left = inhabitants(plan)
-    if (left.length === 0) break
-    for (const identity of left) signalProcess(identity, 'SIGKILL')
-    await Promise.all(left.map(whenExited))
-  }
-  rmSync(plan.paths.processes, { recursive: true, force: true })
+  await killInhabitants(paths)
+  rmSync(paths.processes, { recursive: true, force: true })
 }
 
-/** Every process in a network or mount namespace of the cluster, pods included. */
-export function inhabitants(plan: ClusterPlan): readonly ProcessIdentity[] {
-  const namespaces = namespacesOf(plan)
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((name) => namespaces.has(namespaceOf(name, 'net')) || namespaces.has(namespaceOf(name, 'mnt')))
-    .flatMap((name) => identify(Number(name)) ?? [])
-}
+const recordPath = ({ processes }: Paths, name: string) => `${processes}/${name}.json`
 
-/** `net:[4026532008]`, `mnt:[...]` of all that is pinned by the plan, or by a node in its own mounts. */
-function namespacesOf(plan: ClusterPlan): ReadonlySet<string> {
-  const here = mounts()
-  const isOurs = ({ target, type }: Mount) => type === 'nsfs' && target.startsWith(`${plan.paths.runtime}/`)
-  const found = new Set(here.filter(isOurs).map(({ root }) => root))
-  const foreign = new Set(here.filter(({ type }) => type === 'nsfs').map(({ root }) => root))
-  for (const { namespaces } of plan.hosts) {
-    const { mount } = namespaces
-    if (mount === undefined || !here.some(({ target }) => target === mount)) continue
-    // A node's mounts began as a copy of ours: what is pinned here too is not the node's.
-    for (const { type, root } of withNamespaces({ mount }, mounts))
-      if (type === 'nsfs' && !foreign.has(root)) found.add(root)
-  }
-  return found
-}
-
-function namespaceOf(pid: string, kind: string): string {
+function readRecord(path: string): RunningProcess | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/${kind}`)
-  } catch {
-    return ''
-  }
-}
-
-const processFile = (plan: ClusterPlan, name: string) => `${plan.paths.processes}/${name}.json`
-
-function readIdentity(path: string): ProcessIdentity | undefined {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity
+    return JSON.parse(readFileSync(path, 'utf8')) as RunningProcess
   } catch {
     return undefined
   }
@@ -154,10 +142,4 @@ function listFolder(path: string): readonly string[] {
   } catch {
     return []
   }
-}
-
-const withinMs = (limitMs: number, done: Promise<unknown>): Promise<unknown> => {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, limitMs)
-  return Promise.race([done, promise]).finally(() => clearTimeout(timer))
 }

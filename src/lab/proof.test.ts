@@ -2,12 +2,13 @@ import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Service } from '#api/core.ts'
 import { candidates } from '#lab/connect.ts'
+import { newCluster } from '#lab/cluster.ts'
 import { defaultOptions } from '#lab/options.ts'
 import { planCluster } from '#lab/plan.ts'
 import { planTrials, whoAnswered } from '#lab/proof.ts'
 import { renderProof, renderServices } from '#lab/report.ts'
 
-const plan = planCluster(defaultOptions)
+const plan = planCluster(newCluster(defaultOptions, 3))
 const slices = [
   {
     metadata: { namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },

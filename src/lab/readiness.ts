@@ -22,17 +22,20 @@ export type Waiting = {
 /** Everything that is not ready yet; empty means that all is well. `nodes` names the nodes that there shall be. */
 export function waitingFor(observed: Observed, nodes: readonly string[]): readonly Waiting[] {
   return [
-    ...nodes.flatMap((name) =>
-      waitForNode(
-        name,
-        observed.nodes.find(({ metadata }) => metadata?.name === name),
-      ),
-    ),
+    ...waitingForNodes(observed.nodes, nodes),
     ...observed.deployments.flatMap((deployment) => waitForDeployment(deployment)),
     ...observed.pods.filter((pod) => !isPodTerminal(pod) && !isPodTerminating(pod)).flatMap(waitForPod),
     ...observed.services.flatMap((service) => waitForService(service, observed)),
   ]
 }
+
+export const waitingForNodes = (observed: readonly Node[], names: readonly string[]): readonly Waiting[] =>
+  names.flatMap((name) =>
+    waitForNode(
+      name,
+      observed.find(({ metadata }) => metadata?.name === name),
+    ),
+  )
 
 const still = (what: string): readonly Waiting[] => [{ what, hopeless: false }]
 export const keyOf = ({

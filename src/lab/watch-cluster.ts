@@ -7,7 +7,7 @@ import type { Client } from '#client/client.ts'
 import { informer } from '#client/informer.ts'
 import { UserError } from '#daemon/error.ts'
 import { silentLog } from '#daemon/log.ts'
-import { type Observed, type Waiting, waitingFor } from '#lab/readiness.ts'
+import { type Observed, type Waiting, waitingFor, waitingForNodes } from '#lab/readiness.ts'
 
 export interface ClusterWatch extends Disposable {
   /** Resolves when everything was listed once. */
@@ -75,6 +75,12 @@ const notReady = (what: string, waiting: readonly Waiting[]): UserError =>
     code: 'NotReady',
     remedy: 'the cluster is up: look at it with kubectl describe and fairway logs, or remove it with fairway down',
   })
+
+/** These nodes, whatever else there is. */
+export const nodesReady =
+  (nodeNames: readonly string[]) =>
+  ({ nodes }: Observed): readonly Waiting[] =>
+    waitingForNodes(nodes, nodeNames)
 
 /** Everything that a cluster with these nodes should have ready. */
 export const allReady =

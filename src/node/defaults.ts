@@ -1,6 +1,7 @@
 // What the agent does where it is told nothing: kubelet's defaults.
 
 export const agentDefaults = {
+  registerNode: true,
   runDir: '/run/fairway-node',
   api: { host: '0.0.0.0', port: 10250 },
   healthz: { host: '127.0.0.1', port: 10248 },

@@ -75,6 +75,7 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     recorder,
     signal,
     input: self,
+    registerNode: options.registerNode,
     onPodCidrs(cidrs) {
       if (!network.follow(cidrs)) return
       registration.mark()

@@ -7,6 +7,8 @@ import type { NodePart } from '#node/mirror/mirror-pod.ts'
 export type AgentOptions = {
   readonly client: Client
   readonly nodeName: string
+  /** false: someone else creates the Node object */
+  readonly registerNode: boolean
   /** the node's addresses, the primary one first */
   readonly nodeIps: readonly string[]
   /** on disk: pods' volumes, logs, records, leases */

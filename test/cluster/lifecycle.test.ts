@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { requireCluster } from '#lab/cluster-file.ts'
-import { inhabitants, runningProcesses } from '#lab/processes.ts'
+import { inhabitants } from '#lab/inhabitants.ts'
+import { runningProcesses } from '#lab/processes.ts'
 import { signalProcess, whenExited } from '#kernel/process.ts'
 import { machineState } from '#test/cluster/leftovers.ts'
 import { fairway, run, startFairway } from '#test/fairway.ts'
@@ -32,7 +33,7 @@ const down = (): void => {
   assert.equal(status, 0, stderr)
   assert.deepEqual(machineState(name), before)
 }
-const pids = () => [...runningProcesses(requireCluster(name))].map(([part, { pid }]) => `${part} ${pid}`).sort()
+const pids = () => [...runningProcesses(requireCluster(name).paths)].map(([part, { pid }]) => `${part} ${pid}`).sort()
 const podsOf = () =>
   kubectl(
     'get',
@@ -84,20 +85,20 @@ test('a file that is refused: the cluster stays, nothing of the file is applied'
   assert.equal(status, 1)
   assert.match(stderr, /\.yaml:5: Service "bad" is invalid: spec.ports: Required value/)
   assert.throws(() => kubectl('get', 'configmap', 'fine'), /NotFound/)
-  assert.equal(runningProcesses(requireCluster(name)).size, 3)
+  assert.equal(runningProcesses(requireCluster(name).paths).size, 3)
 })
 
 test('a node’s process is killed: status tells, up mends, its pods go on', { skip }, async () => {
   const plan = requireCluster(name)
   const pods = podsOf()
-  const node = runningProcesses(plan).get('node-2')!
+  const node = runningProcesses(plan.paths).get('node-2')!
   signalProcess(node, 'SIGKILL')
   await whenExited(node)
   const status = fairway(['status', '--name', name])
   assert.equal(status.status, 1)
   assert.match(status.stdout, /^unwell:\n {2}node-2 does not run$/m)
   up()
-  assert.equal(runningProcesses(plan).size, 3)
+  assert.equal(runningProcesses(plan.paths).size, 3)
   assert.deepEqual(podsOf(), pods)
   assert.equal(fairway(['status', '--name', name]).status, 0)
 })
@@ -114,7 +115,7 @@ test('a second cluster beside it has a network of its own', { skip }, () => {
 
 test('everything is killed: down leaves nothing', { skip }, async () => {
   const plan = requireCluster(name)
-  const all = inhabitants(plan)
+  const all = inhabitants(plan.paths)
   // Three processes of the cluster, five pods with their monitors.
   assert.ok(all.length >= 3 + 5 * 2, `${all.length} processes`)
   for (const identity of all) signalProcess(identity, 'SIGKILL')
@@ -127,7 +128,7 @@ test('everything is killed: up mends', { skip }, async () => {
   up()
   const plan = requireCluster(name)
   const uid = kubectl('get', 'namespace', 'default', '-o', 'jsonpath={.metadata.uid}')
-  const all = inhabitants(plan)
+  const all = inhabitants(plan.paths)
   for (const identity of all) signalProcess(identity, 'SIGKILL')
   await Promise.all(all.map(whenExited))
   up()

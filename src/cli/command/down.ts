@@ -2,13 +2,10 @@
 import { clusterFlags } from '#cli/command/cluster-flags.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
-import { loadCluster } from '#lab/cluster-file.ts'
 import { down as removeCluster } from '#lab/down.ts'
 import { lockCluster } from '#lab/lock.ts'
 import { checkPlatform } from '#lab/machine.ts'
 import { observePlatform } from '#lab/observe-machine.ts'
-import { defaultOptions } from '#lab/options.ts'
-import { planCluster } from '#lab/plan.ts'
 import { createProgress } from '#lab/progress.ts'
 
 export const down = defineCommand({
@@ -21,10 +18,8 @@ export const down = defineCommand({
     takesNone('down', rest)
     checkPlatform(observePlatform())
     using _lock = lockCluster(name)
-    // Where its file is lost, a cluster of the largest size covers whatever may be left.
-    const plan = loadCluster(name) ?? planCluster({ ...defaultOptions, name, nodes: 10 })
     const progress = createProgress(stderr, systemClock)
-    await removeCluster(plan, progress)
+    await removeCluster(name, progress)
     progress.end()
     return 0
   },

@@ -5,10 +5,11 @@ import { defineCommand, takesNone } from '#daemon/command.ts'
 import { formatDuration } from '#lib/duration.ts'
 import { renderTable } from '#lib/table.ts'
 import { requireCluster } from '#lab/cluster-file.ts'
+import { nodeParts } from '#lab/cluster.ts'
 import { type Cost, observeCosts } from '#lab/cost.ts'
-import { type ClusterPlan, nodesOf } from '#lab/plan.ts'
-import { planProcesses } from '#lab/process-plan.ts'
-import { runningProcesses } from '#lab/processes.ts'
+import { isRunning } from '#lab/fabric.ts'
+import { type ClusterPlan, nodesWithAgent } from '#lab/plan.ts'
+import { missingProcesses } from '#lab/processes.ts'
 import { waitingFor } from '#lab/readiness.ts'
 import { renderKubeconfigLine, renderNodes, renderServices } from '#lab/report.ts'
 import { watchCluster } from '#lab/watch-cluster.ts'
@@ -22,9 +23,13 @@ export const status = defineCommand({
   async run({ name }, rest, { signal, stdout }) {
     takesNone('status', rest)
     const plan = requireCluster(name)
+    if (!isRunning(plan)) {
+      stdout.write(`The cluster "${name}" is stopped: fairway start --name ${name} brings it back.\n`)
+      return 1
+    }
     const stopped = missingProcesses(plan)
     stdout.write(`${renderKubeconfigLine(plan)}\n${renderCosts(observeCosts(plan))}`)
-    const unwell = stopped.map((process) => `${process} does not run`)
+    const unwell = [...stopped.map((process) => `${process} does not run`), ...leftOut(plan)]
     if (!stopped.includes('control-plane')) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(5000)])
       using watch = watchCluster(connect(loadKubeconfig(plan.paths.kubeconfig)), limit)
@@ -32,8 +37,7 @@ export const status = defineCommand({
         await watch.synced
         const observed = watch.observe()
         stdout.write(`\n${renderNodes(observed)}\n${renderServices(observed.services, observed)}`)
-        const nodes = nodesOf(plan).map((node) => node.name)
-        unwell.push(...waitingFor(observed, nodes).map(({ what }) => what))
+        unwell.push(...waitingFor(observed, nodesWithAgent(plan)).map(({ what }) => what))
       } catch (error) {
         if (!limit.aborted || signal.aborted) throw error
         unwell.push('the API server does not answer')
@@ -46,12 +50,13 @@ export const status = defineCommand({
   },
 })
 
-function missingProcesses(plan: ClusterPlan): readonly string[] {
-  const running = runningProcesses(plan)
-  return planProcesses(plan)
-    .map((process) => process.name)
-    .filter((process) => !running.has(process))
-}
+/** Nodes, and parts of nodes, that somebody has stopped. */
+const leftOut = ({ cluster }: ClusterPlan): readonly string[] =>
+  cluster.members.flatMap(({ name, power, parts }) => {
+    const missing = nodeParts.filter((part) => !parts.includes(part))
+    if (power === 'off') return [`${name} is stopped (fairway node start ${name})`]
+    return missing.length === 0 ? [] : [`${name} runs without ${missing.join(', ')} (fairway node start ${name})`]
+  })
 
 /** The cluster's own processes one by one, those of pods by program. */
 function renderCosts(costs: readonly Cost[]): string {

@@ -1,15 +1,17 @@
 // effect: makes a cluster
-import { clusterFlags } from '#cli/command/cluster-flags.ts'
+import { clusterFlags, machineFlags } from '#cli/command/cluster-flags.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { type CommandContext, defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
-import { choice, duration, list, number, type OptionsOf, text, toggle } from '#daemon/flags.ts'
+import { choice, duration, kebab, list, number, type OptionsOf, text, toggle } from '#daemon/flags.ts'
 import { listClusters, loadCluster } from '#lab/cluster-file.ts'
+import { addMember, type Cluster, mostNodes, newCluster } from '#lab/cluster.ts'
 import { lockCluster } from '#lab/lock.ts'
-import { checkFeatures, checkPackages, checkPlatform, checkRoutes, kubectlPackage, nextLan } from '#lab/machine.ts'
-import { installPackages, isOnPath, loadModules, observeMachine, observePlatform } from '#lab/observe-machine.ts'
+import { checkPlatform, kubectlPackage, nextLan } from '#lab/machine.ts'
+import { isOnPath, observePlatform } from '#lab/observe-machine.ts'
 import { checkOptions, type ClusterOptions, defaultOptions, proxyModes } from '#lab/options.ts'
 import { type ClusterPlan, planCluster } from '#lab/plan.ts'
+import { prepareMachine } from '#lab/prepare-machine.ts'
 import { createProgress, type Progress, renderPhases } from '#lab/progress.ts'
 import { readManifests } from '#lab/read-manifests.ts'
 import { renderKubeconfigLine, renderNodes, renderProof, renderServices } from '#lab/report.ts'
@@ -23,7 +25,7 @@ const flags = {
     split: false,
   }),
   ...clusterFlags,
-  nodes: number({ help: 'how many nodes', default: defaultOptions.nodes, min: 1, max: 10 }),
+  nodes: number({ help: 'how many nodes', default: 3, min: 1, max: mostNodes }),
   proxyMode: choice(proxyModes, { help: 'how Services become kernel rules', default: defaultOptions.proxyMode }),
   podNetwork: choice(['vxlan', 'host-gw', 'udp'], {
     help: "how packets get from node to node: flannel's back end",
@@ -46,8 +48,7 @@ const flags = {
     placeholder: 'CIDR',
   }),
   wait: duration({ help: 'how long pods and Services may take to become ready; 0: do not wait', default: '60s' }),
-  install: toggle({ help: 'install Debian packages that are missing', default: true }),
-  loadModules: toggle({ help: 'load kernel modules that are missing' }),
+  ...machineFlags,
   timings: toggle({ help: 'show how long each step took' }),
 }
 
@@ -57,8 +58,9 @@ export const up = defineCommand({
   usage: '[-f FILE] [flags]',
   description:
     'Boots a control plane and nodes, each in namespaces of its own; applies the files, waits until their pods and\n' +
-    'Services are ready, and tries every Service from inside a pod and from outside. A cluster that runs already is\n' +
-    'left as it is, and mended where something of it is missing.',
+    'Services are ready, and tries every Service from inside a pod and from outside. A cluster that is there already\n' +
+    'keeps what it was made with: it is started where it was stopped, mended where something of it is missing, and\n' +
+    'gets more nodes where --nodes asks for them.',
   examples: [
     'fairway up -f examples/hostnames.yaml',
     'fairway up --nodes 1 --name small',
@@ -69,12 +71,11 @@ export const up = defineCommand({
     takesNone('up', rest)
     checkPlatform(observePlatform())
     const manifests = readManifests(options.filename)
-    const plan = planOf(options)
     const progress = createProgress(context.stderr, systemClock)
-    using _lock = lockCluster(plan.options.name)
-    const existing = loadCluster(plan.options.name)
-    if (existing) checkSame(existing.options, plan.options)
-    await prepareMachine(plan, options, progress, context)
+    using _lock = lockCluster(options.name)
+    const existing = loadCluster(options.name)
+    const plan = planCluster(existing ? planChange(existing.cluster, options, context.given) : planNew(options))
+    await prepareMachine(plan, options, progress, context.signal)
     const settings = { manifests, waitMs: options.wait, isNew: existing === undefined }
     try {
       const result = await bootCluster(plan, settings, progress, context.signal)
@@ -88,55 +89,44 @@ export const up = defineCommand({
 
 type Options = OptionsOf<typeof flags>
 
-function planOf(options: Options): ClusterPlan {
-  const { name, nodes, proxyMode, podNetwork, podCidr, serviceCidr, serviceNodePortRange } = options
-  const { clusterDomain, hairpinMode } = options
-  const others = listClusters()
-    .filter((other) => other !== name)
-    .map((other) => loadCluster(other)!.options.lanCidr)
-  const lanCidr = options.lanCidr ?? loadCluster(name)?.options.lanCidr ?? nextLan(others)
-  const wanted = {
-    name,
-    nodes,
-    proxyMode,
-    podNetwork,
-    podCidr,
-    serviceCidr,
-    serviceNodePortRange,
-    clusterDomain,
-    hairpinMode,
-    lanCidr,
-  }
-  return planCluster(checkOptions(wanted))
+function planNew(options: Options): Cluster {
+  const lanCidr =
+    options.lanCidr ?? nextLan(listClusters().flatMap((other) => loadCluster(other)?.options.lanCidr ?? []))
+  return newCluster(checkOptions(clusterOptions({ ...options, lanCidr })), options.nodes)
 }
 
-/** What a running cluster was made with cannot be changed under it. */
+/** Of a cluster that is there: what was not given stays, what was given must be the same, and nodes may be added. */
+function planChange(existing: Cluster, options: Options, given: ReadonlySet<string>): Cluster {
+  const asked = Object.fromEntries(Object.entries(options).filter(([key]) => given.has(key)))
+  checkSame(existing.options, checkOptions(clusterOptions({ ...existing.options, ...asked })))
+  if (!given.has('nodes')) return existing
+  const missing = options.nodes - existing.members.length
+  if (missing < 0)
+    throw new UserError(
+      `the cluster "${existing.options.name}" has ${existing.members.length} nodes already, more than ${options.nodes}`,
+      { code: 'OtherOptions', remedy: 'take nodes away with: fairway node delete NAME' },
+    )
+  let cluster = existing
+  for (let i = 0; i < missing; i++) cluster = addMember(cluster)
+  return cluster
+}
+
+/** Of all that is known, what a cluster is made with. */
+const clusterOptions = (known: ClusterOptions): ClusterOptions =>
+  Object.fromEntries(
+    Object.keys(defaultOptions).map((key) => [key, known[key as keyof ClusterOptions]]),
+  ) as ClusterOptions
+
+/** What a cluster was made with cannot be changed under it. */
 function checkSame(existing: ClusterOptions, wanted: ClusterOptions): void {
   const keys = Object.keys(wanted) as (keyof ClusterOptions)[]
   const different = keys.filter((key) => existing[key] !== wanted[key])
   if (different.length === 0) return
-  const list = different.map((key) => `${key} ${existing[key]} and not ${wanted[key]}`).join(', ')
+  const list = different.map((key) => `--${kebab(key)} ${existing[key]} and not ${wanted[key]}`).join(', ')
   throw new UserError(`the cluster "${existing.name}" is there already, with ${list}`, {
     code: 'OtherOptions',
     remedy: `remove it first (fairway down --name ${existing.name}), or make another one with --name`,
   })
-}
-
-async function prepareMachine(
-  plan: ClusterPlan,
-  { install, loadModules: mayLoad }: Options,
-  progress: Progress,
-  { signal }: CommandContext,
-): Promise<void> {
-  const machine = observeMachine()
-  checkRoutes(machine, plan.options, plan.uplink.link)
-  const packages = checkPackages(machine, install)
-  if (packages.length > 0) {
-    progress.say(`installing ${packages.join(', ')} (--no-install refuses)`)
-    await progress.step('packages installed', () => installPackages(packages, signal))
-  }
-  const modules = checkFeatures(machine, mayLoad)
-  if (modules.length > 0) await progress.step('kernel modules loaded', () => loadModules(modules, signal))
 }
 
 function print(

@@ -9,7 +9,7 @@ import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
-import { choice, list, text, type OptionsOf } from '#daemon/flags.ts'
+import { choice, list, text, toggle, type OptionsOf } from '#daemon/flags.ts'
 import { createLogger } from '#daemon/log.ts'
 import { logFile } from '#daemon/log-file.ts'
 import { createRegistry } from '#daemon/metrics.ts'
@@ -32,6 +32,7 @@ const allParts = Object.keys(components) as Part[]
 const flags = {
   nodeName: text({ help: 'name of the Node; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
   nodeIp: list({ help: "the node's addresses, the primary one first", placeholder: 'IP' }),
+  registerNode: toggle({ help: 'create the Node object where it is missing', default: true }),
   parts: list({ help: `which parts to run: ${allParts.join(', ')}`, default: allParts, placeholder: 'PART' }),
   rootDir: text({ help: "pods' volumes, logs and records", default: '/var/lib/fairway-node', placeholder: 'DIR' }),
   logDir: text({ help: 'where each part writes its log; without it to standard error', placeholder: 'DIR' }),
@@ -134,6 +135,7 @@ async function startAgent({ options, nodeName, client, parts }: Common, context:
       ...agentDefaults,
       client,
       nodeName,
+      registerNode: options.registerNode,
       nodeIps: checkIps(options.nodeIp),
       rootDir,
       secretDirs: secretDirs(rootDir),

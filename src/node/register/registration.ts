@@ -20,6 +20,8 @@ export type RegistrationOptions = {
   readonly recorder: Recorder
   readonly signal: AbortSignal
   readonly input: () => NodeInput
+  /** false: someone else creates the Node, and until then there is nothing to tell */
+  readonly registerNode: boolean
   /** called with the pod CIDRs when the node has got them, or others */
   readonly onPodCidrs: (cidrs: readonly string[]) => void
 }
@@ -30,9 +32,10 @@ export class Registration {
   readonly #o: RegistrationOptions
   readonly #loop: Loop
   #node: Node | undefined
+  #isRegistered = false
   #isReady: boolean | undefined
   #reportedAt = -Infinity
-  #lease: Promise<void> | undefined
+  #lease: { readonly uid: string; readonly stop: AbortController; readonly held: Promise<void> } | undefined
 
   constructor(options: RegistrationOptions) {
     this.#o = options
@@ -65,11 +68,12 @@ export class Registration {
     })
     this.mark()
     await this.#loop.run(signal)
-    await this.#lease
+    await this.#lease?.held
   }
 
   #follow(node: Node | undefined): void {
     this.#node = node
+    if (node === undefined) this.#isRegistered = false
     const { podCIDR, podCIDRs } = node?.spec ?? {}
     const cidrs = podCIDRs?.length ? podCIDRs : podCIDR ? [podCIDR] : []
     if (cidrs.length > 0) this.#o.onPodCidrs(cidrs)
@@ -79,7 +83,8 @@ export class Registration {
   async #report(): Promise<void> {
     const { client, clock, input } = this.#o
     const wanted = input()
-    const node = this.#node ?? (await this.#register(wanted))
+    const node = await this.#registered(wanted)
+    if (node === undefined) return
     this.#node = node
     const status = planNodeStatus(wanted, node.status, clock.now())
     const isSame = equalJson(withoutHeartbeats(status), ownPart(withoutHeartbeats(node.status), status))
@@ -92,6 +97,15 @@ export class Registration {
     }
     this.#reportedAt = clock.monotonicMs()
     this.#tellReadiness(wanted)
+  }
+
+  /** undefined while there is no Node and somebody else has to create it. */
+  async #registered(wanted: NodeInput): Promise<Node | undefined> {
+    if (this.#node !== undefined && this.#isRegistered) return this.#node
+    if (this.#node === undefined && !this.#o.registerNode) return undefined
+    const node = this.#node === undefined ? await this.#register(wanted) : await this.#takeOver(wanted)
+    this.#isRegistered = true
+    return node
   }
 
   async #register(wanted: NodeInput): Promise<Node> {
@@ -108,13 +122,13 @@ export class Registration {
     } catch (error) {
       if (!isAlreadyExists(error)) throw error
     }
-    log.info('Node was previously registered', { node: wanted.name })
-    const found = await client.patch(
-      nodes,
-      wanted.name,
-      { metadata: { labels: planned.metadata!.labels } },
-      { type: 'merge' },
-    )
+    return this.#takeOver(wanted)
+  }
+
+  async #takeOver(wanted: NodeInput): Promise<Node> {
+    this.#o.log.info('Node was previously registered', { node: wanted.name })
+    const { labels } = planNode(wanted).metadata!
+    const found = await this.#o.client.patch(nodes, wanted.name, { metadata: { labels } }, { type: 'merge' })
     this.#holdLease(found)
     return found
   }
@@ -122,18 +136,24 @@ export class Registration {
   #holdLease({ metadata }: Node): void {
     const { client, clock, log, signal, input } = this.#o
     const { name } = input()
-    this.#lease ??= holdLease({
+    const uid = metadata?.uid ?? ''
+    if (this.#lease?.uid === uid) return
+    // A lease goes with its Node: another Node of this name has another one.
+    this.#lease?.stop.abort()
+    const stop = new AbortController()
+    const held = holdLease({
       client,
       namespace: 'kube-node-lease',
       name,
       holder: name,
-      signal,
+      signal: AbortSignal.any([signal, stop.signal]),
       clock,
       log,
       durationSeconds: 40,
       renewMs: 10_000,
-      owner: { apiVersion: 'v1', kind: 'Node', name, uid: metadata?.uid ?? '' },
+      owner: { apiVersion: 'v1', kind: 'Node', name, uid },
     })
+    this.#lease = { uid, stop, held }
   }
 
   #tellReadiness({ name, problems }: NodeInput): void {

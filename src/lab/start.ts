@@ -1,0 +1,28 @@
+// effect: starts a cluster
+import { boot, untilServing, whileAlive } from '#lab/boot.ts'
+import { routeExternalAddresses } from '#lab/fabric.ts'
+import { type ClusterPlan, nodesOf, nodesWithAgent } from '#lab/plan.ts'
+import type { Progress } from '#lab/progress.ts'
+import type { Observed } from '#lab/readiness.ts'
+import { createNodes } from '#lab/up.ts'
+import { allReady, watchCluster } from '#lab/watch-cluster.ts'
+
+/** Brings back a cluster as it was. `waitMs`: how long everything may take to become ready; 0: do not wait. */
+export async function start(
+  plan: ClusterPlan,
+  waitMs: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Observed> {
+  const started = await boot(plan, progress)
+  const client = await untilServing(plan, started, progress, signal)
+  const ready = async () => {
+    using watch = watchCluster(client, signal)
+    await createNodes(client, nodesOf(plan), signal)
+    await watch.synced
+    routeExternalAddresses(plan, watch.observe().services)
+    if (waitMs > 0) await progress.step('everything ready', () => watch.until(allReady(nodesWithAgent(plan)), waitMs))
+    return watch.observe()
+  }
+  return whileAlive(started, ready, signal)
+}
