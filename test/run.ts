@@ -1,6 +1,7 @@
 // Runs the tests: `npm test [-- PATTERN...]`. Pure tests first, side by side; then those that need the kernel
 // (x.netns.test.ts and test/cluster/), two files at a time, each inside a network namespace that has no way out and a
-// mount namespace with its own /run and /sys, so that nothing of theirs can reach or outlive this machine's own.
+// mount namespace with its own /run, /sys and /var/lib/fairway, so that nothing of theirs can reach or outlive this
+// machine's own.
 // `--modes` runs what CI adds to that: the other modes (x.modes.test.ts) and the virtual machine (x.vm.test.ts);
 // `--soak` runs everything, x.soak.test.ts too, with generated cases and kills by the thousand.
 import { spawn, spawnSync } from 'node:child_process'
@@ -104,7 +105,8 @@ async function run(before: readonly string[], files: readonly string[], options:
 
 function outer(): string[] {
   const own = 'mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /sys/fs/cgroup && mount -t tmpfs tmpfs /run'
-  const inside = `${own} && mkdir -p /run/netns /run/lock && exec "$@"`
+  const state = 'mkdir -p /run/netns /run/lock /var/lib/fairway && mount -t tmpfs tmpfs /var/lib/fairway'
+  const inside = `${own} && ${state} && exec "$@"`
   return [
     'unshare',
     '--net',

@@ -15,7 +15,10 @@ test('cli: the overview has every command, in its group', () => {
   assert.equal(status, 0)
   const order = Object.keys(groups)
   const sorted = [...commands].sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group))
-  const listed = [...stdout.matchAll(/^ {2}([a-z-]+(?: [a-z]+)?) {3,}(.+)$/gm)].map(([, name, summary]) => [name, summary])
+  const listed = [...stdout.matchAll(/^ {2}([a-z-]+(?: [a-z]+)?) {3,}(.+)$/gm)].map(([, name, summary]) => [
+    name,
+    summary,
+  ])
   assert.deepEqual(
     listed,
     sorted.map(({ name, summary }) => [name, summary]),
@@ -46,6 +49,7 @@ test('cli: mistakes', () => {
   const cases: readonly (readonly [string[], string])[] = [
     [['versoin'], 'fairway: unknown command "versoin"\n  did you mean: fairway version\n'],
     [['xyzzy'], 'fairway: unknown command "xyzzy"\n  see fairway --help\n'],
+    [['node', 'ad'], 'fairway: unknown command "node ad"\n  did you mean: fairway node add\n'],
     [['--xyzzy'], 'fairway: unknown flag --xyzzy\n  see fairway --help\n'],
     [['version', '--halp'], 'fairway: unknown flag --halp\n  did you mean --help?\n'],
   ]

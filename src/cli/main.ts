@@ -35,11 +35,10 @@ async function main(all: readonly string[]): Promise<number> {
 }
 
 /** Some commands have a name of two words: `node add`. */
-function joinName([first, second, ...rest]: readonly string[]): readonly string[] {
-  if (first === undefined) return []
-  const both = `${first} ${second}`
-  if (commands.some(({ name }) => name === both)) return [both, ...rest]
-  return second === undefined ? [first] : [first, second, ...rest]
+function joinName(words: readonly string[]): readonly string[] {
+  const [first, second, ...rest] = words
+  const isPair = commands.some(({ name }) => name.startsWith(`${first} `))
+  return isPair && second !== undefined && !second.startsWith('-') ? [`${first} ${second}`, ...rest] : words
 }
 
 async function help(name: string | undefined): Promise<number> {

@@ -10,7 +10,7 @@ import { UserError } from '#daemon/error.ts'
 import { saveCluster } from '#lab/cluster-file.ts'
 import { writeControlPlaneCredentials, writeOtherCredentials } from '#lab/credentials.ts'
 import { addHost, isRunning, hostExists, makeFabric } from '#lab/fabric.ts'
-import { type ClusterPlan, nodesOf } from '#lab/plan.ts'
+import { type ClusterPlan, nodesOf, nodesWithAgent } from '#lab/plan.ts'
 import { planProcesses, type ProcessPlan } from '#lab/process-plan.ts'
 import { endProcess, endProcesses, runningProcesses, type Started, startProcess } from '#lab/processes.ts'
 import type { Progress } from '#lab/progress.ts'
@@ -93,6 +93,10 @@ async function askUntilServing(plan: ClusterPlan, client: Client, signal: AbortS
   }
 }
 const serverLimitMs = 20_000
+
+/** Resolves when the nodes that were started have told how they and their pods are: before, what is known of them is old. */
+export const untilReporting = (plan: ClusterPlan, started: StartedProcesses): Promise<unknown> =>
+  Promise.all(nodesWithAgent(plan).map((name) => started.get(name)?.ready))
 
 /** Runs `act`, but ends with an error as soon as a process that was started ends, or the signal is aborted. */
 export async function whileAlive<T>(started: StartedProcesses, act: () => Promise<T>, signal: AbortSignal): Promise<T> {

@@ -37,6 +37,17 @@ export function requireCluster(name: string): ClusterPlan {
   })
 }
 
+/** The networks that the nodes of other clusters have; one whose file is damaged has none that is known. */
+export const takenLans = (): readonly string[] =>
+  listClusters().flatMap((name) => {
+    try {
+      return loadCluster(name)?.options.lanCidr ?? []
+    } catch (error) {
+      if (error instanceof UserError) return []
+      throw error
+    }
+  })
+
 export const listClusters = (): readonly string[] =>
   existsSync(defaultRoots.state)
     ? readdirSync(defaultRoots.state).filter((name) => existsSync(planPaths(name).cluster))

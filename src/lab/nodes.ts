@@ -6,7 +6,7 @@ import { nodes, pods } from '#api/core.ts'
 import { type Client, connect, isNotFound } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
-import { boot, untilServing, whileAlive } from '#lab/boot.ts'
+import { boot, untilReporting, untilServing, whileAlive } from '#lab/boot.ts'
 import { saveCluster } from '#lab/cluster-file.ts'
 import {
   addMember,
@@ -19,7 +19,7 @@ import {
 } from '#lab/cluster.ts'
 import { credentialFiles } from '#lab/credential-files.ts'
 import { removeHost, unplugHost } from '#lab/fabric.ts'
-import { endWorkloads, killInhabitants } from '#lab/inhabitants.ts'
+import { endWorkloads, killInhabitants, withinMs } from '#lab/inhabitants.ts'
 import { type ClusterPlan, hostNamed, nodesOf, planCluster } from '#lab/plan.ts'
 import { endProcess } from '#lab/processes.ts'
 import type { Progress } from '#lab/progress.ts'
@@ -145,10 +145,13 @@ async function bringUp(plan: ClusterPlan, name: string, { progress, signal }: Co
   const started = await boot(plan, progress)
   const client = await untilServing(plan, started, progress, signal)
   const ready = async () => {
-    using watch = watchCluster(client, signal)
     await createNodes(client, nodesOf(plan), signal)
-    if (hostNamed(plan, name)!.parts.includes('agent'))
-      await progress.step(`${name} ready`, () => watch.until(nodesReady([name]), readyLimitMs))
+    if (!hostNamed(plan, name)!.parts.includes('agent')) return
+    await progress.step(`${name} ready`, async () => {
+      await withinMs(readyLimitMs, untilReporting(plan, started))
+      using watch = watchCluster(client, signal)
+      await watch.until(nodesReady([name]), readyLimitMs)
+    })
   }
   await whileAlive(started, ready, signal)
 }

@@ -1,5 +1,6 @@
 // What is still to be waited for, after the API's own words. Pure: from objects to sentences.
 import type { Deployment } from '#api/apps.ts'
+import type { ApiObject } from '#api/meta.ts'
 import type { ContainerStatus, Node, Pod, Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import { isPodReady, isPodTerminal, isPodTerminating, podCondition } from '#api/pod-state.ts'
@@ -37,6 +38,25 @@ export const waitingForNodes = (observed: readonly Node[], names: readonly strin
     ),
   )
 
+/** What was written and has not been seen: until it is, what is seen says nothing about it. */
+export function waitingForNews(observed: Observed, written: readonly ApiObject[]): readonly Waiting[] {
+  const seenOf: Readonly<Record<string, readonly ApiObject[]>> = {
+    Deployment: observed.deployments,
+    Pod: observed.pods,
+    Service: observed.services,
+  }
+  return written.flatMap((object) => {
+    const known = seenOf[object.kind ?? '']
+    if (known === undefined) return []
+    const seen = known.find((one) => keyOf(one) === keyOf(object))
+    const isNew = seen !== undefined && versionOf(seen) >= versionOf(object)
+    return isNew ? [] : still(`${object.kind!.toLowerCase()} ${keyOf(object)}: not seen yet`)
+  })
+}
+
+/** Resource versions of one server are numbers that grow with every write. */
+const versionOf = ({ metadata }: ApiObject): bigint => BigInt(metadata?.resourceVersion ?? 0)
+
 const still = (what: string): readonly Waiting[] => [{ what, hopeless: false }]
 export const keyOf = ({
   metadata,
@@ -47,7 +67,10 @@ export const keyOf = ({
 function waitForNode(name: string, node: Node | undefined): readonly Waiting[] {
   if (node === undefined) return still(`node ${name}: has not come`)
   const ready = node.status?.conditions?.find(({ type }) => type === 'Ready')
-  return ready?.status === 'True' ? [] : still(`node ${name}: ${ready?.message ?? 'not ready'}`)
+  if (ready?.status !== 'True') return still(`node ${name}: ${ready?.message ?? 'not ready'}`)
+  // Until the controllers take it away, no pod is placed there.
+  const isTainted = node.spec?.taints?.some(({ key }) => key === 'node.kubernetes.io/not-ready') ?? false
+  return isTainted ? still(`node ${name}: ready, and not free for pods yet`) : []
 }
 
 function waitForDeployment(deployment: Deployment): readonly Waiting[] {

@@ -1,6 +1,7 @@
 // effect: starts a cluster
-import { boot, untilServing, whileAlive } from '#lab/boot.ts'
+import { boot, untilReporting, untilServing, whileAlive } from '#lab/boot.ts'
 import { routeExternalAddresses } from '#lab/fabric.ts'
+import { withinMs } from '#lab/inhabitants.ts'
 import { type ClusterPlan, nodesOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
 import type { Observed } from '#lab/readiness.ts'
@@ -17,8 +18,9 @@ export async function start(
   const started = await boot(plan, progress)
   const client = await untilServing(plan, started, progress, signal)
   const ready = async () => {
-    using watch = watchCluster(client, signal)
     await createNodes(client, nodesOf(plan), signal)
+    if (waitMs > 0) await progress.step('nodes ready', () => withinMs(waitMs, untilReporting(plan, started)))
+    using watch = watchCluster(client, signal)
     await watch.synced
     routeExternalAddresses(plan, watch.observe().services)
     if (waitMs > 0) await progress.step('everything ready', () => watch.until(allReady(nodesWithAgent(plan)), waitMs))

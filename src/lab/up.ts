@@ -3,11 +3,12 @@
 import { type Client, isAlreadyExists } from '#client/client.ts'
 import { nodes, type Service } from '#api/core.ts'
 import { applyAll, locate } from '#lab/apply.ts'
-import { boot, untilServing, whileAlive } from '#lab/boot.ts'
+import { boot, untilReporting, untilServing, whileAlive } from '#lab/boot.ts'
 import { UserError } from '#daemon/error.ts'
 import { dnsManifests } from '#lab/dns-manifest.ts'
 import { down } from '#lab/down.ts'
 import { routeExternalAddresses } from '#lab/fabric.ts'
+import { withinMs } from '#lab/inhabitants.ts'
 import { type Manifest, makesPods } from '#lab/manifest.ts'
 import { type ClusterPlan, type Host, nodesOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
@@ -41,6 +42,10 @@ export async function up(
   try {
     const started = await boot(plan, progress)
     const client = await untilServing(plan, started, progress, signal)
+    await createNodes(client, nodesOf(plan), signal)
+    // Of a cluster that was there before, the API server knows what was true then.
+    const reporting = withinMs(nodesLimitMs, untilReporting(plan, started))
+    if (!options.isNew) await whileAlive(started, () => reporting, signal)
     const furnished = () => furnish(plan, client, options, progress, signal, () => (isApplied = true))
     return await whileAlive(started, furnished, signal)
   } catch (error) {
@@ -62,7 +67,6 @@ async function furnish(
   const [own, targets] = await Promise.all([
     locate(client, dnsManifests(plan.options), signal),
     locate(client, manifests, signal),
-    createNodes(client, nodesOf(plan), signal),
   ])
   // In a cluster that stays whatever happens, nothing is applied unless all of it can be.
   if (!isNew) await applyAll(client, targets, { dryRun: true, signal })
@@ -72,13 +76,13 @@ async function furnish(
       [...own, ...targets].filter(({ object }) => makesPods(object) === ofPods),
       { dryRun: false, signal },
     )
-  await progress.step(`${own.length + targets.length} objects applied`, async () => {
-    await apply(false)
+  const written = await progress.step(`${own.length + targets.length} objects applied`, async () => {
+    const first = await apply(false)
     // Pods spread over the nodes that are ready: over all of them, then.
     await progress.step('nodes ready', () =>
       watch.until(nodesReady(nodesWithAgent(plan)), nodesLimitMs).catch(ignoreLate),
     )
-    await apply(true)
+    return [...first, ...(await apply(true))]
   })
   onApplied()
   await watch.synced
@@ -87,8 +91,9 @@ async function furnish(
       .filter(({ resource }) => resource.kind === 'Service')
       .map(({ object, namespace }) => `${namespace}/${object.metadata?.name}`),
   )
-  routeExternalAddresses(plan, watch.observe().services)
-  if (waitMs > 0) await progress.step('everything ready', () => watch.until(allReady(nodesWithAgent(plan)), waitMs))
+  routeExternalAddresses(plan, [...watch.observe().services, ...written.filter(({ kind }) => kind === 'Service')])
+  if (waitMs > 0)
+    await progress.step('everything ready', () => watch.until(allReady(nodesWithAgent(plan), written), waitMs))
   const observed = watch.observe()
   const services = observed.services.filter((service) => mine.has(keyOf(service)))
   const trials = waitMs === 0 ? [] : services.flatMap((service) => planTrials(plan, service, observed))

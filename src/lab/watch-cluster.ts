@@ -1,13 +1,14 @@
 // effect: watches of the API server
 // The cluster's objects as they are now, and waiting until they are as they shall be: the server tells, nothing polls.
 import { deployments, type Deployment } from '#api/apps.ts'
+import type { ApiObject } from '#api/meta.ts'
 import { nodes, pods, services, type Node, type Pod, type Service } from '#api/core.ts'
 import { endpointSlices, type EndpointSlice } from '#api/discovery.ts'
 import type { Client } from '#client/client.ts'
 import { informer } from '#client/informer.ts'
 import { UserError } from '#daemon/error.ts'
 import { silentLog } from '#daemon/log.ts'
-import { type Observed, type Waiting, waitingFor, waitingForNodes } from '#lab/readiness.ts'
+import { type Observed, type Waiting, waitingFor, waitingForNews, waitingForNodes } from '#lab/readiness.ts'
 
 export interface ClusterWatch extends Disposable {
   /** Resolves when everything was listed once. */
@@ -82,8 +83,7 @@ export const nodesReady =
   ({ nodes }: Observed): readonly Waiting[] =>
     waitingForNodes(nodes, nodeNames)
 
-/** Everything that a cluster with these nodes should have ready. */
+/** Everything that a cluster with these nodes should have ready, and all that was just written. */
 export const allReady =
-  (nodeNames: readonly string[]) =>
-  (observed: Observed): readonly Waiting[] =>
-    waitingFor(observed, nodeNames)
+  (nodeNames: readonly string[], written: readonly ApiObject[] = []) =>
+  (observed: Observed): readonly Waiting[] => [...waitingForNews(observed, written), ...waitingFor(observed, nodeNames)]

@@ -76,6 +76,8 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     signal,
     input: self,
     registerNode: options.registerNode,
+    told: agent.told,
+    onReported: () => options.onReported?.(),
     onPodCidrs(cidrs) {
       if (!network.follow(cidrs)) return
       registration.mark()
@@ -94,7 +96,6 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
   log.info('Starting kubelet', { node: nodeName, runtime: runtimeVersion })
   const about = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }
   recorder.event(about, 'Normal', 'Starting', 'Starting kubelet.')
-  options.onServing?.()
   await Promise.all([registration.run(), agent.run(), mirrors.run(signal)])
 }
 

@@ -32,6 +32,6 @@ export type AgentOptions = {
   readonly subnetFile: string | undefined
   /** the other parts of this node, shown as mirror pods */
   readonly parts: readonly NodePart[]
-  /** called once the agent's API answers */
-  readonly onServing?: () => void
+  /** called once the API server knows how this node and its pods are */
+  readonly onReported?: () => void
 }

@@ -63,9 +63,9 @@ test('up twice: the same cluster, untouched', { skip }, () => {
 
 test('up with other options: refused, the cluster stays', { skip }, () => {
   const processes = pids()
-  const { status, stderr } = fairway(['up', '--name', name, '--nodes', '3'])
+  const { status, stderr } = fairway(['up', '--name', name, '--proxy-mode', 'iptables'])
   assert.equal(status, 1)
-  assert.match(stderr, /is there already, with nodes 2 and not 3\n {2}remove it first/)
+  assert.match(stderr, /is there already, with --proxy-mode nftables and not iptables\n {2}remove it first/)
   assert.deepEqual(pids(), processes)
 })
 

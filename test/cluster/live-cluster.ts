@@ -51,9 +51,9 @@ export class LiveCluster {
     return this.kubectl('get', ...words, '-o', `jsonpath={${path}}`)
   }
 
-  /** `fairway COMMAND --name CLUSTER WORDS...`, however it ends. */
+  /** `fairway COMMAND --name CLUSTER WORDS...`, however it ends; a command may have two words: `node add`. */
   fairway(command: string, ...words: readonly string[]): Ran {
-    return fairway([command, '--name', this.name, ...words])
+    return fairway([...command.split(' '), '--name', this.name, ...words])
   }
 
   /** A shell script somewhere in the cluster, with both outputs as one. */

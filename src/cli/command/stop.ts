@@ -19,7 +19,7 @@ export const stop = defineCommand({
     'if the cluster were not there: no process, no link, no namespace.',
   examples: ['fairway stop', 'fairway stop --name small --grace-period 0s'],
   flags: {
-    gracePeriod: duration({ help: 'how long containers may take to end', default: '5s' }),
+    gracePeriod: duration({ help: 'how long containers may take to end', default: '2s' }),
     ...clusterFlags,
   },
   async run({ name, gracePeriod }, rest, { stderr }) {

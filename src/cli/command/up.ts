@@ -4,7 +4,7 @@ import { systemClock } from '#daemon/clock.ts'
 import { type CommandContext, defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
 import { choice, duration, kebab, list, number, type OptionsOf, text, toggle } from '#daemon/flags.ts'
-import { listClusters, loadCluster } from '#lab/cluster-file.ts'
+import { loadCluster, takenLans } from '#lab/cluster-file.ts'
 import { addMember, type Cluster, mostNodes, newCluster } from '#lab/cluster.ts'
 import { lockCluster } from '#lab/lock.ts'
 import { checkPlatform, kubectlPackage, nextLan } from '#lab/machine.ts'
@@ -90,8 +90,7 @@ export const up = defineCommand({
 type Options = OptionsOf<typeof flags>
 
 function planNew(options: Options): Cluster {
-  const lanCidr =
-    options.lanCidr ?? nextLan(listClusters().flatMap((other) => loadCluster(other)?.options.lanCidr ?? []))
+  const lanCidr = options.lanCidr ?? nextLan(takenLans())
   return newCluster(checkOptions(clusterOptions({ ...options, lanCidr })), options.nodes)
 }
 

@@ -147,7 +147,7 @@ async function startAgent({ options, nodeName, client, parts }: Common, context:
       hairpinMode: options.hairpinMode,
       subnetFile: subnetFile ?? (parts.includes('flannel') ? usualSubnetFile : undefined),
       parts: options.logDir === undefined ? [] : shownParts(parts, nodeName, options.logDir, startedAtMs),
-      onServing: tellReady,
+      onReported: tellReady,
     },
     context,
   )

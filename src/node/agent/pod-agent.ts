@@ -34,6 +34,8 @@ export type PodAgent = {
   readonly context: AgentContext
   /** Looks at everything anew. */
   markAll(): void
+  /** Resolves once the API server has been told how every pod is that was here at the start; rejects when it shall end. */
+  readonly told: Promise<void>
   /** Resolves when the signal is aborted and nothing is in work any more. */
   run(): Promise<void>
 }
@@ -104,9 +106,14 @@ export function createPodAgent(options: PodAgentOptions): PodAgent {
     const left = [folders.stateFolder, folders.runFolder].flatMap(namesIn)
     for (const uid of new Set([...source.pods.keys(), ...here, ...left])) queue.mark(uid)
   }
+  const told = source.synced.then(async () => {
+    await Promise.all([...source.pods].map(([uid, pod]) => (isMirror(pod) ? undefined : publisher.settle(uid))))
+  })
+  told.catch(() => undefined)
   return {
     context,
     markAll,
+    told,
     async run() {
       const publishing = publisher.run(signal)
       // Without the Services, containers would start without their variables.

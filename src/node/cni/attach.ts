@@ -33,9 +33,15 @@ export function ensureBridge(network: Network): void {
   })
 }
 
-/** ADD: an address, a cable between the pod's namespace and the bridge, the default route. */
-export function attach(network: Network, leases: LeaseStore, owner: Owner, netns: string): Attachment {
-  const attachment = planAttachment(network, owner, leases.acquire(network, owner))
+/** ADD: an address (a preferred one where it is free), a cable between the pod's namespace and the bridge, the default route. */
+export function attach(
+  network: Network,
+  leases: LeaseStore,
+  owner: Owner,
+  netns: string,
+  preferred: readonly string[] = [],
+): Attachment {
+  const attachment = planAttachment(network, owner, leases.acquire(network, owner, preferred))
   using route = openRoute()
   // What an attempt before this one has left behind is of no use.
   route.deleteLink(attachment.hostLink)

@@ -24,8 +24,11 @@ export class LeaseStore {
     this.#directory = directory
   }
 
-  /** One address of each range; the same ones again for an owner that has some already. */
-  acquire(network: Network, owner: Owner): readonly string[] {
+  /**
+   * One address of each range; the same ones again for an owner that has some already, else the preferred ones where they
+   * are free.
+   */
+  acquire(network: Network, owner: Owner, preferred: readonly string[] = []): readonly string[] {
     const folder = join(this.#directory, network.name)
     mkdirSync(folder, { recursive: true })
     const own = this.list(network.name).filter((lease) => isSame(lease.owner, owner))
@@ -34,7 +37,8 @@ export class LeaseStore {
       return network.ranges.map((range, place) => {
         const kept = own.find(({ ip }) => isIn(range, ip))
         if (kept) return kept.ip
-        const ip = takeOne(folder, range, place, owner)
+        const wanted = preferred.find((one) => isIn(range, one) && createLease(folder, one, owner))
+        const ip = wanted ?? takeOne(folder, range, place, owner)
         taken.push(ip)
         return ip
       })

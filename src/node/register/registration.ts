@@ -22,6 +22,10 @@ export type RegistrationOptions = {
   readonly input: () => NodeInput
   /** false: someone else creates the Node, and until then there is nothing to tell */
   readonly registerNode: boolean
+  /** nothing is reported before: a node that says it is ready has told how its pods are */
+  readonly told: Promise<void>
+  /** called after the first report */
+  readonly onReported: () => void
   /** called with the pod CIDRs when the node has got them, or others */
   readonly onPodCidrs: (cidrs: readonly string[]) => void
 }
@@ -66,6 +70,7 @@ export class Registration {
       onChange: ({ kind, value }) => this.#follow(kind === 'removed' ? undefined : value),
       onSync: () => this.mark(),
     })
+    await this.#o.told.catch(() => undefined)
     this.mark()
     await this.#loop.run(signal)
     await this.#lease?.held
@@ -95,6 +100,7 @@ export class Registration {
       if (isNotFound(error)) this.#node = undefined
       throw error
     }
+    if (this.#reportedAt === -Infinity) this.#o.onReported()
     this.#reportedAt = clock.monotonicMs()
     this.#tellReadiness(wanted)
   }
