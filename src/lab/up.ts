@@ -44,8 +44,7 @@ export async function up(
     const client = await untilServing(plan, started, progress, signal)
     await createNodes(client, nodesOf(plan), signal)
     // Of a cluster that was there before, the API server knows what was true then.
-    const reporting = withinMs(nodesLimitMs, untilReporting(plan, started))
-    if (!options.isNew) await whileAlive(started, () => reporting, signal)
+    if (!options.isNew) await whileAlive(started, () => withinMs(nodesLimitMs, untilReporting(plan, started)), signal)
     const furnished = () => furnish(plan, client, options, progress, signal, () => (isApplied = true))
     return await whileAlive(started, furnished, signal)
   } catch (error) {
