@@ -1,6 +1,6 @@
 // What the table of nftables mode means, whatever the numbers of its shapes and the order of its endpoints: lines that are
 // equal for equal behaviour. For tests.
-import { type ElementView, type Nftables, openNftables } from '#kernel/nftables/nftables.ts'
+import { type Nftables, openNftables } from '#kernel/nftables/nftables.ts'
 
 const table = 'fairway-proxy'
 
@@ -46,10 +46,14 @@ const elementsOf = (kernel: Nftables, prefix: string) =>
   kernel.sets(table).flatMap((set) => (set.startsWith(prefix) ? kernel.elements(table, set) : []))
 
 function shapesOf(kernel: Nftables, map: string): ReadonlyMap<number, string> {
-  return new Map(kernel.elements(table, map).map((element) => [lastNumber(element.key), element.chain ?? 'drop']))
+  return new Map(
+    kernel
+      .elements(table, map)
+      .map(({ key, verdict }) => [lastNumber(key), verdict && 'chain' in verdict ? verdict.chain : 'drop']),
+  )
 }
 
-function lastNumber(bytes: ElementView['key'] | undefined): number {
+function lastNumber(bytes: Uint8Array | undefined): number {
   if (bytes === undefined) return -1
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(bytes.length - 4, true)
 }

@@ -147,6 +147,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/proxy.ts')).proxy,
   },
   {
+    name: 'proxy show',
+    summary: 'what nftables mode does with Services on this node, read from the kernel',
+    group: 'parts',
+    load: async () => (await import('#cli/process/proxy-show.ts')).proxyShow,
+  },
+  {
     name: 'flannel',
     summary: "carry packets between the nodes' pods: vxlan, host-gw or udp, in flannel's own conventions",
     group: 'parts',

@@ -3,6 +3,8 @@ import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
 import { fairway, run, startFairway } from '#test/fairway.ts'
+import { showPicture } from '#test/cluster/node-picture.ts'
+import { assertGolden } from '#test/golden.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'curl', 'dig', 'python3'] })
@@ -19,6 +21,22 @@ before(() => {
 after(() => live?.down())
 
 const proxyLog = () => live.kubectl('logs', '-n', 'kube-system', 'kube-proxy-node-1')
+
+test('fairway proxy show on a node is the golden picture', { skip }, async () => {
+  await until(() => {
+    const services = live.kubectl('get', 'services', '-A', '-o', 'json')
+    const { text } = live.sh('node/node-1', 'fairway proxy show')
+    assertGolden('test/cluster/testdata/node-1.show', `${showPicture(text, services)}\n`)
+  })
+  const { status, text } = live.sh('node/node-1', 'fairway proxy show --rules; fairway proxy show -o json | head -c 80')
+  assert.equal(status, 0)
+  assert.match(text, /^chain dispatch {2}# finds the Service of a new connection$/m)
+  assert.match(text, /\{"fairway":"nftables","version":1,"generation/)
+  assert.match(
+    live.sh('router', 'fairway proxy show').text,
+    /there is no table fairway-proxy in this network namespace/,
+  )
+})
 
 test('nft list: who has which address, how many endpoints there are, and which', { skip }, async () => {
   const ip = live.value('.spec.clusterIP', 'service', 'clusteripservice')

@@ -23,6 +23,15 @@ export function nodePicture(text: string, services: string): string {
   return `${tablesOf(lines).map(renderTable).join('\n')}\n`
 }
 
+/**
+ * The same of what `fairway proxy show` prints: `text` of a node. Who is remembered at the moment goes, and so does the
+ * alignment, which depends on the addresses.
+ */
+export const showPicture = (text: string, services: string): string =>
+  nameAddresses(text, JSON.parse(services) as Services)
+    .replaceAll(/^ {2}clients that stay .*\n/gm, '')
+    .replaceAll(/ {2,}(goto|drop)/g, '  $1')
+
 /** KUBE-SEP-XXXXXXXXXXXXXXXX -> KUBE-SEP-(default/hostnames:default#1) */
 function nameEndpoints(text: string): string {
   const counts = new Map<string, number>()

@@ -1,6 +1,7 @@
 // effect: programs inside the cluster's namespaces
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { resolve } from 'node:path'
 import { clusterFlags } from '#cli/command/cluster-flags.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { defineCommand } from '#daemon/command.ts'
@@ -19,7 +20,7 @@ export const exec = defineCommand({
     'On a node the command sees its network, mounts and host name; at the client and on the router their network only.\n' +
     'In a pod it runs in a container, through the API server.',
   examples: [
-    'fairway exec node/node-1 -- iptables-save -t nat',
+    'fairway exec node/node-1 -- fairway proxy show',
     'fairway exec pod/hostnames-0 -- nslookup kubernetes.default',
     'fairway exec client -- curl -s 10.168.0.2:30225',
     'fairway exec router -- ip route',
@@ -67,7 +68,8 @@ function namespacesOf(plan: ClusterPlan, place: string) {
 
 /** The command takes this terminal over; its exit code is ours. */
 function runInside(enter: readonly string[], command: readonly string[]): Promise<number> {
-  const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
+  const fairway = resolve(import.meta.dirname, '../../..')
+  const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:${fairway}`
   const child = spawn(enter[0]!, [...enter.slice(1), ...command], {
     stdio: 'inherit',
     env: { ...process.env, PATH: path },

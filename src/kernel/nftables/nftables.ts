@@ -1,9 +1,12 @@
 // effect: netlink sockets
 // Transactions on nftables, and what is there now.
 import { type NftBatch, CHAIN, ELEMENT, ELEMENTS, NFT, RULE, SET, TABLE } from '#kernel/nftables/batch.ts'
+import { userdataText } from '#kernel/nftables/decode-rule.ts'
+import { decodeElements } from '#kernel/nftables/decode-set.ts'
+import type { NftElement } from '#kernel/nftables/ruleset.ts'
 import { encodeHeader, headerLength, messageType } from '#kernel/netfilter/subsystem.ts'
 import { generationOf } from '#kernel/netfilter/generation.ts'
-import { type Attributes, decodeAck, decodeAttributes, eachAttribute, NLMSG } from '#kernel/netlink/message.ts'
+import { type Attributes, decodeAck, decodeAttributes, NLMSG } from '#kernel/netlink/message.ts'
 import { readText, readU64be } from '#kernel/netlink/message.ts'
 import { type MessageWriter, NLM_F } from '#kernel/netlink/message-writer.ts'
 import { NETLINK, NetlinkError, type NetlinkSocket, openNetlink } from '#kernel/netlink/socket.ts'
@@ -18,17 +21,6 @@ export class NftablesError extends Error {
     this.code = cause.code
     this.operation = operation
   }
-}
-
-export type ElementView = {
-  readonly key: Uint8Array
-  readonly keyEnd?: Uint8Array
-  readonly data?: Uint8Array
-  /** where the data is a verdict that leads to a chain */
-  readonly chain?: string
-  readonly comment?: string
-  readonly timeoutMs?: number
-  readonly expiresMs?: number
 }
 
 export const openNftables = (family: 4 | 6, netns?: string): Nftables =>
@@ -71,8 +63,7 @@ export class Nftables implements Disposable {
   table(name: string): { readonly handle: bigint; readonly comment: string } | undefined {
     const [answer] = this.#get('get table', NFT.getTable, 0, (w) => w.attributeText(TABLE.name, name))
     const handle = answer?.get(TABLE.handle)
-    const userdata = answer?.get(TABLE.userdata)
-    return handle && { handle: readU64be(handle), comment: userdata?.[0] === 0 ? readText(userdata.subarray(2)) : '' }
+    return handle && { handle: readU64be(handle), comment: userdataText(answer?.get(TABLE.userdata), 0) }
   }
 
   chains(table: string): string[] {
@@ -100,9 +91,9 @@ export class Nftables implements Disposable {
   }
 
   /** All elements of a set. */
-  elements(table: string, set: string): ElementView[] {
+  elements(table: string, set: string): NftElement[] {
     const ask = (w: MessageWriter) => w.attributeText(ELEMENTS.table, table).attributeText(ELEMENTS.set, set)
-    return this.#get('list elements', NFT.getElement, NLM_F.dump, ask).flatMap(elementsOf)
+    return this.#get('list elements', NFT.getElement, NLM_F.dump, ask).flatMap(decodeElements)
   }
 
   /** Whether a set has an element of this key; false also where there is no such set. */
@@ -139,32 +130,4 @@ export class Nftables implements Disposable {
 const textOf = (attributes: Attributes, type: number): string => {
   const bytes = attributes.get(type)
   return bytes === undefined ? '' : readText(bytes)
-}
-
-function elementsOf(attributes: Attributes): ElementView[] {
-  const list = attributes.get(ELEMENTS.list)
-  const elements: ElementView[] = []
-  if (list !== undefined) eachAttribute(list, 0, (_, payload) => elements.push(elementOf(decodeAttributes(payload))))
-  return elements
-}
-
-function elementOf(attributes: Attributes): ElementView {
-  const value = (type: number) => decodeAttributes(attributes.get(type)).get(1)
-  const milliseconds = (type: number) => {
-    const bytes = attributes.get(type)
-    return bytes && Number(readU64be(bytes))
-  }
-  const [keyEnd, data] = [value(ELEMENT.keyEnd), value(ELEMENT.data)]
-  const [timeoutMs, expiresMs] = [milliseconds(ELEMENT.timeout), milliseconds(ELEMENT.expiration)]
-  const userdata = attributes.get(ELEMENT.userdata)
-  const chain = decodeAttributes(decodeAttributes(attributes.get(ELEMENT.data)).get(2)).get(2)
-  return {
-    key: value(ELEMENT.key) ?? new Uint8Array(),
-    ...(keyEnd && { keyEnd }),
-    ...(data && { data }),
-    ...(chain && { chain: readText(chain) }),
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(expiresMs !== undefined && { expiresMs }),
-    ...(userdata?.[0] === 0 && { comment: readText(userdata.subarray(2)) }),
-  }
 }

@@ -3,11 +3,15 @@ import * as assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { createNetns, deleteNetns } from '#kernel/netns.ts'
+import { readRuleset } from '#kernel/nftables/read-ruleset.ts'
+import { tableText } from '#kernel/nftables/table-text.ts'
 import type { Change } from '#proxy/dataplane.ts'
 import { NftablesDataplane } from '#proxy/nftables/nftables-dataplane.ts'
 import type { NftablesOptions } from '#proxy/nftables/options.ts'
+import { showPorts } from '#proxy/nftables/show.ts'
 import { planService, type PortPlan } from '#proxy/plan/plan.ts'
 import { type Family, type NodePlace, viewService, viewSlice } from '#proxy/state.ts'
+import { assertGolden } from '#test/golden.ts'
 import { need } from '#test/need.ts'
 import { viewTable } from '#test/nftables-view.ts'
 import { chance, randomService, randomSlice, some } from '#test/random-services.ts'
@@ -105,6 +109,24 @@ test('nftables: nft lists every shape, and elements name their Services', { skip
   ])
     assert.ok(text.includes(part), `${part}\n${text.slice(0, 4000)}`)
 })
+
+for (const family of [4, 6] as const)
+  test(`nftables: the table is the golden picture, IPv${family}`, { skip }, async () => {
+    using here = netns()
+    const options: NftablesOptions = {
+      ...optionsOf(family),
+      nodePortIps: family === 4 ? 'all' : ['fd00:168::2'],
+    }
+    const plane = new NftablesDataplane(options, { failed: () => undefined }, here.path)
+    await plane.apply(plansOf('semantics.yaml', family))
+    const [table] = readRuleset({ netns: here.path }).tables
+    assertGolden(`src/proxy/testdata/semantics.v${family}.nft`, tableText(table!))
+    assertGolden(`src/proxy/testdata/semantics.v${family}.show`, showPorts(table!, []))
+    const one = showPorts(table!, ['demo/external'])
+    assert.match(one, /^demo\/external:web\n/)
+    assert.match(one, /chain address-\d-masquerade\n/)
+    assert.ok(!one.includes('demo/external-local'))
+  })
 
 test('nftables: what others do to the table is noticed', { skip }, async () => {
   using here = netns()

@@ -1,6 +1,7 @@
 // effect: netlink sockets
 // nftables mode in one address family: one table, written by netlink in one transaction for each change.
-import { type ElementView, type Nftables, openNftables } from '#kernel/nftables/nftables.ts'
+import { type Nftables, openNftables } from '#kernel/nftables/nftables.ts'
+import type { NftElement } from '#kernel/nftables/ruleset.ts'
 import { NftBatch } from '#kernel/nftables/batch.ts'
 import { hostNumber } from '#kernel/nftables/expression.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
@@ -231,7 +232,7 @@ export class NftablesDataplane implements Dataplane {
     else if (had > 0 && has === 0) this.#remove(element)
   }
 
-  #remember({ key, data, timeoutMs, expiresMs }: ElementView): void {
+  #remember({ key, data, timeoutMs, expiresMs }: NftElement): void {
     if (data !== undefined && expiresMs !== undefined && expiresMs > 0)
       this.#batch.addElement('affinity', key, { data, timeoutMs, expiresMs })
   }
