@@ -5,6 +5,7 @@ import { objectsOf } from '#apiserver/engine/objects.ts'
 import { dispatch, type Extra } from '#apiserver/http/dispatch.ts'
 import { targetOf } from '#apiserver/http/target.ts'
 import type { Answer } from '#apiserver/http/answer.ts'
+import type { Guard } from '#apiserver/engine/guard.ts'
 import type { Kind, Objects, User } from '#apiserver/kind.ts'
 import { openSqliteStore, type SqliteStore } from '#apiserver/store/sqlite-store.ts'
 import type { ApiObject, Status } from '#api/meta.ts'
@@ -39,10 +40,14 @@ export const testUser: User = { name: 'tester', groups: ['system:masters', 'syst
 /** 2026-11-21T00:00:00Z */
 export const testStartMs = Date.UTC(2026, 10, 21)
 
-export type TestServerOptions = { readonly kinds: (objects: Objects) => readonly Kind[]; readonly extra?: Extra }
+export type TestServerOptions = {
+  readonly kinds: (objects: Objects) => readonly Kind[]
+  readonly extra?: Extra
+  readonly guard?: Guard
+}
 
 /** Chance is a counter: generated names and UIDs are the same in each run. */
-export function createTestServer({ kinds, extra = () => undefined }: TestServerOptions): TestServer {
+export function createTestServer({ kinds, extra = () => undefined, guard }: TestServerOptions): TestServer {
   const clock = fakeClock(testStartMs)
   const store = openSqliteStore({ path: ':memory:', clock })
   let counter = 0
@@ -51,7 +56,7 @@ export function createTestServer({ kinds, extra = () => undefined }: TestServerO
     random: (below: number) => counter++ % below,
     uuid: () => `00000000-0000-4000-8000-${String(++counter).padStart(12, '0')}`,
   }
-  const engine = new Engine(store, world, objectsOf, kinds)
+  const engine = new Engine(store, world, objectsOf, kinds, guard && (() => guard))
   const answer = async (method: string, url: string, { body, headers = {}, user = testUser }: RequestOptions) => {
     const { pathname, search } = new URL(url, 'http://test')
     const query = new URLSearchParams(search)

@@ -5,11 +5,20 @@ import { endpoints, namespaces, services, type Endpoints, type Namespace, type S
 import { endpointSlices, type EndpointSlice } from '#api/discovery.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
+import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '#api/rbac.ts'
 import { priorityClasses, type PriorityClass } from '#api/scheduling.ts'
 import { StatusError } from '#api/status.ts'
 import { equalJson } from '#lib/equal.ts'
 import { ipFamily } from '#lib/ip.ts'
 import type { Objects } from '#apiserver/kind.ts'
+import {
+  defaultClusterRoleBindings,
+  defaultClusterRoles,
+  defaultNamespacedRoles,
+  defaultRoleBindings,
+  withMissingRules,
+  withMissingSubjects,
+} from '#apiserver/rbac/default-objects.ts'
 
 const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 const name = 'kubernetes'
@@ -53,6 +62,22 @@ export async function bootstrap(
   await Promise.all([
     keepItself(objects, itself),
     ...priorities.map((wanted) => ensure(objects, priorityClasses, '', wanted.metadata!.name!, wanted, asFound)),
+    ...(serves(clusterRoles) ? [ensureRoles(objects)] : []),
+  ])
+}
+
+/** Without a role that is missing, with one that lacks rules, parts of the cluster could not work. */
+async function ensureRoles(objects: Objects): Promise<void> {
+  const each = <T extends ApiObject>(resource: Resource<T>, all: readonly T[], mend: (found: T, wanted: T) => T) =>
+    all.map((wanted) => {
+      const { name = '', namespace = '' } = wanted.metadata ?? {}
+      return ensure(objects, resource, namespace, name, wanted, (found) => mend(found, wanted))
+    })
+  await Promise.all([
+    ...each(clusterRoles, defaultClusterRoles(), withMissingRules),
+    ...each(clusterRoleBindings, defaultClusterRoleBindings(), withMissingSubjects),
+    ...each(roles, defaultNamespacedRoles(), withMissingRules),
+    ...each(roleBindings, defaultRoleBindings(), withMissingSubjects),
   ])
 }
 

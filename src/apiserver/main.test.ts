@@ -77,8 +77,15 @@ test('health and version for everyone, nothing else', async () => {
   assert.match((await ask('/livez?verbose')).body, /^\[\+\]ping ok\n[^]*livez check passed\n$/)
   assert.equal((JSON.parse((await ask('/version')).body) as { minor: string }).minor, '36')
   const refused = await ask('/api/v1/pods')
-  assert.deepEqual([refused.code, messageOf(refused)], [401, 'Unauthorized'])
-  assert.equal((await ask('/metrics')).code, 401)
+  assert.deepEqual(
+    [refused.code, messageOf(refused)],
+    [
+      403,
+      'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope',
+    ],
+  )
+  assert.equal((await ask('/metrics')).code, 403)
+  assert.equal((await ask('/readyz/store')).code, 403)
   const stranger = issue(other, 'admin', 'system:masters')
   assert.equal((await ask('/api/v1/pods', stranger)).code, 401, 'a certificate of another authority')
   await assert.rejects(ask('/readyz', { ca: other.cert }), /certificate/)

@@ -9,7 +9,7 @@ import { listenError } from '#daemon/health.ts'
 import { UserError } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { hostAt, parseCidr } from '#lib/cidr.ts'
-import { roleAuthorizer } from '#apiserver/auth/authorize.ts'
+import { accessOf } from '#apiserver/access.ts'
 import { tokenSubresource } from '#apiserver/auth/token-request.ts'
 import { tokenVerifierOf } from '#apiserver/auth/verify-token.ts'
 import { createTokenSigner } from '#pki/jwt.ts'
@@ -67,11 +67,13 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   const { clock, log, registry, signal } = context
   await using store = openStore(options, context)
   const { tokens, serviceClusterIpRanges, serviceNodePortRange } = options
+  const access = accessOf()
   const engine = new Engine(
     store,
     world(() => clock.now()),
     objectsOf,
     (objects) => withTokens(kinds({ serviceClusterIpRanges, serviceNodePortRange, objects }), tokens),
+    () => access.guard,
   )
   let isBootstrapped = false
   const checks = {
@@ -80,7 +82,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     shutdown: () => (signal.aborted ? 'process is shutting down' : undefined),
   }
   countObjects(registry, engine.served)
-  const authorizer = roleAuthorizer()
+  const { authorizer } = access
   const trust = tokens && { ...tokens, audiences: [tokens.issuer] }
   const verifyToken = trust && tokenVerifierOf(trust, engine.objects, () => clock.now())
   const server = createDoor(
@@ -106,7 +108,8 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     },
     options.tls,
   )
-  const port = await listen(server, options)
+  const report = (error: unknown) => log.warn('could not mend the aggregated roles', { error: String(error) })
+  const [port] = await Promise.all([listen(server, options), access.follow(engine, report)])
   const itself = itselfOf(options, port)
   const serves = ({ group, version, plural }: Resource) => engine.served.find(group, version, plural) !== undefined
   await startAllocation(engine.objects, options.serviceClusterIpRanges, clock.now())

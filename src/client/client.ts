@@ -108,7 +108,20 @@ const longestRetryMs = 10_000
 
 /** `idleConnections` is for those who send many requests at once; each costs some memory on both sides. */
 export function connect(config: ClientConfig, options: { readonly idleConnections?: number } = {}): Client {
-  const { send, close } = createTransport(config, options.idleConnections)
+  return clientOf(config.server, createTransport(config, options.idleConnections))
+}
+
+/** Clients that share their connections and differ in the token that each shows. */
+export function connectMany(config: ClientConfig): (token: () => Promise<string>) => Client {
+  const { send, close } = createTransport({ ...config, cert: undefined, key: undefined }, 16)
+  return (token) => {
+    const showing: Send = async (request) =>
+      send({ ...request, headers: { ...request.headers, authorization: `Bearer ${await token()}` } })
+    return clientOf(config.server, { send: showing, close })
+  }
+}
+
+function clientOf(server: string, { send, close }: { readonly send: Send; close(): void }): Client {
   const call = async (request: Request): Promise<unknown> => {
     const { status, text } = await sendPatiently(send, request)
     if (status < 300) return parseJson(text, request)
@@ -131,7 +144,7 @@ export function connect(config: ClientConfig, options: { readonly idleConnection
     call({ method: 'GET', path: withQuery(path, query), headers: { accept: json }, signal, idleMs: answerIdleMs })
 
   return {
-    server: config.server,
+    server,
     close,
     get: <T>(resource: Resource<T>, name: string, options: InNamespace & { readonly subresource?: string } = {}) =>
       read(pathOf(resource, options.namespace, name, options.subresource), {}, options.signal) as Promise<T>,

@@ -40,6 +40,13 @@ export const controllerFlags = {
     default: '127.0.0.1:10257',
     help: 'where /healthz, /readyz and /metrics of the controllers are; 0 turns them off',
   }),
+  useServiceAccountCredentials: toggle({
+    help: 'each controller speaks as a service account of its own, with the rights of its role',
+  }),
+  schedulerKubeconfig: text({
+    placeholder: 'FILE',
+    help: 'as whom the scheduler speaks; default: as the controllers do',
+  }),
   leaderElect: toggle({ help: 'wait for the lease kube-system/kube-controller-manager, for more than one process' }),
 }
 

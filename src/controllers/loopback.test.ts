@@ -22,7 +22,7 @@ import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 import { run as runApiserver } from '#apiserver/main.ts'
 import { ownFiles } from '#apiserver/own-files.ts'
-import { type Client, connect, isNotFound } from '#client/client.ts'
+import { type Client, connect, connectMany, isNotFound } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { run as runControllers } from '#controllers/main.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -51,6 +51,7 @@ before(async () => {
       dataFile: join(folder, 'store.db'),
       tls: { ...own.server, clientCa: own.ca },
       agentTrust: { ...own.agentClient, ca: own.ca },
+      tokens: { keys: [own.tokenKey], signingKey: own.tokenKey, issuer: 'https://kubernetes.default.svc' },
       onReady: ({ port }) => ready.resolve(port),
     },
     context,
@@ -58,10 +59,12 @@ before(async () => {
   const config = loadKubeconfig(own.writeKubeconfig(`https://127.0.0.1:${await ready.promise}`))
   client = connect(config)
   const authority = { cert: own.ca, key: readFileSync(join(folder, 'ca.key'), 'utf8') }
-  const identity = issueCertificate(authority, { commonName: 'system:kube-controller-manager', usages: ['client'] })
+  const as = (commonName: string) => ({ ...config, ...issueCertificate(authority, { commonName, usages: ['client'] }) })
   const controlling = runControllers(
     {
-      client: connect({ ...config, ...identity }),
+      client: connect(as('system:kube-controller-manager')),
+      schedulerClient: connect(as('system:kube-scheduler')),
+      clientWith: connectMany(config),
       controllers: ['*'],
       clusterCidr: ['10.244.0.0/16'],
       nodeCidrMaskSize: 0,
@@ -159,6 +162,11 @@ test('nodes have pod CIDRs, namespaces their accounts and bundles', async () => 
     'pod CIDRs',
   )
   assert.deepEqual(ranges, ['10.244.0.0/24', '10.244.1.0/24', '10.244.2.0/24'])
+  await until(
+    async () => (await client.list(nodes)).items.flatMap(({ spec }) => spec?.taints ?? []),
+    (taints) => taints.length === 0,
+    'nodes without taints',
+  )
   for (const namespace of ['default', 'kube-system']) {
     await until(
       () => gone(serviceAccounts, 'default', { namespace }),

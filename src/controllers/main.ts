@@ -5,15 +5,23 @@ import { hostname } from 'node:os'
 import type { Client } from '#client/client.ts'
 import { runControllers } from '#client/control/run-controllers.ts'
 import { electLeader } from '#client/lease.ts'
+import { accountOf, accountToken } from '#controllers/accounts.ts'
 import type { ControllerFlags, Settings } from '#controllers/flags.ts'
 import { chosen } from '#controllers/roster.ts'
-import { slimOf } from '#controllers/slim.ts'
+import { isKeptWhole, slimOf } from '#controllers/slim.ts'
 import { serveHealth } from '#daemon/health.ts'
 import type { PartContext } from '#daemon/part.ts'
 
-export type ControllersOptions = Omit<ControllerFlags, 'rootCaFile'> &
+export type ControllersOptions = Omit<
+  ControllerFlags,
+  'rootCaFile' | 'useServiceAccountCredentials' | 'schedulerKubeconfig'
+> &
   Settings & {
     readonly client: Client
+    /** default: the scheduler uses `client` too */
+    readonly schedulerClient?: Client | undefined
+    /** A client that shows these tokens; without it all controllers use `client` for everything. */
+    clientWith?(token: () => Promise<string>): Client
     /** told once, when all caches have their first list */
     onSynced?(): void
   }
@@ -32,9 +40,22 @@ export async function run(options: ControllersOptions, context: PartContext): Pr
     const checks = { caches: () => state }
     await serveHealth({ address: at.host, port: at.port, checks, notLive: ['caches'], registry, signal })
   }
+  // One identity, which may read everything, fills the caches; each controller writes as itself.
+  const clientFor = (name: string): Client =>
+    name === 'scheduler'
+      ? (options.schedulerClient ?? client)
+      : (options.clientWith?.(accountToken(client, accountOf(name), clock)) ?? client)
   const lead = (signal: AbortSignal) =>
     runControllers(
-      { client, controllers: chosen(options.controllers), settings: options, slimOf, onSynced },
+      {
+        client,
+        clientFor,
+        controllers: chosen(options.controllers),
+        settings: options,
+        slimOf,
+        isWhole: isKeptWhole,
+        onSynced,
+      },
       { ...context, signal },
     )
   if (!options.leaderElect) return lead(signal)

@@ -27,6 +27,12 @@ const kept: Readonly<Record<string, Slim>> = {
   'servicecidrs.networking.k8s.io': withoutManagedFields,
 }
 
+/** Whether what is kept of an object says all that a client may write of it. */
+export function isKeptWhole({ plural, group }: Resource, object: ApiObject): boolean {
+  if (plural === 'configmaps' && group === '') return object.metadata?.name === rootCaName
+  return kept[`${plural}.${group}`] === withoutManagedFields
+}
+
 export function slimOf({ plural, group }: Resource): Slim {
   return kept[`${plural}.${group}`] ?? onlyMetadata
 }

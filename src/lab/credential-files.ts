@@ -10,6 +10,10 @@ export const credentialFiles = (plan: ClusterPlan) => {
     kubeletClient: { cert: at('apiserver-kubelet-client.crt'), key: at('apiserver-kubelet-client.key') },
     serviceAccount: { key: at('sa.key'), publicKey: at('sa.pub') },
     controllers: at('controllers.kubeconfig'),
+    scheduler: at('scheduler.kubeconfig'),
+    /** Of all nodes: each sees what it needs of the others. */
+    proxy: at('kube-proxy.kubeconfig'),
+    flannel: at('flannel.kubeconfig'),
     node: (node: Host) => ({
       kubeconfig: at(`${node.name}.kubeconfig`),
       cert: at(`${node.name}.crt`),

@@ -6,6 +6,7 @@ import { createAuthority, createKey, issueCertificate, publicKeyOf } from '#pki/
 import type { Authority, CertificateRequest } from '#pki/certificate.ts'
 import { renderKubeconfig } from '#lab/kubeconfig.ts'
 import { serviceAddresses } from '#lab/options.ts'
+import { flannelUser } from '#lab/roles-manifest.ts'
 import { credentialFiles } from '#lab/credential-files.ts'
 import { apiServerOf, type ClusterPlan, nodesOf } from '#lab/plan.ts'
 
@@ -39,6 +40,7 @@ export function writeControlPlaneCredentials(plan: ClusterPlan): void {
     writeFileSync(files.serviceAccount.key, key, { mode: 0o600 })
   }
   ensureKubeconfig(plan, authority, files.controllers, { commonName: 'system:kube-controller-manager' })
+  ensureKubeconfig(plan, authority, files.scheduler, { commonName: 'system:kube-scheduler' })
 }
 
 /** The administrator's and the nodes' identities. */
@@ -49,6 +51,8 @@ export function writeOtherCredentials(plan: ClusterPlan): void {
     commonName: 'kubernetes-admin',
     organizations: ['system:masters'],
   })
+  ensureKubeconfig(plan, authority, files.proxy, { commonName: 'system:kube-proxy' })
+  ensureKubeconfig(plan, authority, files.flannel, { commonName: flannelUser })
   for (const node of nodesOf(plan)) {
     const { kubeconfig, ...pair } = files.node(node)
     const identity = { commonName: `system:node:${node.name}`, organizations: ['system:nodes'] }

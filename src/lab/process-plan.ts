@@ -60,6 +60,8 @@ function planControlPlane(plan: ClusterPlan): ProcessPlan {
         'service-account-issuer': `https://kubernetes.default.svc.${options.clusterDomain}`,
         'cluster-cidr': options.podCidr,
         'controllers-kubeconfig': files.controllers,
+        'scheduler-kubeconfig': files.scheduler,
+        'use-service-account-credentials': 'true',
       }),
     ],
   }
@@ -67,7 +69,8 @@ function planControlPlane(plan: ClusterPlan): ProcessPlan {
 
 function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
   const { options, paths } = plan
-  const files = credentialFiles(plan).node(node)
+  const all = credentialFiles(plan)
+  const files = all.node(node)
   return {
     name: node.name,
     namespaces: node.namespaces,
@@ -77,6 +80,8 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
       'node',
       ...flags({
         kubeconfig: files.kubeconfig,
+        'proxy-kubeconfig': all.proxy,
+        'flannel-kubeconfig': all.flannel,
         'node-name': node.name,
         'node-ip': node.ip,
         'register-node': 'false',
@@ -85,7 +90,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         'log-dir': paths.logs,
         'tls-cert-file': files.cert,
         'tls-private-key-file': files.key,
-        'client-ca-file': credentialFiles(plan).ca.cert,
+        'client-ca-file': all.ca.cert,
         'cluster-dns': serviceAddresses(options).dns,
         'cluster-domain': options.clusterDomain,
         'pod-network': options.podNetwork,

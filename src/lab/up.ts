@@ -12,6 +12,7 @@ import { withinMs } from '#lab/inhabitants.ts'
 import { type Manifest, makesPods } from '#lab/manifest.ts'
 import { type ClusterPlan, type Host, nodesOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
+import { rolesManifests } from '#lab/roles-manifest.ts'
 import { planTrials, prove, type Proven } from '#lab/proof.ts'
 import { keyOf, type Observed } from '#lab/readiness.ts'
 import { allReady, nodesReady, watchCluster } from '#lab/watch-cluster.ts'
@@ -64,7 +65,7 @@ async function furnish(
 ): Promise<UpResult> {
   using watch = watchCluster(client, signal)
   const [own, targets] = await Promise.all([
-    locate(client, dnsManifests(plan.options), signal),
+    locate(client, [...rolesManifests, ...dnsManifests(plan.options)], signal),
     locate(client, manifests, signal),
   ])
   // In a cluster that stays whatever happens, nothing is applied unless all of it can be.

@@ -1,5 +1,6 @@
 // What an authorizer is asked, and its refusal in Kubernetes' words.
 
+import { type FieldRequirements, parseFieldSelector } from '#api/field-selector.ts'
 import { forbidden } from '#api/status.ts'
 import type { Status } from '#api/meta.ts'
 import type { Target } from '#apiserver/http/target.ts'
@@ -15,6 +16,8 @@ export type Attributes = { readonly user: User } & (
       readonly subresource: string
       readonly namespace: string
       readonly name: string
+      /** of a list, a watch or a deletecollection: what its field selector demands */
+      readonly fields: FieldRequirements
     }
   | { readonly kind: 'path'; readonly verb: string; readonly path: string }
 )
@@ -25,10 +28,18 @@ export type Decision = {
   readonly reason: string
 }
 
-export function attributesOf(user: User, target: Target): Attributes {
+export function attributesOf(user: User, target: Target, query: URLSearchParams): Attributes {
   if (target.kind === 'other') return { kind: 'path', user, verb: target.verb, path: target.path }
   const { verb, group, version, plural, subresource, namespace, name } = target
-  return { kind: 'resource', user, verb, group, version, resource: plural, subresource, namespace, name }
+  const fields = selectedFields(query.get('fieldSelector'))
+  return { kind: 'resource', user, verb, group, version, resource: plural, subresource, namespace, name, fields }
+}
+
+/** A selector that makes no sense is refused later; here it demands nothing. */
+function selectedFields(text: string | null): FieldRequirements {
+  if (text === null || text === '') return []
+  const parsed = parseFieldSelector(text)
+  return parsed.kind === 'ok' ? parsed.value : []
 }
 
 /** `pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "default"` */

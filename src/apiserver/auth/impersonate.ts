@@ -3,7 +3,7 @@
 import type { Status } from '#api/meta.ts'
 import { badRequest } from '#api/status.ts'
 import { refusalOf, type Attributes } from '#apiserver/auth/attributes.ts'
-import type { Authorizer } from '#apiserver/auth/authorize.ts'
+import type { Authorizer } from '#apiserver/auth/authorizer.ts'
 import type { User } from '#apiserver/kind.ts'
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>
@@ -55,4 +55,5 @@ const impersonating = (user: User, resource: string, name: string): ResourceAttr
   subresource: '',
   namespace: '',
   name,
+  fields: [],
 })

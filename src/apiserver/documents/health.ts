@@ -6,11 +6,8 @@ import { jsonAnswer, textAnswer, type Answer, type ApiRequest } from '#apiserver
 
 const endpoints = ['healthz', 'livez', 'readyz']
 
-/** Paths that anyone may ask. */
-export function isOpenPath(path: string): boolean {
-  const [, first, ...more] = path.split('/')
-  return (endpoints.includes(first ?? '') && more.length <= 1) || path === '/version' || path === '/version/'
-}
+/** Paths that anyone may ask, whatever roles say. */
+export const isOpenPath = (path: string): boolean => endpoints.includes(path.slice(1))
 
 /** Undefined: not a path of these. */
 export function answerHealth(request: ApiRequest, checks: Readonly<Record<string, Check>>): Answer | undefined {

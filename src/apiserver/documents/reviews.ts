@@ -7,7 +7,7 @@ import { formatTime } from '#api/time.ts'
 import { required } from '#api/field-error.ts'
 import { invalid, methodNotAllowed, StatusError } from '#api/status.ts'
 import type { Attributes } from '#apiserver/auth/attributes.ts'
-import type { Authorizer } from '#apiserver/auth/authorize.ts'
+import type { Authorizer } from '#apiserver/auth/authorizer.ts'
 import { parseWriteOptions } from '#apiserver/engine/options.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeBody } from '#apiserver/http/decode-body.ts'
@@ -84,14 +84,15 @@ const table: readonly (Review & Pick<Discovered, 'group' | 'version' | 'plural' 
     namespaced: false,
     type: 'authorization.SelfSubjectRulesReview',
     review: ({ authorizer }, { spec }: { spec: { namespace?: string } }, user) => {
-      const rules = authorizer.rulesOf(user, spec.namespace ?? '')
+      const { rules, problem } = authorizer.rulesOf(user, spec.namespace ?? '')
       const resourceRules = rules
-        .filter(({ resources }) => resources !== undefined)
-        .map(({ verbs, groups, resources, names }) => ({ verbs, apiGroups: groups, resources, resourceNames: names }))
+        .filter(({ resources }) => resources?.length)
+        .map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, resourceNames }))
       const nonResourceRules = rules
-        .filter(({ paths }) => paths !== undefined)
-        .map(({ verbs, paths }) => ({ verbs, nonResourceURLs: paths }))
-      return { spec, status: { resourceRules, nonResourceRules, incomplete: false } }
+        .filter(({ nonResourceURLs }) => nonResourceURLs?.length)
+        .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }))
+      const evaluationError = problem === '' ? undefined : problem
+      return { spec, status: { resourceRules, nonResourceRules, incomplete: problem !== '', evaluationError } }
     },
   },
 ]
@@ -162,5 +163,5 @@ function askedOf({ resourceAttributes, nonResourceAttributes }: AccessSpec, user
     namespace = '',
     name = '',
   } = resourceAttributes
-  return { kind: 'resource', user, verb, group, version, resource, subresource, namespace, name }
+  return { kind: 'resource', user, verb, group, version, resource, subresource, namespace, name, fields: [] }
 }

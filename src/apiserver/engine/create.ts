@@ -10,6 +10,7 @@ import {
   entryAtRevision,
   nameOf,
   namespaceOf,
+  refuseGuarded,
   refuseInvalid,
   take,
   warnAll,
@@ -51,6 +52,7 @@ async function createOnce(engine: Engine, writing: Writing, sent: ApiObject): Pr
   let object: ApiObject = { ...sent, metadata: name === '' ? metadata : { ...metadata, name } }
   await refuseNamespace(engine, served, namespace, name)
   object = writing.manage(kind.default?.(object) ?? object, undefined)
+  await refuseGuarded(engine, { ...writing, operation: 'create', subresource: '', name, object, old: undefined })
   object = kind.prepareCreate?.(object, context) ?? object
   const taken = await take(served, object, dryRun, kind.admit?.create?.(object, context))
   try {

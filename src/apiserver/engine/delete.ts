@@ -7,7 +7,7 @@ import type { Engine } from '#apiserver/engine/engine.ts'
 import { planDelete } from '#apiserver/engine/plan-delete.ts'
 import { removeNow } from '#apiserver/engine/remove.ts'
 import { keyIn, type Served } from '#apiserver/engine/served.ts'
-import { entryAtRevision, withRevision, type Outcome, type Writing } from '#apiserver/engine/write.ts'
+import { entryAtRevision, refuseGuarded, withRevision, type Outcome, type Writing } from '#apiserver/engine/write.ts'
 
 const mostAttempts = 20
 
@@ -26,6 +26,7 @@ export async function deleteObject(engine: Engine, writing: Writing, options: De
     if (entry === undefined) throw new StatusError(notFound(served, name))
     const { object } = entry
     refusePreconditions(served, object, options)
+    await refuseGuarded(engine, { ...writing, operation: 'delete', subresource: '', object: undefined, old: object })
     const why = served.kind.refuseDelete?.(object)
     if (why !== undefined) throw new StatusError(forbidden(served, name, why))
     const plan = planDelete(served.kind, object, options, engine.world.nowMs())

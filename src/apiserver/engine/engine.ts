@@ -1,6 +1,7 @@
 // What the verbs share: the store, the resources served, time and chance.
 
 import type { AdmitContext, Kind, Objects, User } from '#apiserver/kind.ts'
+import { type Guard, nothingGuarded } from '#apiserver/engine/guard.ts'
 import { ServedResources } from '#apiserver/engine/served.ts'
 import type { Store } from '#apiserver/store/store.ts'
 
@@ -18,6 +19,8 @@ export class Engine {
   readonly served: ServedResources
   /** as kinds see other objects */
   readonly objects: Objects
+  /** asked before each write */
+  readonly guard: Guard
 
   /** `kinds` gets the objects that its own kinds make up; it may use them once it has returned. */
   constructor(
@@ -25,11 +28,13 @@ export class Engine {
     world: World,
     objectsOf: (engine: Engine) => Objects,
     kinds: (objects: Objects) => readonly Kind[],
+    guardOf: (engine: Engine) => Guard = () => nothingGuarded,
   ) {
     this.store = store
     this.world = world
     this.objects = objectsOf(this)
     this.served = new ServedResources(kinds(this.objects), store)
+    this.guard = guardOf(this)
   }
 
   context(

@@ -12,6 +12,7 @@ import { checkMetadata, checkMetadataUpdate, isNewGeneration, metadataOnUpdate }
 import { keyIn } from '#apiserver/engine/served.ts'
 import {
   entryAtRevision,
+  refuseGuarded,
   refuseInvalid,
   take,
   warnAll,
@@ -60,6 +61,8 @@ async function updateOnce(engine: Engine, updating: Updating, key: string, entry
   refuseStale(updating, produced, old)
   const context = engine.context('update', updating)
   let object = merged(kind, part, produced, old, context)
+  const subresource = part === 'status' ? 'status' : ''
+  await refuseGuarded(engine, { ...updating, operation: 'update', subresource, object, old })
   object = updating.manage(object, old)
   object = prepared(kind, part, object, old, context)
   if (isNewGeneration(kind.generation, object, old))

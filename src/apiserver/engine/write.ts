@@ -4,6 +4,7 @@ import type { FieldError } from '#api/field-error.ts'
 import type { ApiObject } from '#api/meta.ts'
 import { invalid, StatusError } from '#api/status.ts'
 import type { Entry } from '#apiserver/cache/entry.ts'
+import type { GuardRequest } from '#apiserver/engine/guard.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 import type { Admitted, Refused, User } from '#apiserver/kind.ts'
@@ -31,6 +32,12 @@ export function refuse(served: Served, name: string, refused: Refused): never {
   throw new StatusError(
     refused.kind === 'status' ? refused.status : invalid(served.kind.resource, name, refused.errors),
   )
+}
+
+/** Throws StatusError where the guard says no. */
+export async function refuseGuarded(engine: Engine, request: GuardRequest): Promise<void> {
+  const status = await engine.guard(request)
+  if (status !== undefined) throw new StatusError(status)
 }
 
 export function refuseInvalid(served: Served, object: ApiObject, errors: readonly FieldError[]): void {

@@ -7,35 +7,43 @@ import type { User } from '#apiserver/kind.ts'
 /** Undefined: the token is none of ours, or expired. */
 export type VerifyToken = (token: string) => Promise<User | undefined>
 
+export type Who =
+  | { readonly kind: 'user'; readonly user: User }
+  /** shows nothing: system:anonymous */
+  | { readonly kind: 'nobody' }
+  /** shows a certificate or a token that is none of ours */
+  | { readonly kind: 'stranger' }
+
 const authenticated = 'system:authenticated'
 
-/** Undefined: nobody that we know. */
 export async function authenticate(
   socket: TLSSocket,
   authorization: string | undefined,
   verifyToken: VerifyToken | undefined,
-): Promise<User | undefined> {
-  const user = certificateUser(socket)
-  if (user !== undefined) return user
+): Promise<Who> {
+  const certified = certificateUser(socket)
+  if (certified.kind === 'user') return certified
   const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
-  return token === undefined ? undefined : verifyToken?.(token)
+  if (token === undefined) return certified
+  const user = await verifyToken?.(token)
+  return user === undefined ? { kind: 'stranger' } : { kind: 'user', user }
 }
 
 /** One certificate serves all requests of a connection. */
-const known = new WeakMap<object, User | false>()
+const known = new WeakMap<object, Who>()
 
-function certificateUser(socket: TLSSocket): User | undefined {
+function certificateUser(socket: TLSSocket): Who {
   const before = known.get(socket)
-  if (before !== undefined) return before || undefined
-  const user = userOfCertificate(socket)
-  known.set(socket, user ?? false)
-  return user
+  if (before !== undefined) return before
+  const who = userOfCertificate(socket)
+  known.set(socket, who)
+  return who
 }
 
-function userOfCertificate(socket: TLSSocket): User | undefined {
-  if (!socket.authorized) return undefined
+function userOfCertificate(socket: TLSSocket): Who {
   const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string | string[]; O?: string | string[] } }
-  const name = [subject?.CN ?? []].flat().at(-1)
-  if (!name) return undefined
-  return { name, groups: [...[subject?.O ?? []].flat(), authenticated] }
+  if (subject === undefined) return { kind: 'nobody' }
+  const name = [subject.CN ?? []].flat().at(-1)
+  if (!socket.authorized || !name) return { kind: 'stranger' }
+  return { kind: 'user', user: { name, groups: [...[subject.O ?? []].flat(), authenticated] } }
 }

@@ -12,7 +12,7 @@ import { failure, noSuchResource, unauthorized } from '#api/status.ts'
 import type { Clock } from '#daemon/clock.ts'
 import type { Logger } from '#daemon/log.ts'
 import { attributesOf, refusalOf } from '#apiserver/auth/attributes.ts'
-import type { Authorizer } from '#apiserver/auth/authorize.ts'
+import type { Authorizer } from '#apiserver/auth/authorizer.ts'
 import { impersonate } from '#apiserver/auth/impersonate.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import { statusAnswer, warningHeader, type Answer, type ApiRequest } from '#apiserver/http/answer.ts'
@@ -96,13 +96,20 @@ type Admission =
   | { readonly kind: 'admitted'; readonly user: User }
   | { readonly kind: 'refused'; readonly answer: Answer }
 
-async function admit(door: Door, request: Request, target: Target, path: string): Promise<Admission> {
-  const real = await authenticate(request.socket as TLSSocket, request.headers.authorization, door.verifyToken)
-  if (door.isOpen(path)) return { kind: 'admitted', user: real ?? anonymous }
-  if (real === undefined) return { kind: 'refused', answer: statusAnswer(unauthorized()) }
+async function admit(
+  door: Door,
+  request: Request,
+  target: Target,
+  path: string,
+  query: URLSearchParams,
+): Promise<Admission> {
+  const who = await authenticate(request.socket as TLSSocket, request.headers.authorization, door.verifyToken)
+  if (door.isOpen(path)) return { kind: 'admitted', user: who.kind === 'user' ? who.user : anonymous }
+  if (who.kind === 'stranger') return { kind: 'refused', answer: statusAnswer(unauthorized()) }
+  const real = who.kind === 'user' ? who.user : anonymous
   const acting = impersonate(real, request.headers, door.authorizer)
   if (acting.kind === 'refused') return { kind: 'refused', answer: statusAnswer(acting.status) }
-  const attributes = attributesOf(acting.user, target)
+  const attributes = attributesOf(acting.user, target, query)
   const { allowed, reason } = door.authorizer.decide(attributes)
   if (allowed) return { kind: 'admitted', user: acting.user }
   return { kind: 'refused', answer: statusAnswer(refusalOf(attributes, reason)) }
@@ -116,7 +123,7 @@ async function answerOf(
   query: URLSearchParams,
 ): Promise<Answer> {
   try {
-    const admission = await admit(door, request, target, path)
+    const admission = await admit(door, request, target, path, query)
     if (admission.kind === 'refused') return admission.answer
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const body = isRead ? new Uint8Array() : await readBody(request)
@@ -252,7 +259,7 @@ async function upgradeAnswer(
 ): Promise<Answer> {
   // A watch by WebSocket is not served; a client that offers it for anything but a relay is answered without.
   if (target.kind !== 'resource' || target.subresource === '') return statusAnswer(noSuchResource())
-  const admission = await admit(door, request, target, path)
+  const admission = await admit(door, request, target, path, query)
   if (admission.kind === 'refused') return admission.answer
   const body = new Uint8Array()
   return dispatch(door.engine, apiRequest(request, path, query, admission.user, body), target, door.extra, (error) =>

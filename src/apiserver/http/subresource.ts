@@ -5,6 +5,7 @@ import { invalid, methodNotAllowed, noSuchResource, StatusError } from '#api/sta
 import type { Engine } from '#apiserver/engine/engine.ts'
 import { parseWriteOptions } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
+import { refuseGuarded } from '#apiserver/engine/write.ts'
 import { updateObject } from '#apiserver/engine/update.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeBody } from '#apiserver/http/decode-body.ts'
@@ -103,6 +104,17 @@ async function answerOwn(
     verb === 'get' || request.body.length === 0
       ? undefined
       : decodeBody(request, { type, apiVersion, kind }, options.fieldValidation, (text) => warnings.push(text))
+  if (verb !== 'get')
+    await refuseGuarded(engine, {
+      operation: verb === 'create' ? 'create' : 'update',
+      served,
+      subresource,
+      user: request.user,
+      namespace,
+      name,
+      object: body,
+      old: object,
+    })
   const answer = await own.handle({
     verb: verb as 'create' | 'get' | 'update' | 'patch',
     context: engine.context(verb === 'get' ? 'connect' : verb === 'create' ? 'create' : 'update', {

@@ -2,10 +2,8 @@
 
 import { endInTime } from '#cli/part-command.ts'
 import { apiserverFlags, localUrl, serverOptions } from '#cli/process/apiserver.ts'
-import { rootCaOf } from '#cli/process/controllers.ts'
+import { controllersOptions } from '#cli/process/controllers.ts'
 import { run as runApiserver } from '#apiserver/main.ts'
-import { connect } from '#client/client.ts'
-import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { controllerFlags } from '#controllers/flags.ts'
 import { run as runControllers } from '#controllers/main.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -51,15 +49,7 @@ export const controlPlane = defineCommand({
           const path = own?.writeKubeconfig(localUrl(options.bindAddress, port))
           tellReady()
           if (path !== undefined) stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${path}\n`)
-          const config = loadKubeconfig(options.controllersKubeconfig ?? path)
-          return runControllers(
-            {
-              ...options,
-              client: connect(config, { idleConnections: 16 }),
-              rootCa: rootCaOf(options.rootCaFile, config),
-            },
-            context,
-          )
+          return runControllers(controllersOptions(options, options.controllersKubeconfig ?? path), context)
         },
         context,
       ),

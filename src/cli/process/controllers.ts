@@ -3,10 +3,10 @@
 
 import { readFileSync } from 'node:fs'
 import { partCommand } from '#cli/part-command.ts'
-import { connect } from '#client/client.ts'
+import { connect, connectMany } from '#client/client.ts'
 import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts'
-import { controllerFlags } from '#controllers/flags.ts'
-import { run } from '#controllers/main.ts'
+import { controllerFlags, type ControllerFlags } from '#controllers/flags.ts'
+import { type ControllersOptions, run } from '#controllers/main.ts'
 import { UserError } from '#daemon/error.ts'
 
 export const controllers = partCommand({
@@ -22,13 +22,23 @@ export const controllers = partCommand({
   ],
   flags: controllerFlags,
   run(options, context) {
-    const config = loadKubeconfig(options.kubeconfig)
-    return run(
-      { ...options, client: connect(config, { idleConnections: 16 }), rootCa: rootCaOf(options.rootCaFile, config) },
-      context,
-    )
+    return run(controllersOptions(options, options.kubeconfig), context)
   },
 })
+
+/** What the flags mean to someone who reaches the server by this kubeconfig. */
+export function controllersOptions(flags: ControllerFlags, kubeconfig: string | undefined): ControllersOptions {
+  const config = loadKubeconfig(kubeconfig)
+  return {
+    ...flags,
+    client: connect(config, { idleConnections: 16 }),
+    ...(flags.schedulerKubeconfig !== undefined && {
+      schedulerClient: connect(loadKubeconfig(flags.schedulerKubeconfig), { idleConnections: 8 }),
+    }),
+    ...(flags.useServiceAccountCredentials && { clientWith: connectMany(config) }),
+    rootCa: rootCaOf(flags.rootCaFile, config),
+  }
+}
 
 /** The certificates that pods check the server by: those of the file, else those that we check it by ourselves. */
 export function rootCaOf(path: string | undefined, config: ClientConfig): string | undefined {

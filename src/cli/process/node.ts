@@ -68,6 +68,8 @@ const flags = {
   }),
   proxyMode: choice(proxyModes, { help: 'how Services get into the kernel', default: proxyDefaults.mode }),
   kubeconfig: partFlags.kubeconfig,
+  proxyKubeconfig: text({ help: 'as whom the proxy speaks; default: as the node does', placeholder: 'FILE' }),
+  flannelKubeconfig: text({ help: 'as whom the pod network speaks; default: as the node does', placeholder: 'FILE' }),
   ...logFlags,
 }
 type NodeFlags = OptionsOf<typeof flags>
@@ -170,19 +172,21 @@ const shownParts = (
       problem: () => undefined,
     }))
 
-async function startProxy({ options, nodeName, client }: Common, context: PartContext): Promise<void> {
+async function startProxy({ options, nodeName, ...common }: Common, context: PartContext): Promise<void> {
   const { run } = await import('#proxy/main.ts')
-  const { clusterCidr, proxyMode: mode, nodeIp } = options
+  const { clusterCidr, proxyMode: mode, nodeIp, proxyKubeconfig } = options
+  const client = clientOf(proxyKubeconfig, common.client)
   await run(
     { ...proxyDefaults, client, nodeName, mode, clusterCidrs: checkCidrs(clusterCidr), nodeIp: nodeIp[0] },
     context,
   )
 }
 
-async function startFlannel({ options, nodeName, client }: Common, context: PartContext): Promise<void> {
+async function startFlannel({ options, nodeName, ...common }: Common, context: PartContext): Promise<void> {
   const { run } = await import('#flannel/main.ts')
   const { defaultOptions } = await import('#flannel/options.ts')
   const { defaultBackend } = await import('#flannel/network-config.ts')
+  const client = clientOf(options.flannelKubeconfig, common.client)
   const cidrs = checkCidrs(options.clusterCidr)
   const networks = Object.fromEntries(cidrs.map((cidr) => [ipFamily(cidr.split('/')[0]!), cidr]))
   const config = { networks, backend: { ...defaultBackend, type: options.podNetwork } }
@@ -191,6 +195,9 @@ async function startFlannel({ options, nodeName, client }: Common, context: Part
   const subnetFile = options.subnetFile ?? usualSubnetFile
   await run({ ...defaultOptions, client, nodeName, config, interfaces, subnetFile }, context)
 }
+
+const clientOf = (kubeconfig: string | undefined, node: Client): Client =>
+  kubeconfig === undefined ? node : connect(loadKubeconfig(kubeconfig))
 
 const logPathOf = (part: Part, nodeName: string, logDir: string) => join(logDir, `${components[part]}-${nodeName}.log`)
 

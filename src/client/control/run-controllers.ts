@@ -18,39 +18,44 @@ const mostWrites = 8
 const mostEvents = 2
 
 export type RunOptions<Settings> = {
+  /** fills the caches */
   readonly client: Client
+  /** as whom a controller writes; default: as `client` */
+  clientFor?(controller: string): Client
   readonly controllers: readonly Controller<Settings>[]
   readonly settings: Settings
   /** what is kept of an object of a kind, always its metadata */
   slimOf(resource: Resource): (object: ApiObject) => ApiObject
+  /** Whether that is all that a client may write of it, so that updates can stand for patches. */
+  isWhole?(resource: Resource, object: ApiObject): boolean
   /** told once, when all caches have their first list */
   onSynced?(): void
 }
 
 /** Runs the controllers until the signal is aborted. Where one fails all end, and its error is thrown. */
 export async function runControllers<Settings>(options: RunOptions<Settings>, context: PartContext): Promise<void> {
-  const { client, slimOf } = options
+  const { client, slimOf, isWhole = () => false } = options
   const { clock, log } = context
   const stop = new AbortController()
   const signal = AbortSignal.any([context.signal, stop.signal])
   const caches = createCaches({ client, signal, log, clock, slimOf })
   const recorders: Recorder[] = []
-  const shared: ControllerContext<Settings> = {
+  const contextFor = (own: Client): ControllerContext<Settings> => ({
     ...context,
     signal,
-    client,
+    client: own,
     caches,
     settings: options.settings,
     writer(component) {
-      const recorder = createRecorder(limitWrites(client, mostEvents), { component, clock, log })
+      const recorder = createRecorder(limitWrites(own, mostEvents), { component, clock, log })
       recorders.push(recorder)
-      return createWriter({ client: limitWrites(client, mostWrites), caches, recorder, clock })
+      return createWriter({ client: limitWrites(own, mostWrites), caches, recorder, clock, isWhole })
     },
     queue: (name, workers, handle) => createQueue({ name, workers, handle, clock, log, registry: context.registry }),
-  }
+  })
   const running = options.controllers.map(async (controller) => {
     try {
-      await controller.start(shared)
+      await controller.start(contextFor(options.clientFor?.(controller.name) ?? client))
     } catch (error) {
       // An aborted wait for the caches ends this way.
       if (signal.aborted) return

@@ -75,6 +75,10 @@ test('an assumption holds until something newer is told', () => {
   const known = store.get('default/a')!
   store.assume({ ...known, data: { x: 'assumed' } }, 0)
   assert.deepEqual(store.get('default/a')?.data, { x: 'assumed' })
+  // The state that it follows from may be told late, by another connection.
+  store.tell(map('a', 5))
+  store.wrote(map('a', 5), 0)
+  assert.deepEqual(store.get('default/a')?.data, { x: 'assumed' })
   store.tell(map('a', 6))
   assert.equal(store.get('default/a')?.data, undefined)
   store.assume({ ...known, data: { x: 'late' } }, 0)

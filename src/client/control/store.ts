@@ -97,7 +97,9 @@ export class Store<T extends ApiObject> {
     // Only an own write can be ahead of the watch; else the watch is right, also where a server went back in time.
     if (known?.writtenMs !== undefined && known.version > version) return
     this.#unconfirmed.delete(key)
-    if (known !== undefined && known.version === version && known.writtenMs !== undefined && !known.isAssumed) {
+    // What is assumed follows from this state.
+    if (known?.isAssumed && known.version === version) return
+    if (known !== undefined && known.version === version && known.writtenMs !== undefined) {
       this.#entries.set(key, { value: known.value, version })
       return
     }
@@ -121,7 +123,7 @@ export class Store<T extends ApiObject> {
     const known = this.#entries.get(key)
     // Told of already: either that very state, or the object is gone again.
     if (known === undefined ? version <= this.#told : known.version > version) return
-    if (known !== undefined && known.version === version && !known.isAssumed) return
+    if (known?.version === version) return
     this.#unconfirmed.add(key)
     this.#put(key, { value: stored(object), version, writtenMs: nowMs })
   }

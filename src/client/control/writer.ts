@@ -3,6 +3,8 @@
 
 import { type Binding, type Pod, pods } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
+import { applyMergePatch } from '#api/patch/merge-patch.ts'
+import type { JsonObject } from '#api/patch/patched.ts'
 import { keyOf } from '#api/object-key.ts'
 import type { Resource } from '#api/resource.ts'
 import type { Stored } from '#api/stored.ts'
@@ -27,8 +29,10 @@ export function createWriter(options: {
   readonly caches: Caches
   readonly recorder: Recorder
   readonly clock: Clock
+  /** whether what the cache keeps of an object is all that a client may write of it */
+  isWhole(resource: Resource, object: ApiObject): boolean
 }): Writer {
-  const { client, caches, recorder, clock } = options
+  const { client, caches, recorder, clock, isWhole } = options
   const note = <T extends ApiObject>(resource: Resource, answer: T): T => {
     caches.known(resource)?.wrote(answer, clock.now())
     return answer
@@ -40,6 +44,14 @@ export function createWriter(options: {
       return
     const deletionTimestamp = formatTime(clock.now())
     store?.assume({ ...known, metadata: { ...known.metadata, deletionTimestamp } }, clock.now())
+  }
+
+  /** The object as the patch makes it, where all of it is known here. */
+  const patchedWhole = (resource: Resource, target: Target, patch: object): ApiObject | undefined => {
+    const known = caches.known(resource)?.get(keyOf({ metadata: target }))
+    if (known === undefined || known.metadata.uid !== target.uid || !isWhole(resource, known)) return undefined
+    const result = applyMergePatch(known as JsonObject, patch)
+    return result.kind === 'status' ? undefined : (result.value as ApiObject)
   }
 
   const perform = async (act: Act, versions: Map<string, string>, signal: AbortSignal | undefined) => {
@@ -58,12 +70,18 @@ export function createWriter(options: {
       }
       case 'patch': {
         const { resource, target, subresource } = act
-        const answer = await client.patch(
-          resource as Resource<ApiObject>,
-          target.name,
-          guarded(act.patch, target, versions),
-          { type: 'merge', namespace: target.namespace, signal, ...(subresource !== undefined && { subresource }) },
-        )
+        const how = { signal, ...(subresource !== undefined && { subresource }) }
+        const patch = guarded(act.patch, target, versions)
+        // The roles of most controllers allow updates of their objects, and no patches.
+        const whole = patchedWhole(resource, target, patch)
+        const answer =
+          whole === undefined
+            ? await client.patch(resource as Resource<ApiObject>, target.name, patch, {
+                ...how,
+                type: 'merge',
+                namespace: target.namespace,
+              })
+            : await client.update(resource as Resource<ApiObject>, whole, how)
         return remember(note(resource, answer), versions)
       }
       case 'delete': {

@@ -1,0 +1,43 @@
+// Roles that a cluster's own add-ons need beyond those that every cluster begins with, as the manifests of CoreDNS and
+// flannel give them.
+import type { Manifest } from '#lab/manifest.ts'
+
+/** As whom the pod network of each node speaks. */
+export const flannelUser = 'system:kube-flannel'
+
+const group = 'rbac.authorization.k8s.io'
+const rule = (apiGroup: string, resources: readonly string[], verbs: readonly string[]) => ({
+  apiGroups: [apiGroup],
+  resources,
+  verbs,
+})
+const role = (name: string, rules: readonly object[]) => ({
+  apiVersion: `${group}/v1`,
+  kind: 'ClusterRole',
+  metadata: { name },
+  rules,
+})
+const binding = (name: string, subject: object) => ({
+  apiVersion: `${group}/v1`,
+  kind: 'ClusterRoleBinding',
+  metadata: { name },
+  roleRef: { apiGroup: group, kind: 'ClusterRole', name },
+  subjects: [subject],
+})
+
+/** The objects, in the order in which they are applied. */
+export const rolesManifests: readonly Manifest[] = [
+  role('flannel', [
+    rule('', ['pods'], ['get']),
+    rule('', ['nodes'], ['get', 'list', 'watch']),
+    rule('', ['nodes/status'], ['patch']),
+    rule('', ['events'], ['create', 'patch', 'update']),
+  ]),
+  binding('flannel', { kind: 'User', apiGroup: group, name: flannelUser }),
+  role('system:coredns', [
+    rule('', ['endpoints', 'services', 'pods', 'namespaces'], ['list', 'watch']),
+    rule('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
+    rule('', ['nodes'], ['get']),
+  ]),
+  binding('system:coredns', { kind: 'ServiceAccount', name: 'kube-dns', namespace: 'kube-system' }),
+].map((object) => ({ object, place: 'the roles of the cluster’s add-ons' }))
