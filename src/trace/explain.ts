@@ -1,71 +1,82 @@
-// What a walk found, in words: the answer first, then the rules that led there.
+// A trace in words: the answer first, then the steps that led there.
 
-import { percent, plus, zero, type Fraction } from '#trace/fraction.ts'
-import type { Walked } from '#trace/walk.ts'
+import { percent } from '#trace/fraction.ts'
+import { verdictsOf } from '#trace/outcome.ts'
+import { type Packet, renderPacket } from '#trace/packet.ts'
+import type { Answer, Traced } from '#trace/trace.ts'
+import type { Step } from '#trace/way.ts'
 
-/** Ways that end alike, for those who ask what happens. */
-export type Verdict = {
-  readonly share: Fraction
-  readonly conditions: readonly string[]
-  readonly text: string
-  readonly ways: readonly Walked[]
+export type ExplainOptions = {
+  /** every step and every rule that was looked at, of every way */
+  readonly all: boolean
+  /** what came close to matching, where nothing did */
+  readonly closest?: readonly string[]
 }
 
-/** The ways of a walk, those together that end alike on the same conditions; the likeliest first. */
-export function verdictsOf(ways: readonly Walked[]): Verdict[] {
-  const groups = new Map<string, Verdict>()
-  for (const way of ways) {
-    const text = renderOutcome(way)
-    const key = JSON.stringify([text, way.conditions])
-    const known = groups.get(key)
-    groups.set(key, {
-      share: plus(known?.share ?? zero, way.share),
-      conditions: way.conditions,
-      text,
-      ways: [...(known?.ways ?? []), way],
-    })
-  }
-  return [...groups.values()].toSorted(
-    (a, b) => a.conditions.length - b.conditions.length || (a.text < b.text ? -1 : 1),
-  )
-}
+/** How many ways are shown step by step unless all are asked for. */
+const mostShown = 3
 
-export function renderOutcome({ outcome, packet, steps }: Walked): string {
-  const to = packet.destination.includes(':')
-    ? `[${packet.destination}]:${packet.destinationPort}`
-    : `${packet.destination}:${packet.destinationPort}`
-  const masqueraded = packet.before?.source !== undefined ? ", from the node's own address" : ''
-  switch (outcome.kind) {
-    case 'forwarded':
-    case 'sent':
-      return `goes to ${to}${masqueraded}`
-    case 'local':
-      return `reaches this machine at ${to}`
-    case 'dropped':
-      return `is dropped${by(steps)}`
-    case 'refused':
-      return `is refused with ${outcome.with}${by(steps)}`
-    case 'unknown':
-      return `cannot be followed: ${outcome.target}`
+/** The text for people. */
+export function explain(packet: Packet, ways: readonly Traced[], { all, closest = [] }: ExplainOptions): string {
+  const verdicts = verdictsOf(ways)
+  const lines = [renderPacket(packet), '']
+  for (const { share, conditions, text } of verdicts) {
+    const when = conditions.length === 0 ? '' : ` if ${conditions.join(', and ')}`
+    lines.push(`${percent(share).padStart(6)}  ${text}${when}`)
   }
-}
-
-const by = (steps: Walked['steps']) => (steps.length === 0 ? '' : ` by ${steps.at(-1)!.chain}`)
-
-/** The text for people. `all` also shows rules that changed nothing but the way. */
-export function explain(ways: readonly Walked[], options: { readonly all: boolean }): string {
-  const lines: string[] = []
-  for (const verdict of verdictsOf(ways)) {
-    const when = verdict.conditions.length === 0 ? '' : ` if ${verdict.conditions.join(', and ')}`
-    lines.push(`${percent(verdict.share).padStart(6)}  ${verdict.text}${when}`)
-    const [way] = verdict.ways
-    for (const step of way!.steps) {
-      if (!options.all && step.effect === 'returns') continue
-      const { file, line } = step.rule.origin
-      lines.push(`        ${file}:${line}  ${step.table} ${step.rule.text}`, `          ${step.effect}`)
-    }
+  if (closest.length > 0) lines.push('', 'What came closest to matching:', ...closest.map((line) => `  ${line}`))
+  const told = verdicts.flatMap((verdict) => (all ? verdict.ways : verdict.ways.slice(0, 1)))
+  const shown = all ? told : told.slice(0, mostShown)
+  const common = commonSteps(shown.map(({ steps }) => steps))
+  if (shown.length > 1 && common > 0)
+    lines.push('', 'All of these begin with', ...renderSteps(shown[0]!.steps.slice(0, common), all))
+  for (const way of shown) {
+    const rest = shown.length > 1 ? way.steps.slice(common) : way.steps
+    const text = verdicts.find((verdict) => verdict.ways.includes(way))!.text
+    lines.push('', `${percent(way.share)} ${text}`, ...renderSteps(rest, all), ...renderBack(way.answer, all))
   }
+  if (told.length > shown.length)
+    lines.push('', `${told.length - shown.length} more ways are like these (--all shows them)`)
   const missing = [...new Set(ways.flatMap((way) => way.missing))]
-  if (missing.length > 0) lines.push(`What would tell more: ${missing.join(', ')}`)
+  if (missing.length > 0) lines.push('', `What would tell more: ${missing.join(', ')}`)
   return `${lines.join('\n')}\n`
+}
+
+/** How many steps are the same at the beginning of all ways. */
+function commonSteps(ways: readonly (readonly Step[])[]): number {
+  const [first = [], ...others] = ways
+  let length = 0
+  while (length < first.length && others.every((steps) => isSame(steps[length], first[length]!))) length++
+  return others.length === 0 ? 0 : length
+}
+
+const isSame = (a: Step | undefined, b: Step) =>
+  a !== undefined &&
+  a.machine === b.machine &&
+  a.place === b.place &&
+  a.rule === b.rule &&
+  a.effect === b.effect &&
+  a.origin?.line === b.origin?.line
+
+function renderSteps(steps: readonly Step[], all: boolean): string[] {
+  const lines: string[] = []
+  let machine = ''
+  for (const step of steps) {
+    if (!all && (step.weight === 'look' || (step.weight === 'turn' && /^(returns|accepted)$/.test(step.effect))))
+      continue
+    if (step.machine !== machine) lines.push(`  ${step.machine}`)
+    machine = step.machine
+    const { origin } = step
+    const where = origin === undefined ? '' : `${origin.file}:${origin.line}  `
+    const why = step.matched.length > 0 && (all || step.weight === 'act') ? `  (${step.matched.join(', ')})` : ''
+    if (step.rule === undefined) lines.push(`    ${step.place}: ${step.effect}${why}`)
+    else lines.push(`    ${step.place}  ${where}${step.rule}`, `      ${step.effect}${why}`)
+  }
+  return lines
+}
+
+/** The way of the answer, where something is wrong with it or all is asked for. */
+function renderBack(answer: Answer, all: boolean): string[] {
+  if (answer.kind === 'none' || (answer.kind === 'returns' && !all)) return []
+  return [`  and back:`, ...renderSteps(answer.steps, all)]
 }

@@ -1,70 +1,86 @@
-// The dump of the source document: `iptables -L -v -n -t nat` of a real cluster, cut to one Service and its NodePort.
+// The dump of the source document: `iptables -L -v -n -t nat` of a real cluster.
 import * as assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { verdictsOf } from '#trace/explain.ts'
 import { percent } from '#trace/fraction.ts'
-import type { Packet } from '#trace/packet.ts'
-import { readMachine } from '#trace/read.ts'
-import { walkMachine } from '#trace/walk.ts'
+import { verdictsOf } from '#trace/outcome.ts'
+import { firstPacket } from '#trace/packet.ts'
+import { readWorld } from '#trace/read/read-world.ts'
+import { traceWorld } from '#trace/trace.ts'
 
 const file = 'src/trace/testdata/iptables-list.txt'
-const { machine } = readMachine('node', [{ file, text: readFileSync(file, 'utf8') }])
-const packet = (source: string, destination: string, destinationPort: number): Packet => ({
-  protocol: 'tcp',
-  source,
-  sourcePort: 40_000,
-  destination,
-  destinationPort,
-  mark: 0,
-  state: 'NEW',
-})
+const dump = { file, text: readFileSync(file, 'utf8') }
+const addressDump = { file: 'ip-addr', text: '2: eth0: <UP> mtu 1500\n    inet 192.168.1.13/24 scope global eth0\n' }
 
-const endpoints = [5, 6, 7, 8].map((last) => `goes to 10.244.1.${last}:80`)
-const trace = (from: string, to: string, port: number, addresses?: readonly string[]) =>
-  verdictsOf(
-    walkMachine(
-      addresses === undefined ? machine : { ...machine, addresses: new Set(addresses) },
-      packet(from, to, port),
-      'arrives',
-    ),
-  )
-    .filter(({ conditions }) => conditions.length === 0)
+function trace(
+  source: string,
+  destination: string,
+  destinationPort: number,
+  protocol = 'tcp',
+  more = [] as { file: string; text: string }[],
+) {
+  const { world } = readWorld([dump, ...more])
+  return verdictsOf(traceWorld(world, { packet: firstPacket({ protocol, source, destination, destinationPort }) }))
+}
+const plain = (verdicts: ReturnType<typeof trace>) =>
+  verdicts
+    .filter(({ conditions }) => conditions.every((condition) => condition.startsWith('not: destination')))
     .map(({ share, text }) => `${percent(share)} ${text}`)
 
-test('trace: a cluster IP from inside the pod range: a quarter each, the source kept', () => {
-  assert.deepEqual(
-    trace('10.244.1.9', '10.110.244.138', 8080),
-    endpoints.map((text) => `25% ${text}`),
-  )
-})
+/** What each virtual IP of the dump leads to, read by hand. */
+const four = ['10.244.1.5:80', '10.244.1.6:80', '10.244.1.7:80', '10.244.1.8:80']
+const entries: readonly [ip: string, port: number, protocol: string, endpoints: readonly string[]][] = [
+  ['10.96.0.1', 443, 'tcp', ['192.168.1.13:6443']],
+  ['10.96.0.10', 53, 'udp', ['10.244.0.2:53', '10.244.0.3:53']],
+  ['10.96.0.10', 53, 'tcp', ['10.244.0.2:53', '10.244.0.3:53']],
+  ['10.96.0.10', 9153, 'tcp', ['10.244.0.2:9153', '10.244.0.3:9153']],
+  ['10.110.244.138', 8080, 'tcp', four],
+  ['10.98.126.255', 8080, 'tcp', four],
+]
+const shareOf = (endpoints: readonly string[]) => ({ 1: '100%', 2: '50%', 4: '25%' })[endpoints.length]
 
-test('trace: a cluster IP from outside: masqueraded', () => {
-  assert.deepEqual(
-    trace('192.0.2.7', '10.110.244.138', 8080),
-    endpoints.map((text) => `25% ${text}, from the node's own address`),
-  )
-})
+/** Flannel's rules give what leaves the range of the pods the node's address. */
+const leavesPods = (to: string) => (to.startsWith('10.244.') ? '' : ", from the node's own address")
+
+for (const [ip, port, protocol, endpoints] of entries) {
+  test(`trace: ${ip}:${port}/${protocol} from inside the pod range: equal shares, the source kept`, () => {
+    assert.deepEqual(
+      plain(trace('10.244.1.9', ip, port, protocol)),
+      endpoints.map((to) => `${shareOf(endpoints)} goes to ${to}${leavesPods(to)}`),
+    )
+  })
+  test(`trace: ${ip}:${port}/${protocol} from outside: masqueraded`, () => {
+    assert.deepEqual(
+      plain(trace('192.0.2.7', ip, port, protocol)),
+      endpoints.map((to) => `${shareOf(endpoints)} goes to ${to}, from the node's own address`),
+    )
+  })
+}
 
 test('trace: an endpoint that reaches itself is masqueraded, the others are not', () => {
-  assert.deepEqual(trace('10.244.1.5', '10.110.244.138', 8080), [
-    "25% goes to 10.244.1.5:80, from the node's own address",
-    ...endpoints.slice(1).map((text) => `25% ${text}`),
-  ])
+  assert.deepEqual(
+    plain(trace('10.244.1.5', '10.110.244.138', 8080)),
+    [
+      ...four.slice(1).map((to) => `25% goes to ${to}`),
+      "25% goes to 10.244.1.5:80, from the node's own address",
+    ].sort(),
+  )
 })
 
 test('trace: the NodePort on an address of the node', () => {
-  assert.deepEqual(
-    trace('192.0.2.7', '192.168.1.13', 30_001, ['192.168.1.13']),
-    endpoints.map((text) => `25% ${text}, from the node's own address`),
+  const outside = trace('192.0.2.7', '192.168.1.13', 30_001, 'tcp', [addressDump]).map(
+    ({ share, text }) => `${percent(share)} ${text}`,
   )
-  assert.deepEqual(trace('10.244.1.9', '192.168.1.13', 30_001, ['192.168.1.13']).length, 4)
+  assert.deepEqual(
+    outside,
+    four.map((to) => `25% goes to ${to}, from the node's own address`),
+  )
+  assert.equal(trace('10.244.1.9', '192.168.1.13', 30_001, 'tcp', [addressDump]).length, 4)
 })
 
 test('trace: whether the address is the node’s own is a condition where nothing tells', () => {
-  const verdicts = verdictsOf(walkMachine(machine, packet('192.0.2.7', '192.168.1.13', 30_001), 'arrives'))
   assert.deepEqual(
-    new Set(verdicts.map(({ conditions }) => conditions[0])),
+    new Set(trace('192.0.2.7', '192.168.1.13', 30_001).map(({ conditions }) => conditions[0])),
     new Set(['destination 192.168.1.13 is LOCAL here', 'not: destination 192.168.1.13 is LOCAL here']),
   )
 })

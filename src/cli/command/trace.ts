@@ -4,11 +4,11 @@ import { defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
 import { choice, list, text, toggle } from '#daemon/flags.ts'
 import { isValidIp } from '#lib/ip.ts'
-import { explain, renderOutcome } from '#trace/explain.ts'
-import { percent } from '#trace/fraction.ts'
-import type { Packet, Protocol } from '#trace/packet.ts'
-import { readMachine } from '#trace/read.ts'
-import { walkMachine } from '#trace/walk.ts'
+import { explain } from '#trace/explain.ts'
+import { firstPacket } from '#trace/packet.ts'
+import { readWorld } from '#trace/read/read-world.ts'
+import { traceDocument } from '#trace/trace-json.ts'
+import { TraceError, traceWorld } from '#trace/trace.ts'
 
 export const trace = defineCommand({
   name: 'trace',
@@ -25,11 +25,10 @@ export const trace = defineCommand({
     from: text({ help: 'where the packet comes from', placeholder: 'IP', required: true }),
     to: text({ help: 'where it is sent', placeholder: 'IP:PORT[/PROTOCOL]', required: true }),
     rules: list({ help: 'a dump of the machine', placeholder: 'FILE' }),
-    local: toggle({ help: 'the packet is made on that machine itself' }),
-    all: toggle({ help: 'show every rule that acted' }),
+    all: toggle({ help: 'show every rule that was looked at' }),
     output: choice(['text', 'json'], { help: 'how to print', default: 'text', short: 'o' }),
   },
-  async run({ from, to, rules, local, all, output }, rest, { stdout, stderr }) {
+  async run({ from, to, rules, all, output }, rest, { stdout, stderr }) {
     takesNone('trace', rest)
     if (!isValidIp(from))
       throw new UserError(`--from: ${JSON.stringify(from)} is no address`, { code: 'BadAddress', exitCode: 2 })
@@ -39,45 +38,21 @@ export const trace = defineCommand({
         exitCode: 2,
         remedy: 'name a dump: --rules FILE, as iptables-save writes it',
       })
-    const { machine, ignored } = readMachine(
-      'the node',
-      rules.map((file) => ({ file, text: read(file) })),
-    )
-    for (const file of ignored) stderr.write(`fairway: ${file}: not known what this is; it is left out\n`)
-    if (machine.iptables === undefined)
-      throw new UserError('none of the files holds rules', {
-        code: 'NoRules',
-        remedy: 'give the output of iptables-save',
-      })
-    const ways = walkMachine(machine, packetFor(from, to), local ? 'made here' : 'arrives')
-    if (output === 'text') stdout.write(explain(ways, { all }))
-    else
-      stdout.write(
-        `${JSON.stringify(
-          ways.map((way) => ({
-            share: percent(way.share),
-            fraction: `${way.share.numerator}/${way.share.denominator}`,
-            conditions: way.conditions,
-            missing: way.missing,
-            outcome: way.outcome,
-            text: renderOutcome(way),
-            packet: way.packet,
-            steps: way.steps.map(({ table, chain, rule, effect }) => ({
-              table,
-              chain,
-              ...rule.origin,
-              rule: rule.text,
-              effect,
-            })),
-          })),
-          null,
-          2,
-        )}\n`,
-      )
+    const { world, problems } = readWorld(rules.map((file) => ({ file, text: read(file) })))
+    for (const problem of problems) stderr.write(`fairway: ${problem}\n`)
+    const packet = packetFor(from, to)
+    try {
+      const ways = traceWorld(world, { packet, all })
+      if (output === 'text') stdout.write(explain(packet, ways, { all }))
+      else stdout.write(`${JSON.stringify(traceDocument(packet, ways, { closest: [], problems }), null, 2)}\n`)
+    } catch (error) {
+      if (!(error instanceof TraceError)) throw error
+      throw new UserError(error.message, { code: error.code, remedy: error.remedy })
+    }
   },
 })
 
-function packetFor(from: string, to: string): Packet {
+function packetFor(from: string, to: string) {
   const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)(?:\/(tcp|udp|sctp))?$/.exec(to)
   const address = found?.[1] ?? found?.[2] ?? ''
   const port = Number(found?.[3])
@@ -87,15 +62,7 @@ function packetFor(from: string, to: string): Packet {
       exitCode: 2,
       remedy: 'write IP:PORT, as 10.96.0.1:443 or [fd00::1]:53/udp',
     })
-  return {
-    protocol: (found[4] ?? 'tcp') as Protocol,
-    source: from,
-    sourcePort: 40_000,
-    destination: address,
-    destinationPort: port,
-    mark: 0,
-    state: 'NEW',
-  }
+  return firstPacket({ protocol: found[4] ?? 'tcp', source: from, destination: address, destinationPort: port })
 }
 
 function read(file: string): string {

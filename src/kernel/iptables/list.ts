@@ -6,14 +6,11 @@ import type { SavedChain } from '#kernel/iptables/save.ts'
 
 type ChainDraft = { name: string; policy?: string; counters: SavedChain['counters']; rules: Rule[] }
 
-/** A listed chain, with the line (from 1) that each rule stands in. */
-export type ListedChain = SavedChain & { readonly lines: readonly number[] }
-
 /** True where the text looks like a listing at all. */
 export const isList = (text: string): boolean => /^Chain \S+ \((policy|\d+ references)/m.test(text)
 
 /** Reads the chains of one table. Lines that are no part of a listing, a prompt for one, are passed over. */
-export function parseList(text: string): ListedChain[] {
+export function parseList(text: string): SavedChain[] {
   const chains: (ChainDraft & { lines: number[] })[] = []
   for (const [index, line] of text.split('\n').entries()) {
     const head = /^Chain (\S+) \((?:policy (\S+) (\S+) packets, (\S+) bytes|\d+ references)\)/.exec(line)

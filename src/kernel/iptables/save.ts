@@ -12,6 +12,8 @@ export type SavedChain = {
   readonly policy?: string
   readonly counters: Counters
   readonly rules: readonly Rule[]
+  /** the line (from 1) that each rule stands in */
+  readonly lines: readonly number[]
 }
 
 /** A dump that is not one: `line` counts from 1. */
@@ -25,18 +27,21 @@ export class SaveFormatError extends Error {
   }
 }
 
-type ChainDraft = { name: string; policy?: string; counters: Counters; rules: Rule[] }
+type ChainDraft = { name: string; policy?: string; counters: Counters; rules: Rule[]; lines: number[] }
 
-/** Reads the output of iptables-save, with or without counters (`-c`). Throws SaveFormatError. */
-export function parseSave(text: string): SavedTable[] {
+/**
+ * Reads the output of iptables-save, with or without counters (`-c`). Throws SaveFormatError. `firstLine`: the number of
+ * the first line, where the text is part of a longer one.
+ */
+export function parseSave(text: string, firstLine = 1): SavedTable[] {
   const tables: { name: string; chains: Map<string, ChainDraft> }[] = []
   const isChain = (name: string) => tables.at(-1)?.chains.has(name) ?? false
   for (const [index, line] of text.split('\n').entries()) {
     if (line === '' || line.startsWith('#') || line === 'COMMIT') continue
     const chains = tables.at(-1)?.chains
     if (line.startsWith('*')) tables.push({ name: line.slice(1).trim(), chains: new Map() })
-    else if (chains === undefined || !(readChain(line, chains) || readRule(line, chains, isChain)))
-      throw new SaveFormatError(index + 1, line)
+    else if (chains === undefined || !(readChain(line, chains) || readRule(line, chains, isChain, firstLine + index)))
+      throw new SaveFormatError(firstLine + index, line)
   }
   return tables.map(({ name, chains }) => ({ name, chains: [...chains.values()] }))
 }
@@ -46,18 +51,24 @@ function readChain(line: string, chains: Map<string, ChainDraft>): boolean {
   const [, name, policy = '-', packets, bytes] = chainLine.exec(line) ?? []
   if (name === undefined) return false
   const counters = { packets: Number(packets), bytes: Number(bytes) }
-  chains.set(name, { name, ...(policy !== '-' && { policy }), counters, rules: [] })
+  chains.set(name, { name, ...(policy !== '-' && { policy }), counters, rules: [], lines: [] })
   return true
 }
 
 const ruleLine = /^(?:\[(\d+):(\d+)\] )?-A (\S+)(?: (.*))?$/
-function readRule(line: string, chains: Map<string, ChainDraft>, isChain: (name: string) => boolean): boolean {
+function readRule(
+  line: string,
+  chains: Map<string, ChainDraft>,
+  isChain: (name: string) => boolean,
+  number: number,
+): boolean {
   const [, packets, bytes, name = '', words = ''] = ruleLine.exec(line) ?? []
   const rule = parseRule(words, isChain)
   const chain = chains.get(name)
   if (chain === undefined || rule === undefined) return false
   const counters = { packets: Number(packets), bytes: Number(bytes) }
   chain.rules.push(packets === undefined ? rule : { counters, ...rule })
+  chain.lines.push(number)
   return true
 }
 

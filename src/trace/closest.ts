@@ -1,0 +1,59 @@
+// What came closest to matching, where no rule changed where a packet goes: rules about its address but another port or
+// protocol, or about its port but another address.
+
+import { renderRule } from '#kernel/iptables/render-rule.ts'
+import type { Rule } from '#kernel/iptables/rule.ts'
+import type { Machine } from '#trace/machine.ts'
+import { matchRule } from '#trace/iptables/match.ts'
+import { type Packet, renderEnd } from '#trace/packet.ts'
+import { rangeHas } from '#trace/ranges.ts'
+import type { Traced } from '#trace/trace.ts'
+
+const most = 5
+
+/** Lines for people; none where some way was led on by a rule about the packet's destination. */
+export function closestRules(machines: readonly Machine[], packet: Packet, ways: readonly Traced[]): readonly string[] {
+  const wasLed = ways.some(
+    ({ steps, outcome }) =>
+      outcome.kind === 'delivered' ||
+      steps.some(({ effect }) => effect.startsWith('destination becomes') || effect.startsWith('refused')),
+  )
+  if (wasLed) return []
+  const found = machines.flatMap((machine) => nearRules(machine, packet))
+  return [...new Map(found.toSorted((a, b) => a.distance - b.distance).map((item) => [item.text, item])).values()]
+    .slice(0, most)
+    .map(({ text, why }) => `${text}: ${why}`)
+}
+
+type Near = { readonly distance: number; readonly text: string; readonly why: string }
+
+function nearRules(machine: Machine, packet: Packet): readonly Near[] {
+  const near: Near[] = []
+  for (const { rules } of machine.iptables)
+    for (const [, chains] of rules)
+      for (const chain of chains.values())
+        for (const [index, rule] of chain.rules.entries()) {
+          const why = nearness(rule, packet, machine)
+          if (why === undefined) continue
+          const text = `${chain.file}:${chain.lines[index] ?? 0}  -A ${chain.name} ${renderRule(rule)}`
+          near.push({ ...why, text })
+        }
+  return near
+}
+
+/** Rules that single out the address or the port, and miss by one thing. */
+function nearness(rule: Rule, packet: Packet, machine: Machine): Omit<Near, 'text'> | undefined {
+  const { destination } = rule
+  if (destination === undefined || destination.not === true || rule.target === undefined) return undefined
+  const port = rule.matches.find((match) => match.kind === 'ports')?.destination
+  if (rangeHas(destination.value, packet.destination) === true) {
+    if (/\/([0-9]|1[0-9]|2[0-7])$/.test(destination.value)) return undefined
+    const refused = [...matchRule(rule, { packet, machine, hook: 'prerouting' })].filter(({ kind }) => kind === 'no')
+    const [first] = refused
+    return first?.kind === 'no' ? { distance: refused.length, why: first.why } : undefined
+  }
+  if (port === undefined || Number(port.value) !== packet.destinationPort || !/\/(32|128)$/.test(destination.value))
+    return undefined
+  const wanted = renderEnd(destination.value.split('/')[0]!, packet.destinationPort)
+  return { distance: 3, why: `it is about ${wanted}` }
+}

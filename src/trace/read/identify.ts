@@ -1,0 +1,83 @@
+// What a text is, from what it says: people's files have any name.
+
+export type InputKind =
+  | 'iptables-save'
+  | 'iptables -L'
+  | 'nft list ruleset'
+  | 'nft -j'
+  | 'nft bytecode'
+  | 'ipset save'
+  | 'ipvsadm'
+  | 'conntrack'
+  | 'ip addr'
+  | 'ip route'
+  | 'ip rule'
+  | 'ip neigh'
+  | 'bridge fdb'
+  | 'sysctl'
+  | 'objects'
+  | 'manifest'
+
+/** How much of a text is looked at. */
+const enough = 20_000
+
+/** Undefined where nothing is known of it. The name only tells what an empty text would have been. */
+export function identify(text: string, name = ''): InputKind | undefined {
+  const start = text.slice(0, enough)
+  if (/^\s*(\[\s*(\{\s*\}\s*)?\]\s*)?$/.test(start)) return fromName(name)
+  if (/^\s*[[{]/.test(start)) return fromJson(start)
+  return signs.find(([, sign]) => sign.test(start))?.[0] ?? late(text)
+}
+
+/** In the order in which they are tried. */
+const signs: readonly (readonly [InputKind, RegExp])[] = [
+  ['iptables-save', /^\*(filter|nat|mangle|raw|security)\s*$/m],
+  ['iptables -L', /^Chain \S+ \((policy|\d+ references)/m],
+  ['nft list ruleset', /^\s*table (ip6?|inet|arp|bridge|netdev) \S+ \{/m],
+  ['ipset save', /^create \S+ (hash|bitmap|list):/m],
+  ['ipvsadm', /^(IP Virtual Server version|-A (-[tuf]|--sctp-service) \S+ -s )/m],
+  ['conntrack', /^\s*(ipv[46]\s+\d+\s+)?(tcp|udp|icmp|icmpv6|sctp|unknown|dccp|gre)\s+\d+\s+\d+ .*\bsrc=/m],
+  ['ip addr', /^\d+: \S+: <[A-Z]/m],
+  ['ip rule', /^\d+:\s+(not )?from \S+ .*(lookup|unreachable|blackhole|prohibit|goto|nop)/m],
+  ['bridge fdb', /^([0-9a-f]{2}:){5}[0-9a-f]{2} dev \S+/m],
+  ['ip neigh', /^\S*[.:]\S* dev \S+ .*\b(PERMANENT|NOARP|REACHABLE|STALE|NONE|INCOMPLETE|DELAY|PROBE|FAILED)\b/m],
+  [
+    'ip route',
+    /^((unicast|local|broadcast|multicast|anycast|unreachable|blackhole|prohibit|throw) )?(default|[0-9a-f]*[.:][0-9a-f.:]*(\/\d+)?) .*\b(dev|via|nexthop|proto)\b/m,
+  ],
+  ['sysctl', /^(net|kernel|vm|fs)[./][\w./-]+ = ?/m],
+  ['objects', /^(apiVersion|kind|items): /m],
+]
+
+/** Long comments may stand before what a text begins with. */
+const late = (text: string): InputKind | undefined =>
+  text.length > enough && /^\*(filter|nat|mangle|raw|security)\s*$/m.test(text) ? 'iptables-save' : undefined
+
+function fromJson(start: string): InputKind | undefined {
+  const has = (key: string) => new RegExp(`"${key}"\\s*:`).test(start)
+  if (has('fairwaySnapshot')) return 'manifest'
+  if (has('fairwayNftables')) return 'nft bytecode'
+  if (/^\s*\{\s*"nftables"\s*:/.test(start)) return 'nft -j'
+  if (has('apiVersion') || has('kind')) return 'objects'
+  if (!/^\s*\[/.test(start)) return undefined
+  if (has('ifindex')) return 'ip addr'
+  if (has('mac') && has('ifname')) return 'bridge fdb'
+  if (has('priority')) return 'ip rule'
+  if (has('dst') && has('state') && has('dev') && !has('flags')) return 'ip neigh'
+  if (has('dst') && (has('lladdr') || /"state"\s*:\s*\[/.test(start))) return 'ip neigh'
+  return has('dst') ? 'ip route' : undefined
+}
+
+const names: readonly (readonly [RegExp, InputKind])[] = [
+  [/iptables|ip6tables/, 'iptables-save'],
+  [/nft/, 'nft -j'],
+  [/ipset/, 'ipset save'],
+  [/ipvs/, 'ipvsadm'],
+  [/conntrack/, 'conntrack'],
+  [/route/, 'ip route'],
+  [/rule/, 'ip rule'],
+  [/neigh/, 'ip neigh'],
+  [/fdb/, 'bridge fdb'],
+]
+const fromName = (name: string): InputKind | undefined =>
+  names.find(([sign]) => sign.test(name.split('/').at(-1) ?? ''))?.[1]

@@ -1,0 +1,6 @@
+// Everything on a machine that looks at packets.
+
+import { iptablesStations, type Station } from '#trace/hooks.ts'
+import { perMachine } from '#trace/machine.ts'
+
+export const stationsOf = perMachine((machine): readonly Station[] => iptablesStations(machine))

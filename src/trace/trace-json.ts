@@ -1,0 +1,81 @@
+// A trace as JSON; README.md documents the fields.
+
+import { percent } from '#trace/fraction.ts'
+import { renderWay } from '#trace/outcome.ts'
+import type { Packet } from '#trace/packet.ts'
+import type { Answer, Traced } from '#trace/trace.ts'
+import type { Outcome } from '#trace/walk-world.ts'
+import type { Step } from '#trace/way.ts'
+
+export type TraceDocument = {
+  readonly version: 1
+  readonly packet: Json
+  readonly ways: readonly Json[]
+  readonly closest: readonly string[]
+  readonly problems: readonly string[]
+}
+type Json = Readonly<Record<string, unknown>>
+
+export const traceDocument = (
+  packet: Packet,
+  ways: readonly Traced[],
+  more: { readonly closest: readonly string[]; readonly problems: readonly string[] },
+): TraceDocument => ({ version: 1, packet: packetJson(packet), ways: ways.map(wayJson), ...more })
+
+const wayJson = (way: Traced): Json => ({
+  share: `${way.share.numerator}/${way.share.denominator}`,
+  percent: percent(way.share),
+  text: renderWay(way),
+  conditions: way.conditions,
+  missing: way.missing,
+  outcome: outcomeJson(way.outcome),
+  packet: packetJson(way.packet),
+  answer: answerJson(way.answer),
+  steps: way.steps.map(stepJson),
+})
+
+const packetJson = ({ protocol, source, sourcePort, destination, destinationPort, mark, size }: Packet): Json => ({
+  protocol,
+  source,
+  sourcePort,
+  destination,
+  destinationPort,
+  mark,
+  size,
+})
+
+function outcomeJson(outcome: Outcome): Json {
+  switch (outcome.kind) {
+    case 'delivered':
+      return { kind: 'delivered', to: outcome.to }
+    case 'left':
+    case 'sent':
+      return outcome
+    case 'ended': {
+      const { kind, ...rest } = outcome.end
+      return {
+        kind: { drop: 'dropped', reject: 'refused', unknown: 'unknown', balanced: 'balanced' }[kind],
+        machine: outcome.machine,
+        ...rest,
+      }
+    }
+  }
+}
+
+function answerJson(answer: Answer): Json {
+  switch (answer.kind) {
+    case 'none':
+      return { kind: 'none' }
+    case 'returns':
+      return { kind: 'returns', steps: answer.steps.map(stepJson) }
+    case 'strange':
+      return { kind: 'strange', from: answer.from, why: answer.why, steps: answer.steps.map(stepJson) }
+    case 'lost':
+      return { kind: 'lost', outcome: outcomeJson(answer.outcome), steps: answer.steps.map(stepJson) }
+  }
+}
+
+const stepJson = ({ origin, ...step }: Step): Json => ({
+  ...step,
+  ...(origin && { file: origin.file, line: origin.line }),
+})

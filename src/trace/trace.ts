@@ -1,0 +1,174 @@
+// A trace: where a packet goes, with every way and its share, and whether the answer comes back.
+
+import { mostWays } from '#trace/chain/chain.ts'
+import { plus, zero, type Fraction } from '#trace/fraction.ts'
+import type { Machine } from '#trace/machine.ts'
+import { equalTuples, type Packet, type Tuple, tupleOf } from '#trace/packet.ts'
+import { lookupRoute } from '#trace/route/lookup.ts'
+import { type Final, type Outcome, type Walk, walkFrom, walkInto } from '#trace/walk-world.ts'
+import { startWay, type Step, stepsOf, type Way } from '#trace/way.ts'
+import { machineAt, machineNamed, type Standing, standingOf, type World } from '#trace/world.ts'
+
+export type TraceRequest = {
+  /** `source` '' where the machine that sends it chooses */
+  readonly packet: Packet
+  /** Who sends it; undefined: whoever has the packet's source. */
+  readonly from?: Standing
+  /** Where a packet from outside enters; undefined: the machine that has its destination, else the only one. */
+  readonly enters?: string
+  /** record every rule that was looked at */
+  readonly all?: boolean
+}
+
+/** One way, to its end. */
+export type Traced = {
+  readonly share: Fraction
+  readonly conditions: readonly string[]
+  readonly missing: readonly string[]
+  /** the packet as it came to its end */
+  readonly packet: Packet
+  readonly steps: readonly Step[]
+  readonly outcome: Outcome
+  readonly answer: Answer
+}
+
+/** What becomes of the answer of whoever got the packet. */
+export type Answer =
+  | { readonly kind: 'returns'; readonly steps: readonly Step[] }
+  /** it reaches the sender, or would, but not as the answer to what was sent */
+  | { readonly kind: 'strange'; readonly from: string; readonly why: string; readonly steps: readonly Step[] }
+  | { readonly kind: 'lost'; readonly outcome: Outcome; readonly steps: readonly Step[] }
+  /** nobody answers, or the inputs do not tell how */
+  | { readonly kind: 'none' }
+
+/** A request that cannot be walked. */
+export class TraceError extends Error {
+  readonly code = 'NoTrace'
+  readonly remedy: string
+  constructor(message: string, remedy: string) {
+    super(message)
+    this.name = 'TraceError'
+    this.remedy = remedy
+  }
+}
+
+/** Every way of the packet. Shares of the ways on the same conditions sum up to one. Throws TraceError. */
+export function traceWorld(world: World, request: TraceRequest): Traced[] {
+  const walk: Walk = { world, budget: { ways: mostWays }, all: request.all ?? false }
+  const { packet } = request
+  const from = request.from ?? standingOf(world, packet.source)
+  const finals = from.kind === 'outside' ? enter(walk, packet, request.enters) : walkFrom(walk, from, startWay(packet))
+  return finals.map((final) => finish(walk, final, from))
+}
+
+function enter(walk: Walk, packet: Packet, name: string | undefined): readonly Final[] {
+  const machine = entrance(walk.world, packet, name)
+  return walkInto(walk, machine, arrivesBy(machine, packet), startWay(packet))
+}
+
+/** Where packets of somebody outside come in. Throws TraceError. */
+function entrance(world: World, packet: Packet, name: string | undefined): Machine {
+  const { machines } = world
+  const named = machineNamed(world, name)
+  if (name !== undefined && named === undefined)
+    throw new TraceError(
+      `there is no node "${name}"`,
+      `there are: ${machines.map((machine) => machine.name).join(', ')}`,
+    )
+  const standing = standingOf(world, packet.destination)
+  const found =
+    named ??
+    machineAt(world, packet.destination) ??
+    (machines.length === 1 ? machines[0] : standing.kind === 'outside' ? machines[0] : standing.machine)
+  if (found === undefined) throw new TraceError('nothing is known of any machine', 'give a dump of its rules')
+  return found
+}
+
+/** By the interface that answers to it would leave by. */
+function arrivesBy(machine: Machine, packet: Packet): string | undefined {
+  const back = lookupRoute(machine, {
+    family: packet.destination.includes(':') ? 6 : 4,
+    destination: packet.source,
+    source: '',
+    mark: 0,
+    incoming: '',
+    protocol: packet.protocol,
+    sourcePort: packet.destinationPort,
+    destinationPort: packet.sourcePort,
+  })[0]?.routed
+  return back?.kind === 'forward' ? back.device : undefined
+}
+
+function finish(walk: Walk, final: Final, from: Standing): Traced {
+  const { way, outcome } = final
+  return {
+    share: way.share,
+    conditions: way.conditions,
+    missing: way.missing,
+    packet: way.packet,
+    steps: stepsOf(way),
+    outcome,
+    answer: answerOf(walk, final, from),
+  }
+}
+
+function answerOf(walk: Walk, { way, outcome }: Final, from: Standing): Answer {
+  const got = way.packet
+  const none: Answer = { kind: 'none' }
+  if (outcome.kind !== 'delivered' || outcome.standing.kind === 'outside') return none
+  if (got.source === '?' || got.destination === '?') return none
+  const sent = firstTuple(way)
+  if (sent === undefined) return none
+  const { connection: _, ...rest } = got
+  const reply: Packet = {
+    ...rest,
+    source: got.destination,
+    sourcePort: got.destinationPort,
+    destination: got.source,
+    destinationPort: got.sourcePort,
+    mark: 0,
+    state: 'ESTABLISHED',
+  }
+  const finals = walkFrom(walk, outcome.standing, { ...way, packet: reply, trail: undefined })
+  const judged = finals.map((final) => judge(final, sent, from))
+  // What can go wrong with it is what people must know.
+  return (
+    judged.find(({ kind }) => kind === 'lost') ?? judged.find(({ kind }) => kind === 'strange') ?? judged[0] ?? none
+  )
+}
+
+/** As the sender sees its own packet: the tuple of the first machine that tracked it. */
+const firstTuple = (way: Way): Tuple | undefined => way.tracked[0]?.connection.original
+
+function judge({ way, outcome }: Final, sent: Tuple, from: Standing): Answer {
+  const steps = stepsOf(way)
+  const wanted: Tuple = {
+    source: sent.destination,
+    sourcePort: sent.destinationPort,
+    destination: sent.source,
+    destinationPort: sent.sourcePort,
+  }
+  const isHome =
+    outcome.kind === 'delivered'
+      ? from.kind === 'outside' || sameStanding(outcome.standing, from)
+      : outcome.kind === 'left' && from.kind === 'outside'
+  if (!isHome) return { kind: 'lost', outcome, steps }
+  if (equalTuples(tupleOf(way.packet), wanted)) return { kind: 'returns', steps }
+  const { source, sourcePort } = way.packet
+  const seen = `${source}:${sourcePort}`
+  return {
+    kind: 'strange',
+    from: seen,
+    why: `the answer comes from ${seen}, but the packet was sent to ${wanted.source}:${wanted.sourcePort}: the sender refuses it`,
+    steps,
+  }
+}
+
+function sameStanding(a: Standing, b: Standing): boolean {
+  const name = (standing: Standing) =>
+    standing.kind === 'outside' ? '' : standing.kind === 'machine' ? standing.machine.name : standing.own.name
+  return name(a) === name(b)
+}
+
+/** The shares of ways that end alike. */
+export const shareOf = (ways: readonly Traced[]): Fraction => ways.reduce((sum, way) => plus(sum, way.share), zero)

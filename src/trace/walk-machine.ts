@@ -1,0 +1,322 @@
+// One packet through one machine: in by an interface or made there; out by an interface, to a process, or ended.
+
+import { passHook, type Station } from '#trace/hooks.ts'
+import type { Machine } from '#trace/machine.ts'
+import { familyOf, type Packet } from '#trace/packet.ts'
+import type { Hook, Place } from '#trace/place.ts'
+import { lookupRoute, renderRoute, type RouteChoice, type Routed } from '#trace/route/lookup.ts'
+import { believesSource } from '#trace/route/reverse-path.ts'
+import { sourceAddress } from '#trace/route/source.ts'
+import { stationsOf } from '#trace/stations.ts'
+import {
+  assume,
+  type End,
+  factOf,
+  lacks,
+  type Matched,
+  type Passed,
+  type Step,
+  type Way,
+  withPacket,
+  withShare,
+  withStep,
+} from '#trace/way.ts'
+import type { Budget } from '#trace/chain/chain.ts'
+
+export type Entry =
+  | { readonly kind: 'made' }
+  /** device undefined: not known */
+  | { readonly kind: 'arrives'; readonly device: string | undefined; readonly bridgePort?: string }
+  /** between two ports of a bridge, past the machine's own routing */
+  | { readonly kind: 'bridged'; readonly device: string; readonly bridgePort: string }
+
+/** How a packet leaves a machine. */
+export type Exit =
+  | { readonly kind: 'local'; readonly way: Way }
+  /** device undefined: the inputs do not tell where */
+  | { readonly kind: 'sent'; readonly way: Way; readonly device?: string; readonly via?: string }
+  | { readonly kind: 'ended'; readonly way: Way; readonly end: End }
+
+export type WalkOptions = { readonly budget: Budget; readonly all: boolean }
+
+type Walker = {
+  readonly machine: Machine
+  readonly stations: readonly Station[]
+  readonly options: WalkOptions
+}
+
+export function walkMachine(machine: Machine, way: Way, entry: Entry, options: WalkOptions): readonly Exit[] {
+  const walker: Walker = { machine, stations: stationsOf(machine), options }
+  if (entry.kind === 'made') return made(walker, way)
+  const arriving = withPacket(forgetConnection(way), {
+    ...(entry.device === undefined ? {} : { inInterface: entry.device }),
+    outInterface: '',
+    ...(entry.bridgePort !== undefined && { bridgePort: entry.bridgePort }),
+  })
+  return arrive(walker, arriving, entry.kind === 'bridged')
+}
+
+/** What belongs to the machine that it left: its interfaces, its connection, its mark. */
+function forgetConnection(way: Way): Way {
+  const { connection: _, inInterface: _in, outInterface: _out, bridgePort: _port, balanced: _b, ...packet } = way.packet
+  return { ...way, packet: { ...packet, mark: 0 } }
+}
+
+const placeAt = ({ machine, options }: Walker, hook: Hook): Place => ({
+  machine,
+  hook,
+  budget: options.budget,
+  all: options.all,
+  ownAddress: (device) =>
+    device === '' || device === undefined ? '127.0.0.1' : (sourceAddress(machine, 4, device, '') ?? '?'),
+})
+
+const pass = (walker: Walker, hook: Hook, way: Way, reroute?: (way: Way) => readonly Passed[]): readonly Passed[] =>
+  passHook(walker.stations, way, placeAt(walker, hook), reroute)
+
+/** Goes on with the ways that a hook let pass. */
+const then = (passed: readonly Passed[], next: (way: Way) => readonly Exit[]): readonly Exit[] =>
+  passed.flatMap(({ way, end }) => (end === undefined ? next(way) : [{ kind: 'ended' as const, way, end }]))
+
+const ended = (way: Way, end: End): Exit => ({ kind: 'ended', way, end })
+
+const step = (
+  { machine }: Walker,
+  place: string,
+  effect: string,
+  matched: readonly string[],
+  weight: Step['weight'],
+): Step => ({
+  machine: machine.name,
+  place,
+  matched,
+  effect,
+  weight,
+})
+
+/** Both ways where something is not decided: on which it holds, and on which it does not. */
+export function fork(
+  way: Way,
+  matched: Matched,
+  holds: (way: Way) => readonly Exit[],
+  fails: (way: Way, why: string) => readonly Exit[],
+): readonly Exit[] {
+  switch (matched.kind) {
+    case 'yes':
+      return holds(way)
+    case 'no':
+      return fails(way, matched.why)
+    case 'share':
+      return holds(withShare(way, matched.share))
+    case 'maybe': {
+      const { condition, missing } = matched
+      const known = factOf(way, condition)
+      if (known !== undefined) return known ? holds(way) : fails(way, `not: ${condition}`)
+      return [
+        ...holds(assume(way, condition, true, missing)),
+        ...fails(assume(way, condition, false, missing), `not: ${condition}`),
+      ]
+    }
+  }
+}
+
+function arrive(walker: Walker, from: Way, isBridged: boolean): readonly Exit[] {
+  const ingress = from.packet.inInterface === undefined ? [{ way: from }] : pass(walker, 'ingress', from)
+  return then(ingress, (entered) =>
+    then(pass(walker, 'prerouting', entered), (way) => {
+      // What a bridge carries is routed only once its destination has been changed.
+      if (isBridged && way.packet.destination === from.packet.destination) return forwardBridged(walker, way)
+      return fork(
+        way,
+        believesSource(walker.machine, way.packet),
+        (believed) => routeArrived(walker, believed),
+        (left, why) => [
+          ended(withStep(left, step(walker, 'routing', `dropped: ${why}`, [], 'act')), { kind: 'drop', why }),
+        ],
+      )
+    }),
+  )
+}
+
+function forwardBridged(walker: Walker, way: Way): readonly Exit[] {
+  const device = way.packet.inInterface!
+  const bridged = withPacket(way, { outInterface: device })
+  return then(pass(walker, 'forward', bridged), (forwarded) =>
+    then(pass(walker, 'postrouting', forwarded), (sent) => [
+      { kind: 'sent', way: sent, device, via: sent.packet.destination },
+    ]),
+  )
+}
+
+const queryFor = (packet: Packet, incoming: string | undefined) => ({
+  family: familyOf(packet),
+  destination: packet.destination,
+  source: packet.source,
+  mark: packet.mark,
+  incoming,
+  protocol: packet.protocol,
+  sourcePort: packet.sourcePort,
+  destinationPort: packet.destinationPort,
+})
+
+function routeArrived(walker: Walker, way: Way): readonly Exit[] {
+  const choices = lookupRoute(walker.machine, queryFor(way.packet, way.packet.inInterface))
+  return choices.flatMap((choice) => {
+    const chosen = withShare(way, choice.share)
+    const { routed } = choice
+    switch (routed.kind) {
+      case 'local':
+        return toProcess(walker, chosen)
+      case 'forward':
+        return forward(walker, chosen, routed)
+      case 'refused':
+        return [refusedRoute(walker, chosen, routed)]
+      case 'unknown':
+        return routeUnknown(walker, chosen, routed.missing)
+    }
+  })
+}
+
+/** An endpoint that rules chose is taken to be elsewhere; of any other address it is not known. */
+function routeUnknown(walker: Walker, way: Way, missing: string): readonly Exit[] {
+  const { packet } = way
+  const goesOn = (next: Way) => forward(walker, lacks(next, missing), undefined)
+  if (packet.connection?.destinationNat !== undefined || missing === 'ip route') return goesOn(way)
+  const condition = `destination ${packet.destination} is LOCAL here`
+  return fork(way, { kind: 'maybe', condition, missing: 'ip addr' }, (local) => toProcess(walker, local), goesOn)
+}
+
+function refusedRoute(walker: Walker, way: Way, { why, silent }: Extract<Routed, { kind: 'refused' }>): Exit {
+  const marked = withStep(way, step(walker, 'routing', silent ? `dropped: ${why}` : `refused: ${why}`, [], 'act'))
+  const answer = familyOf(way.packet) === 4 ? 'icmp-net-unreachable' : 'icmp6-no-route'
+  return ended(marked, silent ? { kind: 'drop', why } : { kind: 'reject', with: answer })
+}
+
+function toProcess(walker: Walker, way: Way): readonly Exit[] {
+  const here = withStep(
+    withPacket(way, { outInterface: '' }),
+    step(walker, 'routing', `${way.packet.destination} is an address of ${walker.machine.name}`, [], 'turn'),
+  )
+  return pass(walker, 'input', here).flatMap((passed) => {
+    if (passed.end === undefined) return [{ kind: 'local' as const, way: passed.way }]
+    return passed.end.kind === 'balanced'
+      ? sendBalanced(walker, passed.way, passed.end)
+      : [ended(passed.way, passed.end)]
+  })
+}
+
+/** IPVS sends its packets as if they were made here, whole with the hooks of those. */
+function sendBalanced(walker: Walker, from: Way, end: Extract<End, { kind: 'balanced' }>): readonly Exit[] {
+  const way = withPacket(from, { balanced: true })
+  const towards = end.forward === 'masquerade' ? way.packet.destination : end.server
+  return lookupRoute(walker.machine, { ...queryFor(way.packet, ''), destination: towards }).flatMap(
+    ({ routed, share }) => {
+      const chosen = withShare(way, share)
+      if (routed.kind === 'local') return [{ kind: 'local' as const, way: chosen }]
+      if (routed.kind === 'refused') return [refusedRoute(walker, chosen, routed)]
+      const device = routed.kind === 'forward' ? routed.device : undefined
+      const known = routed.kind === 'forward' ? chosen : lacks(chosen, routed.missing)
+      const out = withPacket(known, device === undefined ? {} : { outInterface: device })
+      const via = routed.kind === 'forward' ? (routed.via ?? towards) : towards
+      return then(pass(walker, 'output', out), (sent) => postroute(walker, sent, device, via))
+    },
+  )
+}
+
+type Forward = Extract<Routed, { kind: 'forward' }>
+
+function forward(walker: Walker, way: Way, routed: Forward | undefined): readonly Exit[] {
+  const { machine } = walker
+  const family = familyOf(way.packet)
+  const off = machine.sysctls?.get(family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding') === '0'
+  // Between ports of one bridge the frame never leaves the bridge.
+  const isBridged = way.packet.bridgePort !== undefined && routed?.device === way.packet.inInterface
+  if (off && !isBridged) {
+    const why = `${machine.name} does not forward: ${family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'} is 0`
+    return [ended(withStep(way, step(walker, 'routing', `dropped: ${why}`, [], 'act')), { kind: 'drop', why })]
+  }
+  const routedWay = routed === undefined ? withoutOut(way) : onRoute(walker, way, routed)
+  return then(pass(walker, 'forward', routedWay), (next) => {
+    const mtu = routed && (routed.mtu ?? machine.links?.find(({ name }) => name === routed.device)?.mtu)
+    if (mtu !== undefined && mtu > 0 && next.packet.size > mtu) {
+      const effect = `refused: ${next.packet.size} bytes do not fit into ${routed!.device} (mtu ${mtu})`
+      return [
+        ended(withStep(next, step(walker, 'routing', effect, [], 'act')), { kind: 'reject', with: 'icmp-frag-needed' }),
+      ]
+    }
+    return postroute(walker, next, routed?.device, routed?.via ?? next.packet.destination)
+  })
+}
+
+function withoutOut(way: Way): Way {
+  const { outInterface: _, ...packet } = way.packet
+  return { ...way, packet }
+}
+
+function onRoute(walker: Walker, way: Way, routed: Forward): Way {
+  const matched = routed.route === undefined ? [] : [renderRoute(routed.route)]
+  const via = routed.via === undefined ? '' : ` via ${routed.via}`
+  return withStep(
+    withPacket(way, { outInterface: routed.device }),
+    step(walker, 'routing', `leaves by ${routed.device}${via}`, matched, 'turn'),
+  )
+}
+
+const postroute = (walker: Walker, way: Way, device: string | undefined, via: string): readonly Exit[] =>
+  then(pass(walker, 'postrouting', way), (sent) => [
+    { kind: 'sent', way: sent, via, ...(device !== undefined && { device }) },
+  ])
+
+function made(walker: Walker, from: Way): readonly Exit[] {
+  const { machine } = walker
+  const fresh = withPacket(forgetConnection(from), { inInterface: '' })
+  return routeMade(walker, fresh).flatMap(({ way, end }) => {
+    if (end !== undefined) return [ended(way, end)]
+    return then(
+      pass(walker, 'output', way, (changed) => routeMade(walker, changed)),
+      (out) => {
+        const { outInterface } = out.packet
+        const choices = lookupRoute(machine, queryFor(out.packet, ''))
+        const choice = choices.find(({ routed }) => routed.kind === 'forward' && routed.device === outInterface)
+        if (outInterface === 'lo') return loopBack(walker, out)
+        const via = choice?.routed.kind === 'forward' ? choice.routed.via : undefined
+        return postroute(walker, out, outInterface, via ?? out.packet.destination)
+      },
+    )
+  })
+}
+
+/** Chooses the interface, and the source where there is none yet. */
+function routeMade(walker: Walker, way: Way): readonly Passed[] {
+  const { machine } = walker
+  return lookupRoute(machine, queryFor(way.packet, '')).map(({ routed, share }: RouteChoice): Passed => {
+    const chosen = withShare(way, share)
+    switch (routed.kind) {
+      case 'local':
+        return { way: withSource(withPacket(chosen, { outInterface: 'lo' }), way.packet.destination) }
+      case 'refused': {
+        const exit = refusedRoute(walker, chosen, routed)
+        return exit.kind === 'ended' ? { way: exit.way, end: exit.end } : { way: exit.way }
+      }
+      case 'unknown':
+        return { way: withSource(lacks(withoutOut(chosen), routed.missing), '?') }
+      case 'forward': {
+        const source =
+          routed.source ??
+          sourceAddress(machine, familyOf(way.packet), routed.device, routed.via ?? way.packet.destination)
+        return { way: onRoute(walker, withSource(chosen, source ?? '?'), routed) }
+      }
+    }
+  })
+}
+
+const withSource = (way: Way, source: string): Way => (way.packet.source === '' ? withPacket(way, { source }) : way)
+
+/** To itself: out by lo, and in again, where the connection is still known. */
+function loopBack(walker: Walker, way: Way): readonly Exit[] {
+  return then(pass(walker, 'postrouting', way), (sent) =>
+    then(pass(walker, 'prerouting', withPacket(sent, { inInterface: 'lo', outInterface: '' })), (back) =>
+      routeArrived(walker, back),
+    ),
+  )
+}
