@@ -105,6 +105,18 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/trace.ts')).trace,
   },
   {
+    name: 'partition',
+    summary: 'cut nodes off from each other, as a broken network does',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/partition.ts')).partition,
+  },
+  {
+    name: 'heal',
+    summary: 'undo partition',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/partition.ts')).heal,
+  },
+  {
     name: 'down',
     summary: 'remove a cluster and everything that belongs to it',
     group: 'cluster',

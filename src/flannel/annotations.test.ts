@@ -11,6 +11,7 @@ const node = (annotations: Record<string, string>, more: Partial<NodeView> = {})
   podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'],
   annotations,
   networkUnavailable: undefined,
+  problem: undefined,
   ...more,
 })
 const own = 'flannel.alpha.coreos.com'

@@ -10,7 +10,7 @@ import type { PartContext } from '#daemon/part.ts'
 import { keysOf, leaseOf, missingAnnotations, subnetOf } from '#flannel/annotations.ts'
 import { families, type Family } from '#flannel/lease.ts'
 import type { LeaseSource } from '#flannel/lease-source.ts'
-import { equalNodeView, toNodeView } from '#flannel/state.ts'
+import { equalNodeView, problemCondition, toNodeView } from '#flannel/state.ts'
 
 export type KubernetesLeasesOptions = {
   readonly client: Client
@@ -35,6 +35,11 @@ export function kubernetesLeases(options: KubernetesLeasesOptions, context: Part
     onChange: ({ key }) => onChange(key),
     onSync: () => onChange(name),
   })
+  const setCondition = async (condition: { type: string; status: string; reason: string; message: string }) => {
+    const now = formatTime(clock.now())
+    const patch = { status: { conditions: [{ ...condition, lastTransitionTime: now, lastHeartbeatTime: now }] } }
+    await client.patch(nodes, name, patch, { type: 'strategic', subresource: 'status', signal })
+  }
   return {
     synced: cache.synced,
     get isSynced() {
@@ -66,17 +71,21 @@ export function kubernetesLeases(options: KubernetesLeasesOptions, context: Part
     },
     async complete() {
       if (!options.setNetworkUnavailable || cache.get(name)?.networkUnavailable === 'False') return
-      const now = formatTime(clock.now())
-      const condition = {
-        type: 'NetworkUnavailable',
-        status: 'False',
-        reason: 'FlannelIsUp',
-        message: 'Flannel is running on this node',
-        lastTransitionTime: now,
-        lastHeartbeatTime: now,
-      }
-      const patch = { status: { conditions: [condition] } }
-      await client.patch(nodes, name, patch, { type: 'strategic', subresource: 'status', signal })
+      const message = 'Flannel is running on this node'
+      await setCondition({ type: 'NetworkUnavailable', status: 'False', reason: 'FlannelIsUp', message })
+    },
+    async report(problems) {
+      const own = cache.get(name)
+      const message = problems.map((problem) => problem.message).join('; ')
+      // A node that never had a problem has no such condition.
+      if (own === undefined || (own.problem ?? '') === message) return
+      const [first] = problems
+      await setCondition({
+        type: problemCondition,
+        status: first === undefined ? 'False' : 'True',
+        reason: first?.code ?? 'AllReached',
+        message: first === undefined ? 'The pods of all nodes can be reached' : message,
+      })
     },
     warn(reason, message) {
       const uid = cache.get(name)?.uid

@@ -1,6 +1,7 @@
 // Where leases come from and go to: the interface between flannel and Kubernetes (or another keeper of leases).
 
 import type { Announcement } from '#flannel/annotations.ts'
+import type { Problem } from '#flannel/backend.ts'
 import type { Lease, Subnets } from '#flannel/lease.ts'
 
 export interface LeaseSource {
@@ -14,6 +15,8 @@ export interface LeaseSource {
   announce(announcement: Announcement): Promise<void>
   /** Pods may come: we are reachable. */
   complete(): Promise<void>
+  /** Says at this node whose pods cannot be reached from it, and why; nothing: all can. Throws what the client throws. */
+  report(problems: readonly Problem[]): Promise<void>
   /** Tells whoever looks at this node that something is wrong. */
   warn(reason: string, message: string): void
 }

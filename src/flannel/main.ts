@@ -6,7 +6,7 @@ import { createLoop } from '#daemon/loop.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { openRoute, type Route } from '#kernel/route/open-route.ts'
 import type { Announcement } from '#flannel/annotations.ts'
-import type { Backend, FamilyPlan, Self } from '#flannel/backend.ts'
+import type { Backend, FamilyPlan, Problem, Self } from '#flannel/backend.ts'
 import { backendOf, backendTypes } from '#flannel/backends.ts'
 import { chooseInterface, type ExternalInterface } from '#flannel/external-interface.ts'
 import { kubernetesLeases } from '#flannel/kubernetes-leases.ts'
@@ -39,6 +39,7 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
   let external: ExternalInterface | undefined
   let selves: readonly Self[] = []
   let isApplied = false
+  let problemsNow: readonly Problem[] = []
 
   const { annotationPrefix: prefix, setNetworkUnavailable } = options
   const source = kubernetesLeases({ client, node: nodeName, prefix, setNetworkUnavailable, onChange }, context)
@@ -72,7 +73,8 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
       problems.blocked(typeof plans === 'string' ? plans : undefined)
       if (typeof plans === 'string') return
       metrics.planned(plans)
-      problems.found(plans.flatMap((one) => one.problems))
+      problemsNow = plans.flatMap((one) => one.problems)
+      problems.found(problemsNow)
       const startedMs = clock.monotonicMs()
       try {
         const { steps, repairs } = applyNetwork({ route, tunnels, log, netns }, plans, ledger)
@@ -96,6 +98,8 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
       if (selves.length === 0) return
       await source.announce(announcementOf(selves, backend))
       if (isApplied) await source.complete()
+      // Another back end on some nodes is how one moves from one to the other.
+      await source.report(problemsNow.filter(({ code }) => code !== 'OtherBackend'))
     },
   })
   function onChange(node: string) {

@@ -12,19 +12,26 @@ export type NodeView = {
   readonly annotations: Readonly<Record<string, string>>
   /** status of the condition NetworkUnavailable: 'True', 'False', 'Unknown', or undefined where the node has none */
   readonly networkUnavailable: string | undefined
+  /** message of our own condition where it is True, '' where it is not, undefined where the node has none */
+  readonly problem: string | undefined
 }
+
+/** Our own condition: True while the pods of some node cannot be reached from here. */
+export const problemCondition = 'PodNetworkIncomplete'
 
 export function toNodeView(node: Node, prefix: string): NodeView {
   const { name = '', uid = '', creationTimestamp = '', annotations = {} } = node.metadata ?? {}
   const { podCIDRs, podCIDR } = node.spec ?? {}
-  const condition = node.status?.conditions?.find(({ type }) => type === 'NetworkUnavailable')
+  const conditionOf = (wanted: string) => node.status?.conditions?.find(({ type }) => type === wanted)
+  const problem = conditionOf(problemCondition)
   return {
     name,
     uid,
     createdAt: creationTimestamp,
     podCidrs: podCIDRs ?? (podCIDR ? [podCIDR] : []),
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => key.startsWith(prefix))),
-    networkUnavailable: condition?.status,
+    networkUnavailable: conditionOf('NetworkUnavailable')?.status,
+    problem: problem && (problem.status === 'True' ? (problem.message ?? '') : ''),
   }
 }
 

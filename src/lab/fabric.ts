@@ -68,6 +68,8 @@ export function makeFabric(plan: ClusterPlan, options: FabricOptions = {}): void
     explaining('bridges', () => router.addBridge({ name, up: true, multicastSnooping: false }))
     router.addAddress({ link: name, cidr: `${gateway}/${prefix}` })
   }
+  // This machine takes both halves of the nodes' network for one; the router answers it for the far one.
+  if (plan.options.subnets === 2) writeSysctls({ 'net/ipv4/conf/lan/proxy_arp': 1 }, plan.router.netns)
   makeUplink(router, plan)
   mkdirSync(netnsFolder, { recursive: true })
   symlinkSync(plan.router.netns, join(netnsFolder, plan.router.netnsName))

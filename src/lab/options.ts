@@ -8,6 +8,8 @@ export type ProxyMode = (typeof proxyModes)[number]
 
 export type ClusterOptions = {
   readonly name: string
+  /** networks of the nodes: with 2, every second node is behind a router from the others */
+  readonly subnets: number
   readonly proxyMode: ProxyMode
   /** flannel's back end */
   readonly podNetwork: 'vxlan' | 'host-gw' | 'udp'
@@ -23,6 +25,7 @@ export type ClusterOptions = {
 
 export const defaultOptions: ClusterOptions = {
   name: 'fairway',
+  subnets: 1,
   proxyMode: 'nftables',
   podNetwork: 'vxlan',
   podCidr: '10.244.0.0/16',
@@ -42,6 +45,7 @@ export const clusterNameForm = 'up to 40 lower-case letters, digits and dashes, 
 
 /** Throws a UserError that names the flag and what it takes; answers the options in canonical form. */
 export function checkOptions(options: ClusterOptions): ClusterOptions {
+  if (![1, 2].includes(options.subnets)) throw refuse('--subnets', String(options.subnets), '1 or 2')
   const pods = network('--pod-cidr', options.podCidr, 8, 24)
   const services = network('--service-cidr', options.serviceCidr, 8, 24)
   const lan = network('--lan-cidr', options.lanCidr, 24, 24)

@@ -25,6 +25,25 @@ test('the default cluster', () => {
   assert.deepEqual(serviceAddresses(defaultOptions), { kubernetes: '10.96.0.1', dns: '10.96.0.10' })
 })
 
+test('two subnets: the halves of the network, each with a gateway of its own', () => {
+  const plan = planCluster(newCluster({ ...defaultOptions, subnets: 2 }, 3))
+  assert.deepEqual(
+    plan.hosts.map(({ name, segment, ip }) => `${name} ${segment} ${ip}`),
+    [
+      'control-plane lan 10.168.0.125',
+      'node-1 lan 10.168.0.2',
+      'node-2 far 10.168.0.131',
+      'node-3 lan 10.168.0.4',
+      'client outside 203.0.113.10',
+    ],
+  )
+  assert.deepEqual(
+    plan.router.segments.map(({ gateway, prefix }) => `${gateway}/${prefix}`),
+    ['10.168.0.1/25', '10.168.0.129/25', '203.0.113.1/24'],
+  )
+  assert.deepEqual([plan.uplink.ip, plan.uplink.prefix], ['10.168.0.126', 24])
+})
+
 test('names of interfaces fit into 15 characters and differ', () => {
   const names = [
     'a',
@@ -55,6 +74,7 @@ test('options: ranges are written canonically', () =>
   assert.equal(checkOptions({ ...defaultOptions, podCidr: '10.245.7.9/16' }).podCidr, '10.245.0.0/16'))
 
 const bad = [
+  ['three subnets', { subnets: 3 }, /--subnets "3": 1 or 2/],
   ['no network', { podCidr: '10.244.0.0' }, /--pod-cidr "10.244.0.0": an IPv4 network/],
   ['another family', { serviceCidr: 'fd00::/112' }, /--service-cidr "fd00::\/112": an IPv4 network/],
   ['too small', { podCidr: '10.244.0.0/25' }, /--pod-cidr "10.244.0.0\/25": the prefix must lie between \/8 and \/24/],

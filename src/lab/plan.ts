@@ -23,9 +23,9 @@ export type Paths = {
   readonly cluster: string
 }
 
-/** A network of the fabric: a bridge with the router's address. */
+/** A network of the fabric: a bridge with the router's address. `far` is the second half of the nodes' network. */
 export type Segment = {
-  readonly name: 'lan' | 'outside'
+  readonly name: 'lan' | 'far' | 'outside'
   readonly gateway: string
   readonly prefix: number
 }
@@ -62,8 +62,9 @@ export type ClusterPlan = {
 export type Roots = { readonly state: string; readonly runtime: string; readonly netns: string }
 export const defaultRoots: Roots = { state: '/var/lib/fairway', runtime: '/run/fairway', netns: '/run/netns' }
 
-const controlPlanePlace = 250
-const uplinkPlace = 254
+/** Places in the nodes' network, with one subnet and with two. */
+const places = { 1: { controlPlane: 250, uplink: 254 }, 2: { controlPlane: 125, uplink: 126 } } as const
+const farPlace = 128
 export const apiServerPort = 6443
 
 export function planCluster(cluster: Cluster, roots: Roots = defaultRoots): ClusterPlan {
@@ -72,6 +73,9 @@ export function planCluster(cluster: Cluster, roots: Roots = defaultRoots): Clus
   const lan = parseCidr(options.lanCidr)!
   const outside = parseCidr(outsideCidr)!
   const namespaces = `${paths.runtime}/namespaces`
+  const isSplit = options.subnets === 2
+  const { controlPlane, uplink } = places[isSplit ? 2 : 1]
+  const segmentPrefix = lan.prefix + (isSplit ? 1 : 0)
   const host = (
     name: string,
     role: Host['role'],
@@ -100,22 +104,27 @@ export function planCluster(cluster: Cluster, roots: Roots = defaultRoots): Clus
       netns: `${namespaces}/fabric.net`,
       netnsName: `${options.name}-fabric`,
       segments: [
-        { name: 'lan', gateway: hostAt(lan, 1), prefix: lan.prefix },
+        { name: 'lan', gateway: hostAt(lan, 1), prefix: segmentPrefix },
+        ...(isSplit ? [{ name: 'far' as const, gateway: hostAt(lan, farPlace + 1), prefix: segmentPrefix }] : []),
         { name: 'outside', gateway: hostAt(outside, 1), prefix: outside.prefix },
       ],
     },
     hosts: [
-      host('control-plane', 'control-plane', 'lan', hostAt(lan, controlPlanePlace)),
+      host('control-plane', 'control-plane', 'lan', hostAt(lan, controlPlane)),
       ...members
         .filter(({ power }) => power === 'on')
-        .map(({ name, place, parts }) => host(name, 'node', 'lan', hostAt(lan, place), parts)),
+        .map(({ name, place, parts }) =>
+          isSplit && place % 2 === 1
+            ? host(name, 'node', 'far', hostAt(lan, farPlace + place), parts)
+            : host(name, 'node', 'lan', hostAt(lan, place), parts),
+        ),
       host('client', 'client', 'outside', hostAt(outside, 10)),
     ],
     uplink: {
       link: uplinkOf(options.name),
-      ip: hostAt(lan, uplinkPlace),
+      ip: hostAt(lan, uplink),
       prefix: lan.prefix,
-      mac: macOf(hostAt(lan, uplinkPlace)),
+      mac: macOf(hostAt(lan, uplink)),
     },
   }
 }

@@ -26,6 +26,12 @@ const flags = {
   }),
   ...clusterFlags,
   nodes: number({ help: 'how many nodes', default: 3, min: 1, max: mostNodes }),
+  subnets: number({
+    help: 'networks of the nodes; with 2 every second node is behind a router from the others',
+    default: defaultOptions.subnets,
+    min: 1,
+    max: 2,
+  }),
   proxyMode: choice(proxyModes, { help: 'how Services become kernel rules', default: defaultOptions.proxyMode }),
   podNetwork: choice(['vxlan', 'host-gw', 'udp'], {
     help: "how packets get from node to node: flannel's back end",
@@ -64,6 +70,7 @@ export const up = defineCommand({
   examples: [
     'fairway up -f examples/hostnames.yaml',
     'fairway up --nodes 1 --name small',
+    'fairway up --subnets 2 --pod-network host-gw      # what host-gw cannot do: fairway status says so',
     'fairway up --service-node-port-range 1-65535      # as the NodePorts 8080 and 443 need it',
   ],
   flags,

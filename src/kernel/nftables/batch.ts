@@ -3,7 +3,7 @@
 import { type Datatype, datatypeLength, datatypeNumber, partLength } from '#kernel/nftables/datatype.ts'
 import { verdictDatatype, verdictLength } from '#kernel/nftables/datatype.ts'
 import { type Expression, writeVerdict, type Verdict } from '#kernel/nftables/expression.ts'
-import { encodeHeader, messageType } from '#kernel/netfilter/subsystem.ts'
+import { encodeHeader, messageType, type NetfilterFamily } from '#kernel/netfilter/subsystem.ts'
 import { MessageWriter, NLM_F } from '#kernel/netlink/message-writer.ts'
 
 export const NFT = {
@@ -94,7 +94,7 @@ export function commentBytes(text: string, type = 0): Uint8Array {
 }
 
 export class NftBatch {
-  readonly #family: 4 | 6
+  readonly #family: NetfilterFamily
   readonly #table: string
   readonly #writer: MessageWriter
   /** what each message does, by its sequence number, for errors */
@@ -104,7 +104,7 @@ export class NftBatch {
   #listNest = 0
   #setId = 0
 
-  constructor(family: 4 | 6, table: string, capacity = 4096) {
+  constructor(family: NetfilterFamily, table: string, capacity = 4096) {
     this.#family = family
     this.#table = table
     this.#writer = new MessageWriter(capacity)

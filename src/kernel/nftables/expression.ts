@@ -44,17 +44,15 @@ export const verdict = (what: Verdict): Expression =>
     writeVerdict(w, 2, what)
   })
 
-/** Bytes of the packet: `base` 1 is the network header, 2 the transport header. */
-export const payload = (to: number, base: 'network' | 'transport', offset: number, length: number): Expression =>
+/** Bytes of the packet, counted from one of its headers; only bridges know the link's. */
+export const payload = (to: number, base: keyof typeof bases, offset: number, length: number): Expression =>
   expression('payload', (w) =>
-    w
-      .attributeU32be(1, reg(to))
-      .attributeU32be(2, base === 'network' ? 1 : 2)
-      .attributeU32be(3, offset)
-      .attributeU32be(4, length),
+    w.attributeU32be(1, reg(to)).attributeU32be(2, bases[base]).attributeU32be(3, offset).attributeU32be(4, length),
   )
 
-const metaKeys = { mark: 3, inInterfaceName: 6, protocol: 16 } as const
+const bases = { link: 0, network: 1, transport: 2 } as const
+
+const metaKeys = { mark: 3, inInterfaceName: 6, outInterfaceName: 7, protocol: 16 } as const
 export const meta = (to: number, key: keyof typeof metaKeys): Expression =>
   expression('meta', (w) => w.attributeU32be(1, reg(to)).attributeU32be(2, metaKeys[key]))
 export const setMark = (from: number): Expression =>

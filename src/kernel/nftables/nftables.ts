@@ -4,7 +4,7 @@ import { type NftBatch, CHAIN, ELEMENT, ELEMENTS, NFT, RULE, SET, TABLE } from '
 import { userdataText } from '#kernel/nftables/decode-rule.ts'
 import { decodeElements } from '#kernel/nftables/decode-set.ts'
 import type { NftElement } from '#kernel/nftables/ruleset.ts'
-import { encodeHeader, headerLength, messageType } from '#kernel/netfilter/subsystem.ts'
+import { encodeHeader, headerLength, messageType, type NetfilterFamily } from '#kernel/netfilter/subsystem.ts'
 import { generationOf } from '#kernel/netfilter/generation.ts'
 import { type Attributes, decodeAck, decodeAttributes, NLMSG } from '#kernel/netlink/message.ts'
 import { readText, readU64be } from '#kernel/netlink/message.ts'
@@ -23,15 +23,15 @@ export class NftablesError extends Error {
   }
 }
 
-export const openNftables = (family: 4 | 6, netns?: string): Nftables =>
+export const openNftables = (family: NetfilterFamily, netns?: string): Nftables =>
   new Nftables(family, openNetlink({ protocol: NETLINK.netfilter, netns }))
 
 export class Nftables implements Disposable {
-  readonly family: 4 | 6
+  readonly family: NetfilterFamily
   readonly #socket: NetlinkSocket
   #sendBuffer = 0
 
-  constructor(family: 4 | 6, socket: NetlinkSocket) {
+  constructor(family: NetfilterFamily, socket: NetlinkSocket) {
     this.family = family
     this.#socket = socket
   }
