@@ -73,9 +73,12 @@ test('state: what of a node counts', () => {
     podCidrs: ['10.244.1.0/24'],
     annotations: { [`${own}/public-ip`]: '1' },
     networkUnavailable: 'True',
+    problem: undefined,
   })
   assert.equal(subnetOf(view, 4), '10.244.1.0/24')
   assert.equal(subnetOf(view, 6), undefined)
   const later = { ...object, metadata: { ...object.metadata, annotations: { [`${own}/public-ip`]: '1', other: 'y' } } }
   assert.equal(equalNodeView(view, toNodeView(later, own)), true)
+  const conditions = [{ type: 'PodNetworkIncomplete', status: 'True', message: 'no route' }]
+  assert.equal(toNodeView({ ...object, status: { conditions } }, own).problem, 'no route')
 })
