@@ -177,6 +177,18 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/vm.ts')).vm,
   },
   {
+    name: 'balancer',
+    summary: 'load balancers: gives Services of type LoadBalancer an address',
+    group: 'parts',
+    load: async () => (await import('#cli/process/balancer.ts')).balancer,
+  },
+  {
+    name: 'announcer',
+    summary: "answer on a node's network for the addresses of load balancers",
+    group: 'parts',
+    load: async () => (await import('#cli/process/announcer.ts')).announcer,
+  },
+  {
     name: 'version',
     summary: 'print the versions of Fairway, of the Kubernetes API that it serves, and of Node',
     group: 'other',

@@ -16,7 +16,7 @@ export class SystemError extends Error {
   }
 }
 
-export const AF = { unix: 1, inet: 2, inet6: 10, netlink: 16, bridge: 7, unspec: 0 } as const
+export const AF = { unix: 1, inet: 2, inet6: 10, netlink: 16, packet: 17, bridge: 7, unspec: 0 } as const
 export const SOCK = {
   stream: 1,
   dgram: 2,
@@ -139,6 +139,10 @@ export const addressOf = (bytes: Uint8Array): bigint => BigInt(koffi.address(byt
 
 export const setSocketOption = (fd: number, level: number, option: number, value: number): void =>
   done(cSetsockopt(fd, level, option, new Uint8Array(new Int32Array([value]).buffer), 4), `setsockopt ${option}`)
+
+/** Sets an option whose value is a structure. */
+export const setSocketStructure = (fd: number, level: number, option: number, value: Uint8Array): void =>
+  done(cSetsockopt(fd, level, option, value, value.length), `setsockopt ${option}`)
 
 /** Reads an option into `value`, whose contents some options take as a question. */
 export const getSocketOption = (fd: number, level: number, option: number, value: Uint8Array): void =>
