@@ -6,6 +6,8 @@ import { Socket } from 'node:net'
 import { close, duplicateOnto, pipe } from '#kernel/ffi.ts'
 
 export type Readable = Disposable & {
+  /** the number under which the file is watched */
+  readonly fd: number
   /** Lets the process exit although this is still watched. */
   unref(): void
 }
@@ -37,6 +39,7 @@ export function watchReadable(fd: number, events: ReadableEvents): Readable {
   socket.on('error', (error: NodeJS.ErrnoException) => end(error.code))
   socket.on('end', () => end(undefined))
   return {
+    fd: readEnd,
     unref: () => void socket.unref(),
     [Symbol.dispose]: () => {
       over = true

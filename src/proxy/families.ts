@@ -4,12 +4,15 @@
 import type { Recorder } from '#client/events.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { openRoute, type Route } from '#kernel/route/open-route.ts'
+import { type NftTransaction, watchNftables } from '#kernel/netfilter/generation.ts'
+import type { Subscription } from '#kernel/netlink/socket.ts'
 import { equalJson } from '#lib/equal.ts'
 import { type Environment, planEnvironment } from '#proxy/environment.ts'
 import { FamilyProxy } from '#proxy/family-proxy.ts'
 import type { HealthState } from '#proxy/health/health-state.ts'
 import { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
 import { allowLocalhostNodePorts } from '#proxy/kernel-settings.ts'
+import { tableName } from '#proxy/nftables/options.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import type { OpenDataplane } from '#proxy/open-dataplane.ts'
 import type { ProxyOptions } from '#proxy/options.ts'
@@ -21,7 +24,13 @@ export type FamiliesContext = Pick<PartContext, 'clock' | 'log'> & {
   readonly services: ServiceCache
   readonly state: HealthState
   readonly recorder: Recorder
+  /** Somebody may have changed rules of ours. */
+  onRulesTouched(): void
 }
+
+/** Tables of nftables mode, and those in which iptables-nft keeps the tables of iptables. */
+const ourTables = new Set([tableName, 'filter', 'nat', 'mangle'].flatMap((name) => [`ip ${name}`, `ip6 ${name}`]))
+const isOurs = ({ tables }: NftTransaction) => [...tables].some((table) => ourTables.has(table))
 
 type One = { readonly proxy: FamilyProxy; readonly health: ServiceHealthServer; environment: Environment }
 
@@ -31,11 +40,16 @@ export class Families implements Disposable {
   readonly #context: FamiliesContext
   readonly #machine: Route = openRoute()
   readonly #families = new Map<Family, One>()
+  readonly #watch: Subscription
 
   constructor(options: ProxyOptions, openers: ReadonlyMap<Family, OpenDataplane>, context: FamiliesContext) {
     this.#options = options
     this.#openers = openers
     this.#context = context
+    this.#watch = watchNftables((transaction) => {
+      if (transaction !== undefined) for (const { proxy } of this.#families.values()) proxy.noticed(transaction)
+      if (transaction === undefined || isOurs(transaction)) context.onRulesTouched()
+    })
   }
 
   /** Takes over what is new about the Node and about the addresses of the machine. */
@@ -56,13 +70,20 @@ export class Families implements Disposable {
 
   /** Writes what changed about these Services; `check`: looks after others' changes too. Throws the first failure. */
   async sync(services: readonly string[], check: boolean): Promise<void> {
-    const { clock, state } = this.#context
+    const { clock, state, onRulesTouched } = this.#context
+    const isWhole = [...this.#families.values()].some(({ proxy }) => proxy.isUnsure)
+    if (isWhole) this.#watch.pause()
     const all = [...this.#families].map(async ([family, { proxy }]) => {
       await proxy.sync(services)
       if (check) await proxy.repair()
       state.updated(family, clock.now())
     })
-    for (const result of await Promise.allSettled(all)) if (result.status === 'rejected') throw result.reason
+    const results = await Promise.allSettled(all)
+    if (isWhole) {
+      this.#watch.resume()
+      onRulesTouched()
+    }
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   #openFamily(family: Family, open: OpenDataplane, environment: Environment): One {
@@ -88,7 +109,11 @@ export class Families implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { health } of this.#families.values()) health[Symbol.dispose]()
+    this.#watch[Symbol.dispose]()
+    for (const { health, proxy } of this.#families.values()) {
+      health[Symbol.dispose]()
+      proxy[Symbol.dispose]()
+    }
     this.#machine[Symbol.dispose]()
   }
 }

@@ -5,6 +5,7 @@ import type { Clock } from '#daemon/clock.ts'
 import { messageOf } from '#daemon/error.ts'
 import type { Logger } from '#daemon/log.ts'
 import { deleteFlows, listFlows } from '#kernel/conntrack/conntrack.ts'
+import type { NftTransaction } from '#kernel/netfilter/generation.ts'
 import { equalJson } from '#lib/equal.ts'
 import type { Ip } from '#lib/ip.ts'
 import { changeLines } from '#proxy/change-lines.ts'
@@ -31,7 +32,7 @@ const udp = 17
 /** More changes at once than this are counted instead of listed. */
 const mostLines = 500
 
-export class FamilyProxy {
+export class FamilyProxy implements Disposable {
   readonly family: Family
   readonly #context: FamilyContext
   readonly #label: string
@@ -53,9 +54,23 @@ export class FamilyProxy {
 
   /** From now on another node, or rules that depend on other things: everything is planned and written anew. */
   replace(plane: Dataplane, node: NodePlace): void {
+    this.#plane[Symbol.dispose]()
     this.#plane = plane
     this.#node = node
     this.#isUnsure = true
+  }
+
+  noticed(transaction: NftTransaction): void {
+    this.#plane.noticed?.(transaction)
+  }
+
+  /** The next write writes everything. */
+  get isUnsure(): boolean {
+    return this.#isUnsure
+  }
+
+  [Symbol.dispose](): void {
+    this.#plane[Symbol.dispose]()
   }
 
   /** Writes what changed about these Services. Throws where the kernel refuses; the next call then writes everything. */

@@ -262,11 +262,20 @@ test('proxy: nftables mode, and from one mode to the other', { skip }, async (t)
     const slice = fake.get('endpointslices', { namespace: 'kube-system', name: 'kube-dns-x7k2p' })!
     fake.put('endpointslices', { ...slice, endpoints: (slice['endpoints'] as object[]).slice(1) })
     await eventually('one endpoint fewer', () => !endpoints().includes('10.244.0.2 . 53'))
-    const attacks = ['flush ruleset', 'flush map ip fairway-proxy services', 'flush chain ip fairway-proxy dispatch']
+    const dns = '{ 10.96.0.10 . udp . 53 . 0 }'
+    const attacks = [
+      'flush ruleset',
+      'flush map ip fairway-proxy services',
+      'flush chain ip fairway-proxy dispatch',
+      `delete element ip fairway-proxy endpoints-1-to-4 ${dns}`,
+    ]
     for (const attack of attacks) {
       nft(...attack.split(' '))
       const startMs = performance.now()
-      const isRepaired = () => services().includes('default/kubernetes:https') && dispatch().includes('no such port')
+      const isRepaired = () =>
+        services().includes('default/kubernetes:https') &&
+        dispatch().includes('no such port') &&
+        endpoints().includes('10.96.0.10 . udp . 53 . 0x00000000 ')
       await eventually(`repaired after ${attack}`, isRepaired)
       assert.ok(performance.now() - startMs < 2500)
     }

@@ -35,7 +35,6 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   const state = new HealthState(2 * syncPeriodMs)
   const progress = createProgress([...openers.keys()], state, metrics, clock)
   const services = new ServiceCache()
-  using families = new Families(options, openers, { clock, log, metrics, services, state, recorder })
   const node = createNode(nodeName, log)
   let isObserved = false
 
@@ -55,6 +54,15 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
       await removeLeftovers?.()
       removeLeftovers = undefined
     },
+  })
+  using families = new Families(options, openers, {
+    clock,
+    log,
+    metrics,
+    services,
+    state,
+    recorder,
+    onRulesTouched: () => (progress.isWritten ? loop.mark(check) : undefined),
   })
   const queue = (key: string, changedAt?: number) => {
     progress.queued(key, changedAt)

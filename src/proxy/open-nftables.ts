@@ -1,5 +1,6 @@
 // effect: asks the kernel what it can do
 import { UserError } from '#daemon/error.ts'
+import { OwnGenerations } from '#kernel/netfilter/generation.ts'
 import type { OpenDataplane } from '#proxy/open-dataplane.ts'
 import { NftablesDataplane } from '#proxy/nftables/nftables-dataplane.ts'
 import { missingRequirements } from '#proxy/nftables/requirements.ts'
@@ -19,12 +20,15 @@ export function openNftablesPlanes(
       code: 'NoNftables',
       remedy: 'load the modules named, or choose --proxy-mode iptables',
     })
+  const own = new OwnGenerations()
   const open =
     (family: Family): OpenDataplane =>
     ({ local, nodePortIps }) =>
       new NftablesDataplane(
         { family, masqueradeMark: 2 ** masqueradeBit, masqueradeAll, local, nodePortIps },
         { failed: () => metrics.nftablesFailures.add(1, `IPv${family}`) },
+        undefined,
+        own,
       )
   return new Map(families.map((family) => [family, open(family)]))
 }

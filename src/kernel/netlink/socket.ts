@@ -11,7 +11,7 @@ import { watchReadable } from '#kernel/readable.ts'
 /** linux/netlink.h: which subsystem a socket talks to. */
 export const NETLINK = { route: 0, netfilter: 12, generic: 16 } as const
 const SOL_NETLINK = 270
-const OPTION = { addMembership: 1, capAck: 10, extendedAck: 11, strictCheck: 12 } as const
+const OPTION = { addMembership: 1, dropMembership: 2, capAck: 10, extendedAck: 11, strictCheck: 12 } as const
 const SO = { receiveBufferForce: 33, sendBufferForce: 32 } as const
 const NLM_F_DUMP_INTERRUPTED = 0x10
 const answerTimeoutMs = 10_000
@@ -125,7 +125,12 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
-export type Subscription = Disposable & { unref(): void }
+export type Subscription = Disposable & {
+  unref(): void
+  /** Hears nothing until `resume`: what happens in between is not told later. */
+  pause(): void
+  resume(): void
+}
 
 export type SubscribeOptions = NetlinkOptions & {
   /** Group numbers (not bits), as in linux/rtnetlink.h RTNLGRP_*. */
@@ -139,7 +144,19 @@ export type SubscribeOptions = NetlinkOptions & {
 export function subscribe(options: SubscribeOptions): Subscription {
   let watched = listen(options)
   let isUnref = false
+  let isPaused = false
+  const setMembership = (option: number) => {
+    for (const group of options.groups) setSocketOption(watched.fd, SOL_NETLINK, option, group)
+  }
   return {
+    pause() {
+      if (!isPaused) setMembership(OPTION.dropMembership)
+      isPaused = true
+    },
+    resume() {
+      if (isPaused) setMembership(OPTION.addMembership)
+      isPaused = false
+    },
     unref: () => {
       isUnref = true
       watched.unref()
@@ -148,19 +165,20 @@ export function subscribe(options: SubscribeOptions): Subscription {
   }
 
   function listen({ protocol, netns, groups }: NetlinkOptions & { readonly groups: readonly number[] }) {
-    const fd = withNetns(netns, () => socket(AF.netlink, SOCK.raw | SOCK.nonblock, protocol))
+    const opened = withNetns(netns, () => socket(AF.netlink, SOCK.raw | SOCK.nonblock, protocol))
     const address = new Uint8Array(12)
     address[0] = AF.netlink
-    bind(fd, address)
-    trySetReceiveBuffer(fd, 4 << 20)
-    for (const group of groups) setSocketOption(fd, SOL_NETLINK, OPTION.addMembership, group)
-    return watchReadable(fd, {
+    bind(opened, address)
+    trySetReceiveBuffer(opened, 4 << 20)
+    for (const group of groups) setSocketOption(opened, SOL_NETLINK, OPTION.addMembership, group)
+    return watchReadable(opened, {
       data: (bytes) => {
         for (const message of decodeMessages(bytes)) options.onMessage(message)
       },
       end: () => {
         watched = listen(options)
         if (isUnref) watched.unref()
+        if (isPaused) setMembership(OPTION.dropMembership)
         options.onOverrun()
       },
     })

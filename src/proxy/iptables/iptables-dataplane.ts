@@ -133,6 +133,9 @@ export class IptablesDataplane implements Dataplane {
     this.#fingerprint = undefined
   }
 
+  /** Nothing is held between two writes. */
+  [Symbol.dispose](): void {}
+
   async #look(): Promise<Outline> {
     return outline(await saveTables(this.#iptables))
   }

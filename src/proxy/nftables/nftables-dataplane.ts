@@ -3,6 +3,7 @@
 import { type Nftables, openNftables } from '#kernel/nftables/nftables.ts'
 import type { NftElement } from '#kernel/nftables/ruleset.ts'
 import { NftBatch } from '#kernel/nftables/batch.ts'
+import { type NftTransaction, OwnGenerations } from '#kernel/netfilter/generation.ts'
 import { hostNumber } from '#kernel/nftables/expression.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
 import { type Arrangement, arrangePort } from '#proxy/nftables/arrange.ts'
@@ -30,6 +31,7 @@ export class NftablesDataplane implements Dataplane {
   readonly #options: NftablesOptions
   readonly #observer: NftablesObserver
   readonly #batch: NftBatch
+  readonly #own: OwnGenerations
   readonly #shapes = new Map<string, number>()
   /** by their greatest number of endpoints */
   readonly #buckets = new Set<number>()
@@ -42,12 +44,15 @@ export class NftablesDataplane implements Dataplane {
   #rules = new Map<string, number>()
   /** the kernel's count of changes after our last one; undefined: others may have changed something since */
   #generation: number | undefined
+  /** a transaction of somebody else on our table since everything was written */
+  #intruder: number | undefined
   #endpoints = 0
   #isPrepared = false
   /** where the next look for missing elements begins */
   #sample = 0
 
-  constructor(options: NftablesOptions, observer: NftablesObserver, netns?: string) {
+  constructor(options: NftablesOptions, observer: NftablesObserver, netns?: string, own = new OwnGenerations()) {
+    this.#own = own
     this.#kernel = openNftables(options.family, netns)
     this.#options = options
     this.#observer = observer
@@ -64,6 +69,7 @@ export class NftablesDataplane implements Dataplane {
         if (changes === undefined) {
           this.#writeAll(plans)
           this.#commit(true)
+          this.#intruder = undefined
           this.#handle = this.#kernel.table(tableName)?.handle
           this.#rules = new Map(this.#kernel.ruleCounts(tableName))
         } else {
@@ -84,8 +90,14 @@ export class NftablesDataplane implements Dataplane {
     const before = this.#kernel.generation()
     this.#kernel.commit(this.#batch)
     const after = this.#kernel.generation()
-    const isAlone = after === before + 1 && (all || before === this.#generation)
-    this.#generation = isAlone ? after : undefined
+    const isAlone = after === before + 1
+    if (isAlone) this.#own.add(after)
+    this.#generation = isAlone && (all || before === this.#known()) ? after : undefined
+  }
+
+  /** Until when nobody but this process has changed anything. */
+  #known(): number | undefined {
+    return this.#generation === undefined ? undefined : this.#own.reachedFrom(this.#generation)
   }
 
   /** The old table goes in the same transaction in which the new one comes; who was remembered stays remembered. */
@@ -237,10 +249,20 @@ export class NftablesDataplane implements Dataplane {
       this.#batch.addElement('affinity', key, { data, timeoutMs, expiresMs })
   }
 
+  /** Nobody else has any business in our table: whatever they changed, all of it is written again. */
+  noticed({ generation, tables }: NftTransaction): void {
+    const table = `${this.family === 4 ? 'ip' : 'ip6'} ${tableName}`
+    if (tables.has(table) && !this.#own.has(generation)) this.#intruder = generation
+  }
+
   check(plans: Plans): Promise<string | undefined> {
     return Promise.try(() => {
+      if (this.#intruder !== undefined) return `table ${tableName} was changed in transaction ${this.#intruder}`
       const generation = this.#kernel.generation()
-      if (generation === this.#generation) return undefined
+      if (generation === this.#known()) {
+        this.#generation = generation
+        return undefined
+      }
       const what = this.#brokenRules() ?? this.#missingElement(plans)
       if (what === undefined) this.#generation = generation
       return what
@@ -279,6 +301,10 @@ export class NftablesDataplane implements Dataplane {
       this.#generation = undefined
       this.#kernel.commit(this.#batch)
     })
+  }
+
+  [Symbol.dispose](): void {
+    this.#kernel[Symbol.dispose]()
   }
 }
 
