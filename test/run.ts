@@ -24,6 +24,7 @@ const packages: Record<string, string> = {
   curl: 'curl',
   python3: 'python3',
   kubectl: 'kubernetes-client',
+  etcd: 'etcd-server',
 }
 
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))

@@ -24,6 +24,8 @@ function lateStore(inner: Store): Store & { tell(): void } {
     delete: (key, expected) => inner.delete(key, expected),
     compact: (revision) => inner.compact(revision),
     changes: (prefix, after, through) => inner.changes(prefix, after, through),
+    export: () => inner.export(),
+    advance: (revision) => inner.advance(revision),
     watch: (prefix: string, sink: Sink) =>
       inner.watch(prefix, (changes: readonly Change[], through) => held.push(() => sink(changes, through))),
     tell() {

@@ -108,9 +108,12 @@ export class ResourceCache {
   async #load(): Promise<void> {
     const early: Change[] = []
     let isLoaded = false
-    const watch = await this.#store.watch(this.#prefix, (changes, through) => {
+    const take = (changes: readonly Change[], through: number) => {
       if (isLoaded) this.#apply(changes, through)
       else early.push(...changes)
+    }
+    const watch = await this.#store.watch(this.#prefix, take, async () => {
+      if (isLoaded) await this.#reload()
     })
     this.#close = () => watch.close()
     const page = await this.#store.list(this.#prefix)
@@ -125,9 +128,24 @@ export class ResourceCache {
     this.#apply(later, later.at(-1)?.revision ?? page.revision)
   }
 
+  /** Changes were missed: what is different now is told as if it had just happened. */
+  async #reload(): Promise<void> {
+    const { items, revision } = await this.#store.list(this.#prefix)
+    const found = new Set(items.map(({ key }) => this.#shorten(key)))
+    const changed = items.filter((item) => this.#entries.get(this.#shorten(item.key))?.revision !== item.revision)
+    const gone = [...this.#entries.keys()].filter((key) => !found.has(key))
+    const changes: Change[] = [
+      ...changed.toSorted((a, b) => a.revision - b.revision),
+      ...gone.map((key) => ({ key: this.#prefix + key, revision, value: undefined })),
+    ]
+    this.#apply(changes, revision)
+  }
+
   #apply(changes: readonly Change[], through: number): void {
     const events: CacheEvent[] = []
     for (const change of changes) {
+      // A store that is shared may tell again what a list has shown already.
+      if (change.revision <= this.#through) continue
       const event = this.#eventOf(change, this.#entries.get(this.#shorten(change.key)))
       if (event === undefined) continue
       if (event.kind === 'deleted') {

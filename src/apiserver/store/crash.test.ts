@@ -1,14 +1,25 @@
 // What happens to a store when its process or its disk fails.
 import * as assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
 import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
 import { fakeClock, systemClock } from '#daemon/clock.ts'
+import type { Store } from '#apiserver/store/store.ts'
 import { need } from '#test/need.ts'
+import { seeded } from '#test/random.ts'
 
 function folderOf(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'fairway-store-'))
@@ -59,6 +70,50 @@ test('kill -9 loses no acknowledged write', async (context) => {
     revisions,
     revisions.map((_, index) => index + 1),
   )
+})
+
+test('a crash between any two writes of the disk leaves what was there at some moment before', async (context) => {
+  const folder = folderOf(context)
+  const path = join(folder, 'store.db')
+  const [copy, wal] = [join(folder, 'copy.db'), join(folder, 'wal')]
+  /** what a list shows, by revision */
+  const states = new Map<number, string>()
+  const stateOf = async (store: Store) =>
+    (await store.list('')).items.map(({ key, revision, value }) => `${key}@${revision}=${value.text}`).join()
+  {
+    await using store = openSqliteStore({ path, clock: fakeClock() })
+    const random = seeded(7)
+    const note = async () => states.set(await store.revision(), await stateOf(store))
+    await note()
+    for (let n = 0; n < 40; n++) {
+      const key = `k/${random.integer(0, 9)}`
+      const found = await store.get(key)
+      const value = { text: JSON.stringify('x'.repeat(random.integer(0, 20_000))) }
+      if (found === undefined) await store.create(key, value)
+      else if (random.integer(0, 3) === 0) await store.delete(key, found.revision)
+      else await store.update(key, value, found.revision)
+      await note()
+      if (n % 10 === 9) await store.compact((await store.revision()) - 5)
+    }
+    copyFileSync(path, join(folder, 'base'))
+    copyFileSync(`${path}-wal`, wal)
+  }
+  const log = readFileSync(wal)
+  // A header of 32 bytes, then frames of a head and a page: cut at, before and within each.
+  const frame = 24 + 8192
+  const cuts = [0, 16, 32]
+  for (let end = 32 + frame; end <= log.length; end += frame) cuts.push(end - frame / 2, end - 1, end)
+  let before = 0
+  for (const cut of cuts) {
+    copyFileSync(join(folder, 'base'), copy)
+    writeFileSync(`${copy}-wal`, log.subarray(0, cut))
+    await using store = openSqliteStore({ path: copy, clock: fakeClock() })
+    const revision = await store.revision()
+    assert.equal(await stateOf(store), states.get(revision), `cut at ${cut}, revision ${revision}`)
+    assert.ok(revision >= before, `cut at ${cut}: what was on the disk is there`)
+    before = revision
+  }
+  assert.equal(before, Math.max(...states.keys()))
 })
 
 test('a damaged file, or one that is no store, is refused with a reason', async (context) => {

@@ -9,6 +9,7 @@ import {
   endOf,
   StoreError,
   type Change,
+  type Exported,
   type ListOptions,
   type Page,
   type Sink,
@@ -23,6 +24,8 @@ import {
 const sweepMs = 30_000
 /** How many superseded rows one step of a compaction removes: bounds how long requests wait for it. */
 const compactionStep = 1000
+/** How many keys of a backup are read at once. */
+const exportStep = 1000
 
 type Row = {
   readonly revision: number
@@ -30,6 +33,7 @@ type Row = {
   readonly previous: number
   readonly value: string | null
   readonly before: string | null
+  readonly expires: number | null
 }
 type Write = {
   readonly key: string
@@ -148,6 +152,30 @@ export class SqliteStore implements Store {
       this.#compacted = through
       await new Promise((resolve) => setImmediate(resolve))
     }
+  }
+
+  async *export(): AsyncGenerator<Exported> {
+    const revision = this.#revision
+    const nowSeconds = Math.floor(this.#clock.now() / 1000)
+    for (let from = ''; ;) {
+      this.#check(revision)
+      const rows = this.#read(() => this.#statements.list.all(from, endOf(''), revision, exportStep)) as Row[]
+      for (const { key, value, expires } of rows) {
+        const ttlSeconds = expires === null ? undefined : Math.max(1, expires - nowSeconds)
+        yield { key, text: value!, ttlSeconds }
+      }
+      if (rows.length < exportStep) return
+      from = `${rows.at(-1)!.key}\0`
+    }
+  }
+
+  async advance(revision: number): Promise<void> {
+    this.#flush()
+    const target = Math.max(revision, this.#revision)
+    await this.compact(this.#revision)
+    this.#transaction(() => this.#statements.setCompacted.run(target))
+    this.#compacted = this.#revision = target
+    for (const { sink } of this.#watchers) sink([], target)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -270,7 +298,7 @@ function prepare(database: DatabaseSync): Record<StatementName, StatementSync> {
 }
 
 type StatementName = keyof typeof statements
-const newestOfEach = `SELECT key, value, max(revision) AS revision FROM log
+const newestOfEach = `SELECT key, value, expires, max(revision) AS revision FROM log
   WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key`
 const statements = {
   compacted: 'SELECT revision FROM compaction',

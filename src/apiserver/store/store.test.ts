@@ -1,189 +1,171 @@
-// Random writes, reads, compactions and restarts on a store, against the plainest model there is: every version of
-// every key in one list.
+// Both stores do the same: random transactions against a model, keys that go away by themselves, backups.
 import * as assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { openSqliteStore, type SqliteStore } from '#apiserver/store/sqlite-store.ts'
+import { after, before, describe, test } from 'node:test'
+import { openEtcdStore } from '#apiserver/store/etcd-store.ts'
+import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
 import { StoreError, type Change, type Store } from '#apiserver/store/store.ts'
-import { fakeClock } from '#daemon/clock.ts'
+import { fakeClock, systemClock } from '#daemon/clock.ts'
+import { silentLog } from '#daemon/log.ts'
+import { EtcdCluster } from '#test/etcd-cluster.ts'
+import { need } from '#test/need.ts'
+import { seeded } from '#test/random.ts'
+import { randomRun } from '#test/store-model.ts'
 
-type Version = { readonly key: string; readonly revision: number; readonly text: string | undefined }
+const soak = process.env['FAIRWAY_SOAK'] !== undefined && process.env['FAIRWAY_SOAK'] !== ''
 
-/** What the store should be, as a list of all writes. */
-class Model {
-  readonly log: Version[] = []
-  compacted = 0
-  get revision() {
-    return this.log.length
-  }
-  at(key: string, revision = this.revision): Version | undefined {
-    return this.log.findLast((version) => version.key === key && version.revision <= revision)
-  }
-  list(prefix: string, revision = this.revision): Version[] {
-    const keys = [...new Set(this.log.map(({ key }) => key))].filter((key) => key.startsWith(prefix)).sort()
-    return keys.map((key) => this.at(key, revision)).filter((found) => found?.text !== undefined) as Version[]
-  }
-  write(key: string, text: string | undefined, expected: number): boolean {
-    const last = this.at(key)
-    if ((last?.text === undefined ? 0 : last.revision) !== expected) return false
-    if (text === undefined && expected === 0) return false
-    this.log.push({ key, text, revision: this.revision + 1 })
-    return true
-  }
-}
+/** A kind of store: `open` opens the one of that name again, or makes it. */
+type Subject = { readonly name: string; readonly skip: string | false; open(name: string): Promise<Store> }
 
-function randomOf(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
-
-async function withFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'fairway-store-'))
-  try {
-    return await act(folder)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
-
-const keys = ['a/1', 'a/2', 'a/x/1', 'a/x-y/1', 'b/1', 'b/2']
-
-async function oneRun(seed: number, path: string): Promise<void> {
-  const random = randomOf(seed)
-  const clock = fakeClock(1_000_000)
-  const open = () => openSqliteStore({ path, clock })
-  let store: SqliteStore = open()
-  const model = new Model()
-  const seen: Change[] = []
-  await store.watch('a/', (changes) => seen.push(...changes))
-  for (let step = 0; step < 60; step++) {
-    const key = keys[random(keys.length)]!
-    const action = random(20)
-    if (action < 14) await Promise.all(Array.from({ length: 1 + random(4) }, () => writeOne(store, model, random)))
-    else if (action < 16) {
-      const target = model.compacted + random(Math.max(1, model.revision - model.compacted + 1))
-      await store.compact(target)
-      model.compacted = target
-    } else if (action < 17) {
-      await store[Symbol.asyncDispose]()
-      store = open()
-      await store.watch('a/', (changes) => seen.push(...changes))
-    } else await compareReads(store, model, key, random)
-  }
-  await compareReads(store, model, keys[0]!, random)
-  const told = seen.map(({ key, revision, value }) => ({ key, revision, text: value?.text }))
-  const want = model.log.filter(({ key }) => key.startsWith('a/'))
-  assert.deepEqual(
-    told,
-    want.map(({ key, revision, text }) => ({ key, revision, text })),
-  )
-  await store[Symbol.asyncDispose]()
-}
-
-async function writeOne(store: Store, model: Model, random: (below: number) => number): Promise<void> {
-  const key = keys[random(keys.length)]!
-  const last = model.at(key)
-  const right = last?.text === undefined ? 0 : last.revision
-  const expected = random(5) === 0 ? random(model.revision + 1) : right
-  const isDelete = expected !== 0 && random(3) === 0
-  const text = isDelete ? undefined : `{"n":${random(1000)}}`
-  const done = model.write(key, text, expected)
-  const written = isDelete
-    ? store.delete(key, expected)
-    : expected === 0
-      ? store.create(key, { text: text! })
-      : store.update(key, { text: text! }, expected)
-  const revision = model.revision
-  const answer = await written
-  assert.equal(answer.done, done, `write ${key} expecting ${expected}`)
-  if (answer.done) assert.equal(answer.revision, revision)
-}
-
-async function compareReads(store: Store, model: Model, key: string, random: (below: number) => number) {
-  assert.equal(await store.revision(), model.revision)
-  assert.equal(await store.compacted(), model.compacted)
-  const got = await store.get(key)
-  const want = model.at(key)
-  assert.deepEqual(got?.value.text, want?.text)
-  if (want?.text !== undefined) assert.equal(got?.revision, want.revision)
-  const revision = model.compacted + random(model.revision - model.compacted + 1)
-  for (const prefix of ['a/', 'a/x/', 'b/', 'c/']) {
-    const all = model.list(prefix, revision)
-    const limit = random(4)
-    const from = all[random(all.length + 1)]?.key ?? prefix
-    const wanted = all.filter((version) => version.key >= from)
-    const page = await store.list(prefix, { limit, from, revision })
-    const shown = limit === 0 ? wanted : wanted.slice(0, limit)
-    assert.deepEqual(
-      page.items.map((item) => [item.key, item.revision, item.value.text]),
-      shown.map((v) => [v.key, v.revision, v.text]),
-    )
-    assert.equal(page.remaining, wanted.length - shown.length)
-  }
-  const changes = await store.changes('a/', revision, model.revision)
-  assert.deepEqual(
-    changes.map((change) => [change.key, change.revision, change.value?.text, change.previous?.text]),
-    model.log
-      .filter((version) => version.key.startsWith('a/') && version.revision > revision)
-      .map((version) => [
-        version.key,
-        version.revision,
-        version.text,
-        model.at(version.key, version.revision - 1)?.text,
-      ]),
-  )
-  if (model.compacted > 0)
-    await assert.rejects(store.list('a/', { revision: model.compacted - 1 }), { code: 'compacted' })
-  await assert.rejects(store.list('a/', { revision: model.revision + 1 }), { code: 'future' })
-}
-
-test('a store does what the model does', async () => {
-  const runs = process.env['FAIRWAY_SOAK'] ? 2000 : 60
-  for (let seed = 1; seed <= runs; seed++)
-    await withFolder((folder) => oneRun(seed, join(folder, 'store.db'))).catch((error: Error) => {
-      throw new Error(`seed ${seed}: ${error.message}`, { cause: error })
-    })
+const needsEtcd = need({ programs: ['etcd'] })
+let folder: string
+let cluster: EtcdCluster
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'fairway-store-'))
+  if (needsEtcd === false) cluster = await EtcdCluster.start()
+})
+after(async () => {
+  rmSync(folder, { recursive: true })
+  await cluster?.[Symbol.asyncDispose]()
 })
 
-test('a key with a time to live goes away by itself, unless written again', () =>
-  withFolder(async (folder) => {
-    const clock = fakeClock(1_000_000)
-    await using store = openSqliteStore({ path: join(folder, 'store.db'), clock })
-    await store.create('e/1', { text: '{}' }, { ttlSeconds: 60 })
-    await store.create('e/2', { text: '{}' }, { ttlSeconds: 60 })
-    await clock.advance(45_000)
-    await store.update('e/2', { text: '{}' }, 2, { ttlSeconds: 60 })
-    const gone: Change[] = []
-    await store.watch('e/', (changes) => gone.push(...changes))
-    await clock.advance(50_000)
-    await new Promise((resolve) => setImmediate(resolve))
-    assert.deepEqual(
-      (await store.list('e/')).items.map(({ key }) => key),
-      ['e/2'],
-    )
-    assert.deepEqual(gone, [{ key: 'e/1', revision: 4, value: undefined }])
-  }))
+const sqlite: Subject = {
+  name: 'SQLite',
+  skip: false,
+  open: async (name) => openSqliteStore({ path: join(folder, `${name}.db`), clock: systemClock }),
+}
+const etcd: Subject = {
+  name: 'etcd',
+  skip: needsEtcd,
+  open: (name) =>
+    openEtcdStore({ servers: cluster.urls, prefix: `/${name}`, clock: systemClock, log: silentLog, pageSize: 400 }),
+}
 
-test('one process at a time has the file', () =>
-  withFolder(async (folder) => {
-    const path = join(folder, 'store.db')
-    await using _store = openSqliteStore({ path, clock: fakeClock() })
-    assert.throws(() => openSqliteStore({ path, clock: fakeClock() }), { name: 'StoreError', code: 'locked' })
-  }))
+for (const { name, skip, open } of [sqlite, etcd])
+  describe(`the store on ${name}`, () => {
+    test('does what the model does', { skip }, async () => {
+      // etcd begins a watch of the past within a tenth of a second.
+      const runs = (soak ? 2000 : 60) / (name === 'etcd' ? 12 : 1)
+      for (let seed = 1; seed <= runs; seed++)
+        await randomRun(() => open(`random-${seed}`), seeded(seed), 60).catch((error: Error) => {
+          throw new Error(`seed ${seed}: ${error.message}`, { cause: error })
+        })
+    })
 
-test('a write after the end is refused, not lost', () =>
-  withFolder(async (folder) => {
-    const store = openSqliteStore({ path: join(folder, 'store.db'), clock: fakeClock() })
-    const pending = store.create('a', { text: '{}' })
-    await store[Symbol.asyncDispose]()
-    assert.equal((await pending).done, true)
-    await assert.rejects(
-      store.create('b', { text: '{}' }),
-      (error) => error instanceof StoreError && error.code === 'closed',
-    )
-  }))
+    test('one at a time wins', { skip }, async () => {
+      await using store = await open('race')
+      const written = await Promise.all(Array.from({ length: 50 }, (_, n) => store.create('k', { text: `${n}` })))
+      assert.equal(written.filter(({ done }) => done).length, 1)
+      for (let round = 0; round < 20; round++) {
+        const { revision } = (await store.get('k'))!
+        const tries = Array.from({ length: 10 }, (_, n) => store.update('k', { text: `${round}-${n}` }, revision))
+        assert.equal((await Promise.all(tries)).filter(({ done }) => done).length, 1)
+      }
+    })
+
+    test('what is acknowledged has been told to every watcher', { skip }, async () => {
+      await using store = await open('told')
+      const seen = new Set<number>()
+      await store.watch('', (changes) => changes.forEach(({ revision }) => seen.add(revision)))
+      await Promise.all(
+        Array.from({ length: 200 }, async (_, n) => {
+          const written = await store.create(`k${n}`, { text: '{}' })
+          assert.ok(written.done && seen.has(written.revision))
+        }),
+      )
+    })
+
+    test('lists longer than one page', { skip }, async () => {
+      await using store = await open('long')
+      const count = 1300
+      await Promise.all(Array.from({ length: count }, (_, n) => store.create(`p/${1e6 + n}`, { text: `${n}` })))
+      const page = await store.list('p/')
+      assert.deepEqual(
+        page.items.map(({ value }) => Number(value.text)),
+        Array.from({ length: count }, (_, n) => n),
+      )
+      const part = await store.list('p/', { limit: 900, from: 'p/1000100' })
+      assert.deepEqual([part.items.length, part.remaining, part.items[0]?.key], [900, 300, 'p/1000100'])
+      const exported = await Array.fromAsync(store.export())
+      assert.equal(exported.length, count)
+    })
+
+    test('goes on from a revision, with nothing before it', { skip }, async () => {
+      await using store = await open('advanced')
+      await store.create('a', { text: '{}' })
+      const heard: number[] = []
+      await store.watch('a', (_, through) => heard.push(through))
+      const target = (await store.revision()) + 1234
+      await store.advance(target)
+      const now = await store.revision()
+      assert.ok(now >= target && now < target + 10)
+      await assert.rejects(store.changes('a', target - 1000, now), { code: 'compacted' })
+      assert.equal((await store.get('a'))?.value.text, '{}')
+      const written = await store.create('b', { text: '{}' })
+      assert.ok(written.done && written.revision > target)
+      assert.ok(heard.at(-1)! > target)
+    })
+
+    test('a write after the end is refused', { skip }, async () => {
+      const store = await open('ended')
+      await store[Symbol.asyncDispose]()
+      const isClosed = (error: unknown) => error instanceof StoreError && error.code === 'closed'
+      await assert.rejects(store.create('b', { text: '{}' }), isClosed)
+    })
+  })
+
+test('SQLite: a key with a time to live goes away by itself, unless written again', async () => {
+  const clock = fakeClock(1_000_000)
+  await using store = openSqliteStore({ path: join(folder, 'ttl.db'), clock })
+  await store.create('e/1', { text: '{}' }, { ttlSeconds: 60 })
+  await store.create('e/2', { text: '{}' }, { ttlSeconds: 60 })
+  await clock.advance(45_000)
+  await store.update('e/2', { text: '{}' }, 2, { ttlSeconds: 60 })
+  assert.deepEqual(
+    (await Array.fromAsync(store.export())).map(({ ttlSeconds }) => ttlSeconds),
+    [15, 60],
+  )
+  const gone: Change[] = []
+  await store.watch('e/', (changes) => gone.push(...changes))
+  await clock.advance(50_000)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(
+    (await store.list('e/')).items.map(({ key }) => key),
+    ['e/2'],
+  )
+  assert.deepEqual(gone, [{ key: 'e/1', revision: 4, value: undefined }])
+})
+
+test('etcd: a key with a time to live goes away by itself, unless written again', { skip: etcd.skip }, async () => {
+  await using store = await etcd.open('ttl')
+  const gone = Promise.withResolvers<readonly Change[]>()
+  await store.watch('e/', (changes) => {
+    if (changes.some(({ value }) => value === undefined)) gone.resolve(changes)
+  })
+  await store.create('e/1', { text: '{}' }, { ttlSeconds: 2 })
+  const second = await store.create('e/2', { text: '{}' }, { ttlSeconds: 2 })
+  await store.update('e/2', { text: '{}' }, second.done ? second.revision : 0, { ttlSeconds: 600 })
+  assert.deepEqual(
+    (await Array.fromAsync(store.export())).map(({ ttlSeconds }) => ttlSeconds! > 60),
+    [false, true],
+  )
+  assert.deepEqual(
+    (await gone.promise).map(({ key }) => key),
+    ['e/1'],
+  )
+  assert.equal((await store.get('e/2'))?.value.text, '{}')
+})
+
+test('SQLite: one process at a time has the file', async () => {
+  await using _store = await sqlite.open('one')
+  await assert.rejects(sqlite.open('one'), { name: 'StoreError', code: 'locked' })
+})
+
+test('SQLite: a write on its way is done before the end', async () => {
+  const store = await sqlite.open('last')
+  const pending = store.create('a', { text: '{}' })
+  await store[Symbol.asyncDispose]()
+  assert.equal((await pending).done, true)
+})

@@ -41,6 +41,13 @@ export type ListOptions = {
   /** as of this revision; absent: now */
   readonly revision?: number
 }
+/** One key as a backup keeps it. */
+export type Exported = {
+  readonly key: string
+  readonly text: string
+  /** what is left of its time; undefined: it stays */
+  readonly ttlSeconds: number | undefined
+}
 export type WriteOptions = {
   /** after which the key goes away by itself */
   readonly ttlSeconds?: number
@@ -64,14 +71,21 @@ export interface Store extends AsyncDisposable {
   /** Writes if the key's last write was `expected`. */
   update(key: string, value: Value, expected: number, options?: WriteOptions): Promise<Written>
   delete(key: string, expected: number): Promise<Written>
-  /** Every change after the current revision, which it answers, until closed. */
-  watch(prefix: string, sink: Sink): Promise<{ readonly revision: number; close(): void }>
+  /**
+   * Every change after the current revision, which it answers, until closed. `lost` is called where changes can no longer
+   * be told: then what is there has to be read anew; what changes after it is told again.
+   */
+  watch(prefix: string, sink: Sink, lost?: () => Promise<void>): Promise<{ readonly revision: number; close(): void }>
   /** The changes after one revision up to and with another, oldest first, with what was there before. */
   changes(prefix: string, after: number, through: number): Promise<readonly Change[]>
   /** Forgets what was superseded at or before this revision. */
   compact(revision: number): Promise<void>
   /** The revision of the last compaction: history before it is gone. */
   compacted(): Promise<number>
+  /** Everything, as of one revision. */
+  export(): AsyncIterable<Exported>
+  /** Goes on from at least this revision, and forgets all history before. */
+  advance(revision: number): Promise<void>
 }
 
 export type StoreErrorCode = 'compacted' | 'future' | 'full' | 'corrupt' | 'locked' | 'unreadable' | 'closed' | 'failed'

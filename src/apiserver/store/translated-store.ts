@@ -34,10 +34,12 @@ export function translatedStore(store: Store, { toStored, fromStored }: StoredFo
     create: async (key, value, options) => written(await store.create(key, inside(value), options)),
     update: async (key, value, expected, options) => written(await store.update(key, inside(value), expected, options)),
     delete: async (key, expected) => written(await store.delete(key, expected)),
-    watch: (prefix, sink) => store.watch(prefix, (changes, through) => sink(changes.map(change), through)),
+    watch: (prefix, sink, lost) => store.watch(prefix, (changes, through) => sink(changes.map(change), through), lost),
     changes: async (prefix, after, through) => (await store.changes(prefix, after, through)).map(change),
     compact: (revision) => store.compact(revision),
     compacted: () => store.compacted(),
+    export: () => store.export(),
+    advance: (revision) => store.advance(revision),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }
