@@ -34,12 +34,12 @@ export type Operation =
   | { readonly kind: 'delete'; readonly key: string }
   | { readonly kind: 'get'; readonly key: string }
 
-/** `then` where the last write of the key was at this revision (0: there is no such key), else `otherwise`. */
+/** `success` where the last write of the key was at this revision (0: there is no such key), else `failure`. */
 export type TxnRequest = {
   readonly key: string
   readonly modRevision: number
-  readonly then: Operation
-  readonly otherwise: Operation
+  readonly success: Operation
+  readonly failure: Operation
 }
 export type TxnResponse = {
   readonly revision: number
@@ -108,7 +108,7 @@ function readRange(reader: WireReader): RangeResponse {
 
 const compare = { equal: 0, mod: 2 } as const
 
-export const encodeTxn = ({ key, modRevision, then, otherwise }: TxnRequest): Uint8Array =>
+export const encodeTxn = ({ key, modRevision, success, failure }: TxnRequest): Uint8Array =>
   written((writer) => {
     writer.messageField(1, (inner) => {
       inner.integerField(1, compare.equal)
@@ -116,8 +116,8 @@ export const encodeTxn = ({ key, modRevision, then, otherwise }: TxnRequest): Ui
       inner.textField(3, key)
       inner.integerField(6, modRevision)
     })
-    writer.messageField(2, (inner) => writeOperation(inner, then))
-    writer.messageField(3, (inner) => writeOperation(inner, otherwise))
+    writer.messageField(2, (inner) => writeOperation(inner, success))
+    writer.messageField(3, (inner) => writeOperation(inner, failure))
   })
 
 function writeOperation(writer: WireWriter, operation: Operation): void {

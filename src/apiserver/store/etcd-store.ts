@@ -222,9 +222,9 @@ export class EtcdStore implements Store {
     const bytes = value && encoder.encode(value.text)
     const { answer, isRepeated } = await this.#ask(() =>
       this.#leases.with(options.ttlSeconds, (lease) => {
-        const then: Operation =
+        const success: Operation =
           bytes === undefined ? { kind: 'delete', key: full } : { kind: 'put', key: full, value: bytes, lease }
-        return this.#client.transact({ key: full, modRevision: expected, then, otherwise: { kind: 'get', key: full } })
+        return this.#client.transact({ key: full, modRevision: expected, success, failure: { kind: 'get', key: full } })
       }),
     )
     const { found } = answer
