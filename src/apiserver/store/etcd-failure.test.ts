@@ -27,9 +27,9 @@ const text = (name: string) => JSON.stringify({ metadata: { name } })
 function load(store: Store, workers: number) {
   const acknowledged: string[] = []
   const failures: string[] = []
-  let isOver = false
+  const over = new AbortController()
   const one = async (worker: number) => {
-    for (let n = 0; !isOver; n++) {
+    for (let n = 0; !over.signal.aborted; n++) {
       const key = `k/${worker}-${n}`
       try {
         const written = await store.create(key, { text: text(key) })
@@ -49,7 +49,7 @@ function load(store: Store, workers: number) {
       while (acknowledged.length < target) await sleep(5)
     },
     stop() {
-      isOver = true
+      over.abort()
       return running
     },
   }
