@@ -205,7 +205,10 @@ export class EtcdStore implements Store {
         ),
       )
     await this.#ask(() => this.#client.delete(key))
-    await this.compact(await this.revision())
+    const now = await this.revision()
+    // Not before our own watch has seen it all.
+    await this.#told(now)
+    await this.compact(now)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -269,6 +272,7 @@ export class EtcdStore implements Store {
     try {
       const now = await this.revision()
       await Promise.all([...this.#watchers].map(({ lost }) => lost?.()))
+      for (const { sink } of this.#watchers) sink([], now)
       this.#advance(now)
     } catch {
       await this.#clock.sleep(500)
