@@ -22,6 +22,7 @@ const packages: Record<string, string> = {
   conmon: 'conmon',
   crun: 'crun',
   curl: 'curl',
+  busybox: 'busybox-static',
   python3: 'python3',
   kubectl: 'kubernetes-client',
   etcd: 'etcd-server',

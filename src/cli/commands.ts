@@ -81,6 +81,24 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/node-commands.ts')).nodeDelete,
   },
   {
+    name: 'image import',
+    summary: 'bring a container image into a cluster',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/image-commands.ts')).imageImport,
+  },
+  {
+    name: 'image list',
+    summary: 'the images that were imported into a cluster',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/image-commands.ts')).imageList,
+  },
+  {
+    name: 'image remove',
+    summary: 'take an imported image away again',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/image-commands.ts')).imageRemove,
+  },
+  {
     name: 'curl',
     summary: 'send an HTTP request from a pod, a node, or from outside the cluster',
     group: 'cluster',

@@ -2,6 +2,7 @@
 // The one place where Fairway calls the C library. Every function is synchronous and works on the calling thread, which
 // matters for the namespace calls: they move that thread alone. Failures throw a SystemError.
 import koffi from 'koffi'
+import { constants as fileConstants } from 'node:fs'
 import { constants } from 'node:os'
 
 /** A system call that failed: `code` is the errno's name (`ENOENT`), the message says what was tried. */
@@ -54,6 +55,7 @@ const cUnshare = c.func('int unshare(int)')
 const cMount = c.func('int mount(const char*, const char*, const char*, ulong, const char*)')
 const cUmount2 = c.func('int umount2(const char*, int)')
 const cSethostname = c.func('int sethostname(const char*, size_t)')
+const cMknod = c.func('int mknod(const char*, uint32_t, uint64_t)')
 const cSetxattr = c.func('int setxattr(const char*, const char*, const void*, size_t, int)')
 const cSyscall = c.func('long syscall(long, long, long, long, long)')
 const cGetAffinity = c.func('int sched_getaffinity(int, size_t, void*)')
@@ -181,6 +183,9 @@ export const setns = (fd: number, kind: number): void => done(cSetns(fd, kind), 
 export const unshare = (kinds: number): void => done(cUnshare(kinds), 'unshare')
 export const mount = (source: string, target: string, type: string | null, flags: number, data: string | null): void =>
   done(cMount(source, target, type, flags, data), `mount ${type ?? source} on ${target}`)
+/** What overlayfs takes as the sign that a file of a lower layer is gone. */
+export const makeWhiteout = (path: string): void => done(cMknod(path, fileConstants.S_IFCHR, 0n), `mknod ${path}`)
+
 /** An extended attribute of a file: `trusted.overlay.opaque`. */
 export const setFileAttribute = (path: string, name: string, value: Uint8Array): void =>
   done(cSetxattr(path, name, value, value.length, 0), `setxattr ${name} of ${path}`)

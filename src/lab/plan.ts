@@ -16,6 +16,8 @@ export type Paths = {
   readonly pki: string
   readonly logs: string
   readonly processes: string
+  /** imported images, for all nodes */
+  readonly images: string
   /** The administrator's. */
   readonly kubeconfig: string
   readonly store: string
@@ -138,6 +140,7 @@ export function planPaths(name: string, roots: Roots = defaultRoots): Paths {
     pki: `${state}/pki`,
     logs: `${state}/logs`,
     processes: `${runtime}/processes`,
+    images: `${state}/images`,
     kubeconfig: `${state}/kubeconfig`,
     store: `${state}/store.db`,
     cluster: `${state}/cluster.json`,

@@ -87,6 +87,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         'register-node': 'false',
         parts: node.parts.join(),
         'root-dir': `${paths.state}/nodes/${node.name}`,
+        'image-dir': paths.images,
         'log-dir': paths.logs,
         'tls-cert-file': files.cert,
         'tls-private-key-file': files.key,

@@ -2,6 +2,7 @@
 
 export const agentDefaults = {
   registerNode: true,
+  imageDir: undefined,
   runDir: '/run/fairway-node',
   api: { host: '0.0.0.0', port: 10250 },
   healthz: { host: '127.0.0.1', port: 10248 },

@@ -27,6 +27,7 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     stateFolder: join(rootDir, 'runtime'),
     runFolder: runDir,
     secretFolders: options.secretDirs,
+    imageFolder: options.imageDir,
     clock,
     log,
   })

@@ -15,6 +15,8 @@ export type AgentOptions = {
   readonly rootDir: string
   /** on a tmpfs of this mount namespace */
   readonly runDir: string
+  /** imported images */
+  readonly imageDir: string | undefined
   /** folders of this machine that no pod shall see */
   readonly secretDirs: readonly string[]
   /** PEM texts; without them the agent makes its own certificate */

@@ -146,7 +146,13 @@ export type Streams = {
 }
 
 /** How an image is known. `note` says in a sentence what really runs, where that is not the image itself. */
-export type ImageStatus = { readonly ref: string; readonly note?: string; readonly sizeBytes: number }
+export type ImageStatus = {
+  readonly ref: string
+  readonly note?: string
+  readonly sizeBytes: number
+  /** who its process is: a number, or a name of which nobody knows the number before it runs */
+  readonly user: number | string
+}
 
 export interface Runtime {
   /** as in node.status.nodeInfo.containerRuntimeVersion: `name://version` */

@@ -35,6 +35,7 @@ const flags = {
   registerNode: toggle({ help: 'create the Node object where it is missing', default: true }),
   parts: list({ help: `which parts to run: ${allParts.join(', ')}`, default: allParts, placeholder: 'PART' }),
   rootDir: text({ help: "pods' volumes, logs and records", default: '/var/lib/fairway-node', placeholder: 'DIR' }),
+  imageDir: text({ help: 'images that were imported', placeholder: 'DIR' }),
   logDir: text({ help: 'where each part writes its log; without it to standard error', placeholder: 'DIR' }),
   tlsCertFile: text({
     help: "certificate of the agent's API on port 10250; default: one of its own",
@@ -140,6 +141,7 @@ async function startAgent({ options, nodeName, client, parts }: Common, context:
       registerNode: options.registerNode,
       nodeIps: checkIps(options.nodeIp),
       rootDir,
+      imageDir: options.imageDir,
       secretDirs: secretDirs(rootDir),
       tls: tlsCertFile && tlsPrivateKeyFile ? { cert: read(tlsCertFile), key: read(tlsPrivateKeyFile) } : undefined,
       clientCa: clientCaFile ? read(clientCaFile) : loadKubeconfig(kubeconfig).ca,

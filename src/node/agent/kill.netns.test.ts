@@ -24,7 +24,12 @@ const program = [process.execPath, '--disable-warning=ExperimentalWarning', 'src
 after(async () => {
   for (const child of children) child.kill('SIGKILL')
   if (!skip) {
-    const folders = { stateFolder: `${root}/node/runtime`, runFolder: '/run/fairway-node', secretFolders: [] }
+    const folders = {
+      stateFolder: `${root}/node/runtime`,
+      runFolder: '/run/fairway-node',
+      secretFolders: [],
+      imageFolder: undefined,
+    }
     const runtime = await openSandboxRuntime({ ...folders, clock: systemClock, log: silentLog })
     for (const { id } of runtime.listPodSandboxes()) await runtime.removePodSandbox(id)
   }

@@ -95,7 +95,7 @@ async function create(
   }
   const before = newestOf(view, container.name)
   const attempt = before === undefined ? 0 : before.metadata.attempt + 1
-  const configured = configure(context, input, container, attempt)
+  const configured = configure(context, input, container, image, attempt)
   if (typeof configured === 'string') return refuse('CreateContainerConfigError', configured, false)
   const config = planContainerConfig(pod, container, {
     attempt,
@@ -121,6 +121,7 @@ function configure(
   context: StartContext,
   { pod, facts, volumePaths }: StartInput,
   container: Container,
+  image: ImageStatus,
   attempt: number,
 ): Configured | string {
   const { lookupIn, serviceEnv, allocatable } = context
@@ -134,7 +135,7 @@ function configure(
     lookup: lookupIn(namespace),
   })
   if (planned.kind === 'missing') return planned.message
-  const problem = checkNonRoot(pod, container, 0)
+  const problem = checkNonRoot(pod, container, image.user)
   if (problem !== undefined) return problem
   try {
     const volumes = containerMounts(container, volumePaths, planned.variables)

@@ -1,6 +1,6 @@
 // What runs in place of an image. Nothing is pulled: a few well-known images have a small stand-in that is built in,
 // `fairway` is this checkout itself, and any other image runs its container's command on this machine's root file
-// system, if it has one.
+// system, if it has one. Images that were imported come before all of that (image-store.ts).
 
 import { parseImageReference } from '#node/images/reference.ts'
 
@@ -13,6 +13,16 @@ export type ImageConfig = {
   readonly env: Readonly<Record<string, string>>
   readonly workingDir: string
   readonly user: number
+  readonly group: number
+  readonly groups: readonly number[]
+  /** $HOME of that user, where the image knows it */
+  readonly home?: string
+  /** the user's name, where the image names it and not its number */
+  readonly userName?: string
+  /** as SIGQUIT; undefined: SIGTERM */
+  readonly stopSignal?: string
+  /** folders of its root file system, the highest first; undefined: this machine's own root */
+  readonly layers?: readonly string[]
   /** a sentence for an event, where something else than the image runs */
   readonly note?: string
   /** shows this checkout at /opt/fairway */
@@ -32,7 +42,7 @@ export const inside = {
   agnhost: '/agnhost',
 } as const
 
-const base = { env: {}, workingDir: '/', user: 0, needsCheckout: false } as const
+const base = { env: {}, workingDir: '/', user: 0, group: 0, groups: [], needsCheckout: false } as const
 
 type StandIn = { readonly entrypoint: readonly string[]; readonly cmd: readonly string[]; readonly does: string }
 
@@ -79,7 +89,8 @@ const ownImage = {
 
 const whatToDo = (image: string) =>
   `image "${image}" has no built-in stand-in and nothing is pulled from registries: give the container a command, ` +
-  `which then runs on this machine's root file system, or use one of ${Object.keys(standIns).join(', ')}`
+  `which then runs on this machine's root file system, import the image (fairway image import), ` +
+  `or use one of ${Object.keys(standIns).join(', ')}`
 
 /** What a container runs: its own command and arguments in place of the image's, by Kubernetes' rules. */
 export function commandOf(

@@ -2,7 +2,7 @@
 // The containers of the runtime: made, started, stopped, forgotten. A container's end is heard from the kernel when its
 // conmon exits; the exit code is in the file that conmon left.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '#daemon/clock.ts'
@@ -85,15 +85,16 @@ export class Containers {
       config,
       createdAt: clock.now(),
       imageRef: image.ref,
+      ...(image.stopSignal !== undefined && { stopSignal: image.stopSignal }),
       logPath,
     }
     // The record comes first, so that whatever a kill leaves behind belongs to something known.
     saveContainer(layout, record)
     this.#entries.set(id, { record })
     try {
-      mountRootfs(layout, id)
+      mountRootfs(layout, id, image)
       if (image.needsCheckout) mkdirSync(join(program.checkout, podCache), { recursive: true })
-      mkdirSync(join(layout.rootfs(id), config.workingDir || image.workingDir), { recursive: true })
+      makeFolder(layout.rootfs(id), config.workingDir || image.workingDir)
       const spec = planOciSpec({
         config,
         image,
@@ -134,7 +135,8 @@ export class Containers {
     if (entry.ended === undefined || entry.record.end !== undefined) return
     const isFirst = !entry.isStopping
     entry.isStopping = true
-    if (isFirst && timeoutMs > 0) await this.#signal(id, entry.record.config.stopSignal ?? 'SIGTERM')
+    if (isFirst && timeoutMs > 0)
+      await this.#signal(id, entry.record.config.stopSignal ?? entry.record.stopSignal ?? 'SIGTERM')
     const over = new AbortController()
     const ended = entry.ended.then(() => over.abort())
     await this.#o.clock.sleep(timeoutMs, over.signal)
@@ -209,9 +211,21 @@ export class Containers {
   }
 }
 
-function mountRootfs(layout: Layout, id: string): void {
+function mountRootfs(layout: Layout, id: string, { layers }: ImageConfig): void {
   for (const path of [layout.upper(id), layout.work(id), layout.rootfs(id)]) mkdirSync(path, { recursive: true })
-  mountOverlay(layout.rootfs(id), { lower: [layout.base, '/'], upper: layout.upper(id), work: layout.work(id) })
+  const lower = layers ?? [layout.base, '/']
+  mountOverlay(layout.rootfs(id), { lower, upper: layout.upper(id), work: layout.work(id) })
+}
+
+/** Makes a folder of a container from outside: not through a link, which would mean another place here. */
+function makeFolder(root: string, path: string): void {
+  let at = root
+  for (const name of path.split('/').filter((part) => part !== '' && part !== '.')) {
+    at = join(at, name)
+    const found = lstatSync(at, { throwIfNoEntry: false })
+    if (found === undefined) mkdirSync(at)
+    else if (!found.isDirectory()) return
+  }
 }
 
 /** Process numbers are used again: conmon names its container on its command line. */

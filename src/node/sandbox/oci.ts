@@ -41,7 +41,7 @@ export function planOciSpec(input: OciInput): object {
     ociVersion: '1.0.0',
     process: {
       terminal: config.tty,
-      user: { uid: user, gid: security.group ?? 0, additionalGids: security.supplementalGroups },
+      user: { uid: user, ...groupsOf(input) },
       args: commandOf(image, config.command, config.args),
       env: planEnv(input, user),
       cwd: config.workingDir || image.workingDir,
@@ -79,11 +79,17 @@ export function planOciSpec(input: OciInput): object {
   }
 }
 
+/** Another user than the image's is in none of the image's groups. */
+function groupsOf({ config: { security }, image }: OciInput): object {
+  const { group, groups } = security.user === undefined ? image : { group: 0, groups: [] }
+  return { gid: security.group ?? group, additionalGids: [...groups, ...security.supplementalGroups] }
+}
+
 function planEnv({ config, image, sandbox }: OciInput, user: number): readonly string[] {
   const env = new Map<string, string>([
     ['PATH', defaultPath],
     ['HOSTNAME', sandbox.hostname],
-    ['HOME', user === 0 ? '/root' : '/'],
+    ['HOME', user === image.user && image.home !== undefined ? image.home : user === 0 ? '/root' : '/'],
     ...(config.tty ? [['TERM', 'xterm'] as const] : []),
     ...Object.entries(image.env),
     ...config.env.map(({ name, value }) => [name, value] as const),
@@ -116,7 +122,7 @@ function planMounts({ config, image, program, sandboxFiles }: OciInput): readonl
     bind('/dev/shm', `${sandboxFiles}/shm`, 'rw'),
     bind('/etc/resolv.conf', `${sandboxFiles}/resolv.conf`, ...own),
     bind('/etc/hostname', `${sandboxFiles}/hostname`, ...own),
-    bind(inside.node, program.node, 'ro'),
+    ...(image.layers === undefined ? [bind(inside.node, program.node, 'ro')] : []),
     ...(image.needsCheckout
       ? [
           bind(inside.checkout, program.checkout, 'ro'),

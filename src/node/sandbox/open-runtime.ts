@@ -11,7 +11,8 @@ import { deleteNetns } from '#kernel/netns.ts'
 import { collect, ensureBridge } from '#node/cni/attach.ts'
 import { LeaseStore } from '#node/cni/lease-store.ts'
 import type { Network } from '#node/cni/network.ts'
-import { resolveImage, type ImageConfig } from '#node/images/resolve.ts'
+import { findImported } from '#node/images/imported-config.ts'
+import { resolveImage, type ImageConfig, type ResolvedImage } from '#node/images/resolve.ts'
 import { RuntimeError, type ImageStatus, type Runtime } from '#node/runtime.ts'
 import { attach } from '#node/sandbox/attach.ts'
 import { ensureBaseLayer } from '#node/sandbox/build-base.ts'
@@ -29,6 +30,8 @@ export type RuntimeOptions = {
   readonly runFolder: string
   /** folders of this machine that pods shall not see */
   readonly secretFolders: readonly string[]
+  /** imported images; undefined: there are none */
+  readonly imageFolder: string | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -38,7 +41,7 @@ export type SandboxRuntime = Runtime & { setNetwork(network: Network): void }
 
 /** Throws a UserError where a program is missing. */
 export async function openSandboxRuntime(options: RuntimeOptions): Promise<SandboxRuntime> {
-  const { stateFolder, runFolder, secretFolders, clock, log } = options
+  const { stateFolder, runFolder, secretFolders, imageFolder, clock, log } = options
   const layout = layoutOf(stateFolder, runFolder)
   prepare(layout)
   ensureBaseLayer(layout.base, [...secretFolders, stateFolder, runFolder])
@@ -82,7 +85,7 @@ export async function openSandboxRuntime(options: RuntimeOptions): Promise<Sandb
       const sandbox = sandboxes.record(sandboxId)
       if (sandbox?.state !== 'ready') throw new RuntimeError('NotFound', `there is no ready sandbox ${sandboxId}`)
       const hasCommand = config.command.length > 0
-      const image = needImage(config.image, hasCommand)
+      const image = needImage(imageFolder, config.image, hasCommand)
       const netns = sandbox.config.hostNetwork ? undefined : netnsPath(sandboxId)
       return containers.create(sandbox, config, image, netns)
     },
@@ -100,8 +103,8 @@ export async function openSandboxRuntime(options: RuntimeOptions): Promise<Sandb
       if (sandbox?.state !== 'ready') throw new RuntimeError('NotFound', `there is no ready sandbox ${sandboxId}`)
       return connectInNetns(sandbox.config.hostNetwork ? undefined : netnsPath(sandboxId), port)
     },
-    imageStatus: async (image, hasCommand) => findImage(image, hasCommand),
-    pullImage: async (image, hasCommand) => viewImage(needImage(image, hasCommand)),
+    imageStatus: async (image, hasCommand) => statusOf(lookUp(imageFolder, image, hasCommand)),
+    pullImage: async (image, hasCommand) => viewImage(needImage(imageFolder, image, hasCommand)),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -156,15 +159,24 @@ async function dropStrangers(layout: Layout, { sandboxes, containers, crun, log 
     for (const id of namesIn(folder).filter(isStranger)) rmSync(`${folder}/${id}`, { recursive: true, force: true })
 }
 
-function findImage(image: string, hasCommand: boolean): ImageStatus | undefined {
-  const resolved = resolveImage(image, hasCommand)
-  return resolved.kind === 'image' ? viewImage(resolved.config) : undefined
+/** What was imported comes before what is built in. */
+function lookUp(folder: string | undefined, image: string, hasCommand: boolean): ResolvedImage {
+  const imported = folder === undefined ? undefined : findImported(folder, image)
+  return imported ? { kind: 'image', config: imported } : resolveImage(image, hasCommand)
 }
 
-function needImage(image: string, hasCommand: boolean): ImageConfig {
-  const resolved = resolveImage(image, hasCommand)
+const statusOf = (resolved: ResolvedImage): ImageStatus | undefined =>
+  resolved.kind === 'image' ? viewImage(resolved.config) : undefined
+
+function needImage(folder: string | undefined, image: string, hasCommand: boolean): ImageConfig {
+  const resolved = lookUp(folder, image, hasCommand)
   if (resolved.kind !== 'image') throw new RuntimeError('NotFound', resolved.message)
   return resolved.config
 }
 
-const viewImage = ({ ref, note }: ImageConfig): ImageStatus => ({ ref, ...(note && { note }), sizeBytes: 0 })
+const viewImage = ({ ref, note, user, userName }: ImageConfig): ImageStatus => ({
+  ref,
+  ...(note && { note }),
+  sizeBytes: 0,
+  user: userName ?? user,
+})

@@ -22,6 +22,8 @@ export type ContainerRecord = {
   readonly createdAt: number
   readonly imageRef: string
   readonly logPath: string
+  /** the image's */
+  readonly stopSignal?: string
   /** once it has been started */
   readonly startedAt?: number
   /** once it has ended */

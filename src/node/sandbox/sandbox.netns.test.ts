@@ -35,6 +35,7 @@ async function open(): Promise<SandboxRuntime> {
     stateFolder: join(root, 'state'),
     runFolder,
     secretFolders: [],
+    imageFolder: undefined,
     clock: systemClock,
     log: silentLog,
   })
