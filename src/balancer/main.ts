@@ -14,7 +14,10 @@ import { electLeader } from '#client/lease.ts'
 import type { PartContext } from '#daemon/part.ts'
 
 export type BalancerOptions = {
+  /** fills the caches */
   readonly client: Client
+  /** who writes; default: `client` */
+  readonly writingClient?: Client
   /** undefined: nobody makes load balancers, and each Service that asks for one is told so */
   readonly pool: AddressPool | undefined
   /** also serves Services without a loadBalancerClass */
@@ -23,14 +26,15 @@ export type BalancerOptions = {
 }
 
 /** Makes load balancers until the signal is aborted. */
-export async function run(
-  { client, pool, isDefault, leaderElect }: BalancerOptions,
-  context: PartContext,
-): Promise<void> {
+export async function run(options: BalancerOptions, context: PartContext): Promise<void> {
+  const { client, writingClient = client, pool, isDefault, leaderElect } = options
   const controllers: Controller<undefined>[] = [unservedController]
   if (pool) controllers.push(serviceController(({ caches }) => ({ provider: poolProvider(pool, caches), isDefault })))
   const lead = (signal: AbortSignal) =>
-    runControllers({ client, controllers, settings: undefined, slimOf: () => slim }, { ...context, signal })
+    runControllers(
+      { client, clientFor: () => writingClient, controllers, settings: undefined, slimOf: () => slim },
+      { ...context, signal },
+    )
   if (!leaderElect) return lead(context.signal)
   await electLeader({
     ...context,

@@ -97,11 +97,13 @@ export const said = {
 export const saying = (service: Stored<Service>, { type, reason, message }: Said): Act =>
   eventAbout(services, service, type, reason, message)
 
+// Finalizers are written by way of the status, the only thing of a Service that the controller's role may write.
+
 /** Before the load balancer is made: nothing of it may be forgotten from here on. */
 export function addFinalizer(service: Stored<Service>): readonly Act[] {
   const { finalizers = [] } = service.metadata
   if (finalizers.includes(cleanupFinalizer)) return []
-  return [patchOf(services, service, { metadata: { finalizers: [...finalizers, cleanupFinalizer] } })]
+  return [patchOf(services, service, { metadata: { finalizers: [...finalizers, cleanupFinalizer] } }, 'status')]
 }
 
 /** After it is gone. */
@@ -109,7 +111,7 @@ export function removeFinalizer(service: Stored<Service>): readonly Act[] {
   const { finalizers = [] } = service.metadata
   if (!finalizers.includes(cleanupFinalizer)) return []
   const others = finalizers.filter((name) => name !== cleanupFinalizer)
-  return [patchOf(services, service, { metadata: { finalizers: others.length > 0 ? others : null } })]
+  return [patchOf(services, service, { metadata: { finalizers: others.length > 0 ? others : null } }, 'status')]
 }
 
 export function writeIngress(service: Stored<Service>, ingress: readonly LoadBalancerIngress[]): readonly Act[] {

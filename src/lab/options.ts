@@ -13,6 +13,8 @@ export type ClusterOptions = {
   readonly proxyMode: ProxyMode
   /** flannel's back end */
   readonly podNetwork: 'vxlan' | 'host-gw' | 'udp'
+  /** who makes load balancers */
+  readonly loadBalancer: 'pool' | 'none'
   readonly podCidr: string
   readonly serviceCidr: string
   /** `30000-32767` */
@@ -28,6 +30,7 @@ export const defaultOptions: ClusterOptions = {
   subnets: 1,
   proxyMode: 'nftables',
   podNetwork: 'vxlan',
+  loadBalancer: 'pool',
   podCidr: '10.244.0.0/16',
   serviceCidr: '10.96.0.0/12',
   serviceNodePortRange: '30000-32767',

@@ -65,7 +65,10 @@ export type Roots = { readonly state: string; readonly runtime: string; readonly
 export const defaultRoots: Roots = { state: '/var/lib/fairway', runtime: '/run/fairway', netns: '/run/netns' }
 
 /** Places in the nodes' network, with one subnet and with two. */
-const places = { 1: { controlPlane: 250, uplink: 254 }, 2: { controlPlane: 125, uplink: 126 } } as const
+const places = {
+  1: { controlPlane: 250, uplink: 254, pool: [200, 239] },
+  2: { controlPlane: 125, uplink: 126, pool: [80, 119] },
+} as const
 const farPlace = 128
 export const apiServerPort = 6443
 
@@ -145,6 +148,14 @@ export function planPaths(name: string, roots: Roots = defaultRoots): Paths {
     store: `${state}/store.db`,
     cluster: `${state}/cluster.json`,
   }
+}
+
+/** The addresses for load balancers, in the first network of the nodes; undefined where nobody makes any. */
+export function addressPoolOf({ options }: ClusterPlan): string | undefined {
+  if (options.loadBalancer !== 'pool') return undefined
+  const lan = parseCidr(options.lanCidr)!
+  const [first, last] = places[options.subnets === 2 ? 2 : 1].pool
+  return `${hostAt(lan, first)}-${hostAt(lan, last)}`
 }
 
 export const segmentOf = (plan: ClusterPlan, host: Host): Segment =>

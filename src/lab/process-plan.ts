@@ -2,7 +2,7 @@
 import type { Namespaces } from '#kernel/netns.ts'
 import { credentialFiles } from '#lab/credential-files.ts'
 import { serviceAddresses } from '#lab/options.ts'
-import { apiServerOf, apiServerPort, type ClusterPlan, type Host, nodesOf } from '#lab/plan.ts'
+import { addressPoolOf, apiServerOf, apiServerPort, type ClusterPlan, type Host, nodesOf } from '#lab/plan.ts'
 
 export type ProcessPlan = {
   readonly name: string
@@ -62,6 +62,7 @@ function planControlPlane(plan: ClusterPlan): ProcessPlan {
         'controllers-kubeconfig': files.controllers,
         'scheduler-kubeconfig': files.scheduler,
         'use-service-account-credentials': 'true',
+        'address-pool': addressPoolOf(plan),
       }),
     ],
   }
@@ -98,10 +99,12 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         'cluster-cidr': options.podCidr,
         'hairpin-mode': options.hairpinMode,
         'proxy-mode': options.proxyMode,
+        'address-pool': addressPoolOf(plan),
       }),
     ],
   }
 }
 
-const flags = (values: Readonly<Record<string, string>>): readonly string[] =>
-  Object.entries(values).map(([name, value]) => `--${name}=${value}`)
+/** What is undefined is not given. */
+const flags = (values: Readonly<Record<string, string | undefined>>): readonly string[] =>
+  Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`]))

@@ -47,10 +47,15 @@ export function planTrials(plan: ClusterPlan, service: Service, observed: Observ
         ...(nodePort === undefined
           ? []
           : reachable.slice(0, 3).map((node) => ({ ...base, from: 'client', url: url(node.ip, nodePort) }) as const)),
-        ...(spec?.externalIPs ?? []).map((ip) => ({ ...base, from: 'client', url: url(ip, port) }) as const),
+        ...[...(spec?.externalIPs ?? []), ...balancerIps(service)].map(
+          (ip) => ({ ...base, from: 'client', url: url(ip, port) }) as const,
+        ),
       ]
     })
 }
+
+const balancerIps = ({ status }: Service): readonly string[] =>
+  (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? [])
 
 /** The pod to try from: one that answers for no Service that is tried, where there is one, so that it is not itself. */
 export function pickSource(observed: Observed, namespace: string): Pod | undefined {

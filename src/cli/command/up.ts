@@ -37,6 +37,10 @@ const flags = {
     help: "how packets get from node to node: flannel's back end",
     default: defaultOptions.podNetwork,
   }),
+  loadBalancer: choice(['pool', 'none'], {
+    help: "who makes load balancers: pool gives addresses of the nodes' network",
+    default: defaultOptions.loadBalancer,
+  }),
   podCidr: text({ help: 'addresses of pods', default: defaultOptions.podCidr, placeholder: 'CIDR' }),
   serviceCidr: text({ help: 'addresses of Services', default: defaultOptions.serviceCidr, placeholder: 'CIDR' }),
   serviceNodePortRange: text({

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { run } from '#balancer/announce/main.ts'
 import { partCommand } from '#cli/part-command.ts'
-import { addressPoolFlag, readPool } from '#cli/process/balancer.ts'
+import { addressPoolFlag, readPool } from '#cli/process/address-pool.ts'
 import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'

@@ -1,18 +1,10 @@
 // `fairway balancer`: makes load balancers, in the place of a cloud controller manager.
 import { partCommand } from '#cli/part-command.ts'
+import { addressPoolFlag, readPool } from '#cli/process/address-pool.ts'
 import { run } from '#balancer/main.ts'
-import { type AddressPool, parseRange } from '#balancer/pool/address-pool.ts'
 import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
-import { UserError } from '#daemon/error.ts'
-import { list, toggle } from '#daemon/flags.ts'
-
-export const addressPoolFlag = {
-  addressPool: list({
-    help: 'addresses for Services of type LoadBalancer: FIRST-LAST or a CIDR, of either family',
-    placeholder: 'RANGE',
-  }),
-}
+import { toggle } from '#daemon/flags.ts'
 
 export const balancer = partCommand({
   name: 'balancer',
@@ -32,18 +24,3 @@ export const balancer = partCommand({
   run: ({ kubeconfig, addressPool, default: isDefault, leaderElect }, context) =>
     run({ client: connect(loadKubeconfig(kubeconfig)), pool: readPool(addressPool), isDefault, leaderElect }, context),
 })
-
-/** undefined: no pool is given. */
-export function readPool(texts: readonly string[]): AddressPool | undefined {
-  if (texts.length === 0) return undefined
-  const ranges = texts.map((text) => {
-    const range = parseRange(text)
-    if (range) return range
-    throw new UserError(`--address-pool: "${text}" is no range of addresses`, {
-      code: 'BadFlag',
-      remedy: 'give FIRST-LAST, as 10.0.0.200-10.0.0.239, or a CIDR',
-      exitCode: 2,
-    })
-  })
-  return { text: texts.join(','), ranges }
-}

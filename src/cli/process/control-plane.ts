@@ -2,10 +2,14 @@
 
 import { endInTime } from '#cli/part-command.ts'
 import { apiserverFlags, localUrl, serverOptions } from '#cli/process/apiserver.ts'
+import { addressPoolFlag, readPool } from '#cli/process/address-pool.ts'
 import { controllersOptions } from '#cli/process/controllers.ts'
 import { run as runApiserver } from '#apiserver/main.ts'
+import { run as runServiceController } from '#balancer/main.ts'
+import type { AddressPool } from '#balancer/pool/address-pool.ts'
 import { controllerFlags } from '#controllers/flags.ts'
-import { run as runControllers } from '#controllers/main.ts'
+import { accountToken } from '#controllers/accounts.ts'
+import { type ControllersOptions, run as runControllers } from '#controllers/main.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
@@ -27,6 +31,7 @@ export const controlPlane = defineCommand({
   flags: {
     ...apiserverFlags,
     ...controllerFlags,
+    ...addressPoolFlag,
     controllersKubeconfig: text({
       help: 'as whom the controllers speak; without it the administrator, where the server makes its own certificates',
       placeholder: 'FILE',
@@ -37,6 +42,7 @@ export const controlPlane = defineCommand({
     const log = createLogger({ format: options.logFormat, level: options.v, write: (line) => void stderr.write(line) })
     const context = { signal, log, clock: systemClock, registry: createRegistry() }
     const { server, own } = serverOptions(options)
+    const pool = readPool(options.addressPool)
     if (own === undefined && options.controllersKubeconfig === undefined)
       throw new UserError('--controllers-kubeconfig is missing: the controllers need to be someone', {
         code: 'MissingFlag',
@@ -45,11 +51,12 @@ export const controlPlane = defineCommand({
     return endInTime(
       runBoth(
         (context, onReady) => runApiserver({ ...server, onReady }, context),
-        (port, context) => {
+        async (port, context) => {
           const path = own?.writeKubeconfig(localUrl(options.bindAddress, port))
           tellReady()
           if (path !== undefined) stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${path}\n`)
-          return runControllers(controllersOptions(options, options.controllersKubeconfig ?? path), context)
+          const controllers = controllersOptions(options, options.controllersKubeconfig ?? path)
+          await Promise.all([runControllers(controllers, context), runBalancer(controllers, pool, context)])
         },
         context,
       ),
@@ -57,6 +64,16 @@ export const controlPlane = defineCommand({
     )
   },
 })
+
+/** What a cloud controller manager does elsewhere, as the account of its only controller. */
+async function runBalancer(
+  { client, clientWith }: ControllersOptions,
+  pool: AddressPool | undefined,
+  context: PartContext,
+): Promise<void> {
+  const writingClient = clientWith?.(accountToken(client, 'service-controller', context.clock)) ?? client
+  await runServiceController({ client, writingClient, pool, isDefault: true, leaderElect: false }, context)
+}
 
 type Server = (context: PartContext, onReady: (at: { readonly port: number }) => void) => Promise<void>
 type Controllers = (port: number, context: PartContext) => Promise<void>

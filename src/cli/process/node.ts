@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { endInTime, logFlags, partFlags } from '#cli/part-command.ts'
+import { addressPoolFlag, readPool } from '#cli/process/address-pool.ts'
 import { connect, type Client } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -23,7 +24,12 @@ import type { NodePart } from '#node/mirror/mirror-pod.ts'
 import { proxyDefaults, proxyModes } from '#proxy/options.ts'
 
 /** What a node is made of, and the names by which Kubernetes knows these parts. */
-const components = { agent: 'kubelet', proxy: 'kube-proxy', flannel: 'kube-flannel' } as const
+const components = {
+  agent: 'kubelet',
+  proxy: 'kube-proxy',
+  flannel: 'kube-flannel',
+  announcer: 'fairway-announcer',
+} as const
 type Part = keyof typeof components
 /** As in flannel's backends.ts, which is not loaded for the help. */
 const podNetworks = ['vxlan', 'host-gw', 'udp'] as const
@@ -68,6 +74,7 @@ const flags = {
     default: agentDefaults.hairpinMode,
   }),
   proxyMode: choice(proxyModes, { help: 'how Services get into the kernel', default: proxyDefaults.mode }),
+  ...addressPoolFlag,
   kubeconfig: partFlags.kubeconfig,
   proxyKubeconfig: text({ help: 'as whom the proxy speaks; default: as the node does', placeholder: 'FILE' }),
   flannelKubeconfig: text({ help: 'as whom the pod network speaks; default: as the node does', placeholder: 'FILE' }),
@@ -90,7 +97,8 @@ export const node = defineCommand({
   flags,
   async run(options, rest, { signal, stderr }) {
     takesNone('node', rest)
-    const parts = checkParts(options.parts)
+    // Without a pool there is nothing to announce.
+    const parts = checkParts(options.parts).filter((part) => part !== 'announcer' || options.addressPool.length > 0)
     const nodeName = (options.nodeName ?? hostname()).trim().toLowerCase()
     const stop = new AbortController()
     const contexts = new Map(
@@ -126,6 +134,8 @@ async function start(part: Part, common: Common, context: PartContext): Promise<
       return startProxy(common, context)
     case 'flannel':
       return startFlannel(common, context)
+    case 'announcer':
+      return startAnnouncer(common, context)
   }
 }
 
@@ -196,6 +206,13 @@ async function startFlannel({ options, nodeName, ...common }: Common, context: P
   const interfaces = options.nodeIp.slice(0, 1)
   const subnetFile = options.subnetFile ?? usualSubnetFile
   await run({ ...defaultOptions, client, nodeName, config, interfaces, subnetFile }, context)
+}
+
+async function startAnnouncer({ options, nodeName, ...common }: Common, context: PartContext): Promise<void> {
+  const { run } = await import('#balancer/announce/main.ts')
+  // It reads what the proxy reads.
+  const client = clientOf(options.proxyKubeconfig, common.client)
+  await run({ client, nodeName, pool: readPool(options.addressPool)! }, context)
 }
 
 const clientOf = (kubeconfig: string | undefined, node: Client): Client =>
