@@ -6,6 +6,7 @@ import { sha256 } from '#lib/hash.ts'
 import { parseIp } from '#lib/ip.ts'
 import type { Cluster, NodePart } from '#lab/cluster.ts'
 import { type ClusterOptions, outsideCidr } from '#lab/options.ts'
+import type { Expected } from '#lab/readiness.ts'
 
 /** The folders of one cluster. */
 export type Paths = {
@@ -149,6 +150,12 @@ export function planPaths(name: string, roots: Roots = defaultRoots): Paths {
     cluster: `${state}/cluster.json`,
   }
 }
+
+/** What shall be ready while all that have power run. */
+export const expectedOf = (plan: ClusterPlan): Expected => ({
+  nodes: nodesWithAgent(plan),
+  balancer: plan.options.loadBalancer === 'none' ? undefined : `fairway/${plan.options.loadBalancer}`,
+})
 
 /** The addresses for load balancers, in the first network of the nodes; undefined where nobody makes any. */
 export function addressPoolOf({ options }: ClusterPlan): string | undefined {

@@ -86,6 +86,18 @@ const cases: readonly (readonly [string, Partial<Observed>, readonly string[], r
     ['service default/web: 0 of 1 endpoints'],
   ],
   ['a Service that no pod belongs to', { services: [web] }, [], []],
+  [
+    'a load balancer that is still to be made',
+    { services: [service({ type: 'LoadBalancer' })] },
+    [],
+    ['service default/web: no load balancer yet'],
+  ],
+  [
+    "a load balancer that is somebody else's to make",
+    { services: [service({ type: 'LoadBalancer', loadBalancerClass: 'example.com/x' })] },
+    [],
+    [],
+  ],
   ['another name waits for nobody', { services: [service({ type: 'ExternalName', externalName: 'x.y' })] }, [], []],
   [
     'a Service with its endpoint',
@@ -97,12 +109,13 @@ const cases: readonly (readonly [string, Partial<Observed>, readonly string[], r
 for (const [name, observed, nodes, want] of cases)
   test(`waiting for: ${name}`, () =>
     assert.deepEqual(
-      waitingFor({ ...none, ...observed }, nodes).map(({ what }) => what),
+      waitingFor({ ...none, ...observed }, { nodes, balancer: 'fairway/pool' }).map(({ what }) => what),
       want,
     ))
 
 test('an image that nobody has is hopeless, a crash is not', () => {
-  const hopeless = (pod: Pod) => waitingFor({ ...none, pods: [pod] }, []).map(({ hopeless }) => hopeless)
+  const hopeless = (pod: Pod) =>
+    waitingFor({ ...none, pods: [pod] }, { nodes: [], balancer: undefined }).map(({ hopeless }) => hopeless)
   assert.deepEqual(hopeless(waitingPod('ErrImagePull')), [true])
   assert.deepEqual(hopeless(waitingPod('CrashLoopBackOff')), [false])
 })

@@ -20,13 +20,22 @@ export type Waiting = {
   readonly hopeless: boolean
 }
 
-/** Everything that is not ready yet; empty means that all is well. `nodes` names the nodes that there shall be. */
-export function waitingFor(observed: Observed, nodes: readonly string[]): readonly Waiting[] {
+/** What a cluster should have. */
+export type Expected = {
+  /** names of the nodes that there shall be */
+  readonly nodes: readonly string[]
+  /** the loadBalancerClass of who makes load balancers, and those without a class too; undefined: nobody does */
+  readonly balancer: string | undefined
+}
+
+/** Everything that is not ready yet; empty means that all is well. */
+export function waitingFor(observed: Observed, { nodes, balancer }: Expected): readonly Waiting[] {
   return [
     ...waitingForNodes(observed.nodes, nodes),
     ...observed.deployments.flatMap((deployment) => waitForDeployment(deployment)),
     ...observed.pods.filter((pod) => !isPodTerminal(pod) && !isPodTerminating(pod)).flatMap(waitForPod),
     ...observed.services.flatMap((service) => waitForService(service, observed)),
+    ...observed.services.flatMap((service) => waitForBalancer(service, balancer)),
   ]
 }
 
@@ -114,6 +123,12 @@ function waitForService(service: Service, { pods, slices }: Observed): readonly 
   return ready >= (publishNotReadyAddresses ? 1 : candidates.filter(isPodReady).length || 1)
     ? []
     : still(`service ${keyOf(service)}: ${ready} of ${candidates.length} endpoints`)
+}
+
+function waitForBalancer(service: Service, balancer: string | undefined): readonly Waiting[] {
+  const { type, loadBalancerClass = balancer } = service.spec ?? {}
+  if (type !== 'LoadBalancer' || balancer === undefined || loadBalancerClass !== balancer) return []
+  return service.status?.loadBalancer?.ingress?.length ? [] : still(`service ${keyOf(service)}: no load balancer yet`)
 }
 
 export type ReadyEndpoint = { readonly ip: string; readonly pod: string | undefined; readonly node: string | undefined }

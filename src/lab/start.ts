@@ -2,7 +2,7 @@
 import { boot, untilReporting, untilServing, whileAlive } from '#lab/boot.ts'
 import { routeExternalAddresses } from '#lab/fabric.ts'
 import { withinMs } from '#lab/inhabitants.ts'
-import { type ClusterPlan, nodesOf, nodesWithAgent } from '#lab/plan.ts'
+import { type ClusterPlan, expectedOf, nodesOf } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
 import type { Observed } from '#lab/readiness.ts'
 import { createNodes } from '#lab/up.ts'
@@ -23,7 +23,7 @@ export async function start(
     using watch = watchCluster(client, signal)
     await watch.synced
     routeExternalAddresses(plan, watch.observe().services)
-    if (waitMs > 0) await progress.step('everything ready', () => watch.until(allReady(nodesWithAgent(plan)), waitMs))
+    if (waitMs > 0) await progress.step('everything ready', () => watch.until(allReady(expectedOf(plan)), waitMs))
     return watch.observe()
   }
   return whileAlive(started, ready, signal)

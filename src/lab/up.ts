@@ -10,7 +10,7 @@ import { down } from '#lab/down.ts'
 import { routeExternalAddresses } from '#lab/fabric.ts'
 import { withinMs } from '#lab/inhabitants.ts'
 import { type Manifest, makesPods } from '#lab/manifest.ts'
-import { type ClusterPlan, type Host, nodesOf, nodesWithAgent } from '#lab/plan.ts'
+import { type ClusterPlan, expectedOf, type Host, nodesOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
 import { rolesManifests } from '#lab/roles-manifest.ts'
 import { planTrials, prove, type Proven } from '#lab/proof.ts'
@@ -93,7 +93,7 @@ async function furnish(
   )
   routeExternalAddresses(plan, [...watch.observe().services, ...written.filter(({ kind }) => kind === 'Service')])
   if (waitMs > 0)
-    await progress.step('everything ready', () => watch.until(allReady(nodesWithAgent(plan), written), waitMs))
+    await progress.step('everything ready', () => watch.until(allReady(expectedOf(plan), written), waitMs))
   const observed = watch.observe()
   const services = observed.services.filter((service) => mine.has(keyOf(service)))
   const trials = waitMs === 0 ? [] : services.flatMap((service) => planTrials(plan, service, observed))

@@ -8,7 +8,14 @@ import type { Client } from '#client/client.ts'
 import { informer } from '#client/informer.ts'
 import { UserError } from '#daemon/error.ts'
 import { silentLog } from '#daemon/log.ts'
-import { type Observed, type Waiting, waitingFor, waitingForNews, waitingForNodes } from '#lab/readiness.ts'
+import {
+  type Expected,
+  type Observed,
+  type Waiting,
+  waitingFor,
+  waitingForNews,
+  waitingForNodes,
+} from '#lab/readiness.ts'
 
 export interface ClusterWatch extends Disposable {
   /** Resolves when everything was listed once. */
@@ -83,7 +90,7 @@ export const nodesReady =
   ({ nodes }: Observed): readonly Waiting[] =>
     waitingForNodes(nodes, nodeNames)
 
-/** Everything that a cluster with these nodes should have ready, and all that was just written. */
+/** Everything that a cluster should have ready, and all that was just written. */
 export const allReady =
-  (nodeNames: readonly string[], written: readonly ApiObject[] = []) =>
-  (observed: Observed): readonly Waiting[] => [...waitingForNews(observed, written), ...waitingFor(observed, nodeNames)]
+  (expected: Expected, written: readonly ApiObject[] = []) =>
+  (observed: Observed): readonly Waiting[] => [...waitingForNews(observed, written), ...waitingFor(observed, expected)]

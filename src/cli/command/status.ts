@@ -8,7 +8,7 @@ import { requireCluster } from '#lab/cluster-file.ts'
 import { nodeParts } from '#lab/cluster.ts'
 import { type Cost, observeCosts } from '#lab/cost.ts'
 import { isRunning } from '#lab/fabric.ts'
-import { type ClusterPlan, nodesWithAgent } from '#lab/plan.ts'
+import { type ClusterPlan, expectedOf } from '#lab/plan.ts'
 import { missingProcesses } from '#lab/processes.ts'
 import { waitingFor } from '#lab/readiness.ts'
 import { renderKubeconfigLine, renderNodes, renderServices } from '#lab/report.ts'
@@ -37,7 +37,7 @@ export const status = defineCommand({
         await watch.synced
         const observed = watch.observe()
         stdout.write(`\n${renderNodes(observed)}\n${renderServices(observed.services, observed)}`)
-        unwell.push(...waitingFor(observed, nodesWithAgent(plan)).map(({ what }) => what))
+        unwell.push(...waitingFor(observed, expectedOf(plan)).map(({ what }) => what))
       } catch (error) {
         if (!limit.aborted || signal.aborted) throw error
         unwell.push('the API server does not answer')
