@@ -122,16 +122,19 @@ export class FakeObjects {
     const { name = '', resourceVersion, uid } = wanted.metadata ?? {}
     const isStale = resourceVersion !== undefined && resourceVersion !== old.metadata?.resourceVersion
     if (isStale || (uid !== undefined && uid !== old.metadata?.uid)) throw new Refusal(conflict(resource, name))
-    if (subresource === 'status') return this.#put(resource, key, old, { ...old, status: wanted.status })
+    const settle = (next: Loose) =>
+      isFinished(next) ? this.#remove(resource, key, next) : this.#put(resource, key, old, next)
     const kept: ObjectMeta = {
       ...wanted.metadata,
       ...pick(old.metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'generation', 'deletionTimestamp']),
     }
+    // By way of the status metadata can be written too, and no specification.
+    if (subresource === 'status') return settle({ ...old, metadata: kept, status: wanted.status })
     const generation = (old.metadata?.generation ?? 0) + (equalJson(old.spec, wanted.spec) ? 0 : 1)
     const metadata = 'spec' in old ? { ...kept, generation } : kept
     const { status: _, ...rest } = wanted
     const next = { ...rest, metadata, ...('status' in old ? { status: old.status } : {}) }
-    return isFinished(next) ? this.#remove(resource, key, next) : this.#put(resource, key, old, next)
+    return settle(next)
   }
 
   delete(resource: Resource, key: string, options: Deletion): void {

@@ -108,16 +108,18 @@ export function startAnnouncer(options: AnnouncerOptions): Announcer {
 
   function decide(): void {
     const now = clock.monotonicMs()
-    for (const [name, seenMs] of heard)
-      if (now - seenMs > silenceMs) {
-        heard.delete(name)
-        log.info('a neighbour is silent', { node: name })
-      }
+    const silent = [...heard].filter(([, seenMs]) => now - seenMs > silenceMs).map(([name]) => name)
+    for (const name of silent) {
+      heard.delete(name)
+      log.info('a neighbour is silent', { node: name })
+    }
     // Who has just come does not know yet who else is there: one heartbeat of each tells.
     const isListening = sinceMs !== undefined && now - sinceMs >= heartbeatMs
     const alive = new Set(isListening ? [...heard.keys(), node] : [])
     const next = new Set(wanted.filter((one) => ownerOf(one, alive) === node).map(({ ip }) => ip))
     const gained = [...next].filter((ip) => !owned.has(ip))
+    // Who is gone may have answered a moment ago.
+    if (silent.length > 0) for (const ip of owned) announce(ip)
     const lost = [...owned].filter((ip) => !next.has(ip))
     owned = next
     for (const ip of gained) {
@@ -129,7 +131,12 @@ export function startAnnouncer(options: AnnouncerOptions): Announcer {
     if (gained.length > 0 || lost.length > 0) options.onOwned?.(owned)
   }
 
+  let beatMs = 0
   const beat = () => {
+    const now = clock.monotonicMs()
+    // Whoever was held up itself has not heard its neighbours, which says nothing about them.
+    if (now - beatMs > 2 * heartbeatMs) for (const name of heard.keys()) heard.set(name, now)
+    beatMs = now
     trySend(beats, encodeHeartbeat({ group, node, isLeaving: false }, mac))
     decide()
     cancelBeat = clock.after(heartbeatMs, beat)
