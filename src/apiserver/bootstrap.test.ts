@@ -7,7 +7,7 @@ import { bootstrap, keepItself } from '#apiserver/bootstrap.ts'
 import { kinds } from '#apiserver/kinds.ts'
 import { createTestServer } from '#test/api-server.ts'
 
-const itself = { address: '192.0.2.1', port: 6443, clusterIp: '10.96.0.1' }
+const itself = { addresses: ['192.0.2.1'], port: 6443, clusterIp: '10.96.0.1' }
 
 test('the first objects, made once and mended', async () => {
   const setting = { serviceClusterIpRanges: ['10.96.0.0/12'], serviceNodePortRange: '30000-32767' }

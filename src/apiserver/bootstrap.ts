@@ -25,8 +25,8 @@ const name = 'kubernetes'
 const inDefault = { name, namespace: 'default' }
 
 export type Itself = {
-  /** where clients inside the cluster reach this server */
-  readonly address: string
+  /** where clients inside the cluster reach this server, and others on the same store */
+  readonly addresses: readonly string[]
   readonly port: number
   /** the first address of the service range */
   readonly clusterIp: string
@@ -91,9 +91,10 @@ export async function keepItself(objects: Objects, itself: Itself): Promise<void
     spec: { ...found.spec, ports: service.spec?.ports ?? [] },
   }))
   // A loopback address leads nobody here but this machine's own programs: no endpoint, and Kubernetes refuses it too.
-  if (isLoopback(itself.address)) return
-  const own = endpointsOf(itself)
-  const slice = sliceOf(itself)
+  const reachable = { ...itself, addresses: itself.addresses.filter((address) => !isLoopback(address)) }
+  if (reachable.addresses.length === 0) return
+  const own = endpointsOf(reachable)
+  const slice = sliceOf(reachable)
   await ensure<Endpoints>(objects, endpoints, 'default', name, own, (found) => ({
     ...found,
     metadata: { ...found.metadata, labels: { ...found.metadata?.labels, ...own.metadata?.labels } },
@@ -144,14 +145,14 @@ function serviceOf({ clusterIp, port }: Itself): Service {
   }
 }
 
-const endpointsOf = ({ address, port }: Itself): Endpoints => ({
+const endpointsOf = ({ addresses, port }: Itself): Endpoints => ({
   metadata: { ...inDefault, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-  subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+  subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports: [{ name: 'https', port, protocol: 'TCP' }] }],
 })
 
-const sliceOf = ({ address, port }: Itself): EndpointSlice => ({
+const sliceOf = ({ addresses, port }: Itself): EndpointSlice => ({
   metadata: { ...inDefault, labels: { 'kubernetes.io/service-name': name } },
-  addressType: `IPv${ipFamily(address) ?? 4}`,
-  endpoints: [{ addresses: [address], conditions: { ready: true } }],
+  addressType: `IPv${ipFamily(addresses[0]!) ?? 4}`,
+  endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
   ports: [{ name: 'https', port, protocol: 'TCP' }],
 })

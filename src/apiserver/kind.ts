@@ -2,6 +2,7 @@
 // that is the same for all kinds (routing, storage, metadata, patches, watches, printing) is the engine's; a kind says
 // only what is its own. All members but `admit` and a subresource's `handle` are pure.
 
+import type { PortClaims } from '#apiserver/allocate/port-claims.ts'
 import type { FieldError } from '#api/field-error.ts'
 import type { ApiObject, DeleteOptions, Status } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
@@ -204,4 +205,6 @@ export type Setting = {
   readonly serviceNodePortRange: string
   /** for allocators that read what is taken when the server starts */
   readonly objects: Objects
+  /** where other servers share the store */
+  readonly portClaims?: PortClaims | undefined
 }

@@ -41,7 +41,7 @@ before(async () => {
     serviceNodePortRange: '30000-32767',
     tls: { ...server, clientCa: ca.cert },
     agentTrust: { ...admin, ca: ca.cert },
-    dataFile: join(folder, 'store.db'),
+    store: { kind: 'sqlite' as const, path: join(folder, 'store.db') },
     tokens: { keys: [tokenKey], signingKey: tokenKey, issuer },
     onReady: (at: { port: number }) => ready.resolve(at.port),
   }

@@ -13,6 +13,7 @@ import { accessOf } from '#apiserver/access.ts'
 import { tokenSubresource } from '#apiserver/auth/token-request.ts'
 import { tokenVerifierOf } from '#apiserver/auth/verify-token.ts'
 import { createTokenSigner } from '#pki/jwt.ts'
+import { portClaimsOn } from '#apiserver/allocate/port-claims.ts'
 import { startAllocation } from '#apiserver/allocate/start.ts'
 import { bootstrap, keepItself, type Itself } from '#apiserver/bootstrap.ts'
 import { isOpenPath } from '#apiserver/documents/health.ts'
@@ -24,9 +25,9 @@ import type { AgentTrust } from '#apiserver/http/relay.ts'
 import { createDoor } from '#apiserver/http/server.ts'
 import type { Kind } from '#apiserver/kind.ts'
 import { kinds } from '#apiserver/kinds.ts'
+import { announce, withdraw } from '#apiserver/peers.ts'
 import { compactRegularly } from '#apiserver/store/compaction.ts'
-import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
-import { StoreError, type Store } from '#apiserver/store/store.ts'
+import { openStore, type StoreOptions } from '#apiserver/store/open-store.ts'
 
 export type TokenOptions = {
   /** PEM: tokens signed by any of them count */
@@ -47,14 +48,14 @@ export type ApiserverOptions = {
   /** PEM texts */
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string | undefined }
   readonly agentTrust: AgentTrust
-  readonly dataFile: string
+  readonly store: StoreOptions
   /** for service accounts' tokens; absent: none are taken */
   readonly tokens?: TokenOptions | undefined
   /** told once, when requests are answered */
   onReady?(at: { readonly port: number }): void
 }
 
-const mendMs = 10_000
+const mendMs = 3000
 
 const world = (now: () => number): World => ({
   nowMs: now,
@@ -65,14 +66,17 @@ const world = (now: () => number): World => ({
 /** Serves until the signal is aborted. Throws UserError where it cannot begin. */
 export async function run(options: ApiserverOptions, context: PartContext): Promise<void> {
   const { clock, log, registry, signal } = context
-  await using store = openStore(options, context)
+  await using store = await openStore(options.store, context)
+  // An SQLite file has one server, an etcd may have several.
+  const isShared = options.store.kind === 'etcd'
+  const portClaims = isShared ? portClaimsOn(store) : undefined
   const { tokens, serviceClusterIpRanges, serviceNodePortRange } = options
   const access = accessOf()
   const engine = new Engine(
     store,
     world(() => clock.now()),
     objectsOf,
-    (objects) => withTokens(kinds({ serviceClusterIpRanges, serviceNodePortRange, objects }), tokens),
+    (objects) => withTokens(kinds({ serviceClusterIpRanges, serviceNodePortRange, objects, portClaims }), tokens),
     () => access.guard,
   )
   let isBootstrapped = false
@@ -110,16 +114,19 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   )
   const report = (error: unknown) => log.warn('could not mend the aggregated roles', { error: String(error) })
   const [port] = await Promise.all([listen(server, options), access.follow(engine, report)])
-  const itself = itselfOf(options, port)
+  const alone = itselfOf(options, port)
+  const { advertiseAddress } = options
+  const itself = async () => (isShared ? { ...alone, addresses: await announce(store, advertiseAddress, port) } : alone)
   const serves = ({ group, version, plural }: Resource) => engine.served.find(group, version, plural) !== undefined
   await startAllocation(engine.objects, options.serviceClusterIpRanges, clock.now())
-  await bootstrap(engine.objects, itself, serves)
+  await bootstrap(engine.objects, await itself(), serves)
   isBootstrapped = true
   log.info('Serving securely', { address: `${options.bindAddress}:${port}` })
   options.onReady?.({ port })
   const stopCompaction = compactRegularly(store, clock, log)
   await keepRight(engine, itself, context)
   stopCompaction()
+  if (isShared) await leave(engine, alone, await withdraw(store, advertiseAddress, port).catch(() => []))
   await new Promise<void>((resolve) => {
     server.close(() => resolve())
     closeAll(server)
@@ -137,15 +144,6 @@ function withTokens(all: readonly Kind[], tokens: TokenOptions | undefined): rea
       ? { ...kind, subresources: { ...kind.subresources, token } }
       : kind,
   )
-}
-
-function openStore({ dataFile }: ApiserverOptions, { clock }: PartContext): Store {
-  try {
-    return openSqliteStore({ path: dataFile, clock })
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    throw new UserError(`cannot open the store ${error.message}`, { code: `Store-${error.code}`, cause: error })
-  }
 }
 
 type Server = ReturnType<typeof createDoor>
@@ -174,16 +172,24 @@ function closeAll(server: Server): void {
 function itselfOf({ serviceClusterIpRanges, advertiseAddress }: ApiserverOptions, port: number): Itself {
   const cidr = parseCidr(serviceClusterIpRanges[0] ?? '')
   if (cidr === undefined) throw new UserError(`not a CIDR: ${serviceClusterIpRanges[0]}`, { code: 'BadCidr' })
-  return { address: advertiseAddress, port, clusterIp: hostAt(cidr, 1) }
+  return { addresses: [advertiseAddress], port, clusterIp: hostAt(cidr, 1) }
 }
 
 /** Until the signal: looks now and then whether the server's own objects are as they should be. */
-async function keepRight(engine: Engine, itself: Itself, { clock, log, signal }: PartContext): Promise<void> {
+async function keepRight(
+  engine: Engine,
+  itself: () => Promise<Itself>,
+  { clock, log, signal }: PartContext,
+): Promise<void> {
+  const mend = async () => keepItself(engine.objects, await itself())
   while (!signal.aborted) {
     await clock.sleep(mendMs, signal)
     if (signal.aborted) return
-    await keepItself(engine.objects, itself).catch((error: unknown) =>
-      log.warn('could not mend the Service kubernetes', { error: String(error) }),
-    )
+    await mend().catch((error: unknown) => log.warn('could not mend the Service kubernetes', { error: String(error) }))
   }
+}
+
+/** The endpoints of the Service kubernetes are the other servers from here on. Where that fails, they will see to it. */
+async function leave(engine: Engine, itself: Itself, others: readonly string[]): Promise<void> {
+  if (others.length > 0) await keepItself(engine.objects, { ...itself, addresses: others }).catch(() => {})
 }

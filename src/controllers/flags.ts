@@ -48,6 +48,10 @@ export const controllerFlags = {
     help: 'as whom the scheduler speaks; default: as the controllers do',
   }),
   leaderElect: toggle({ help: 'wait for the lease kube-system/kube-controller-manager, for more than one process' }),
+  leaderElectLeaseDuration: duration({
+    default: '15s',
+    help: 'how long a leader that says nothing stays the leader',
+  }),
 }
 
 export type ControllerFlags = OptionsOf<typeof controllerFlags>

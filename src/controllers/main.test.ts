@@ -80,6 +80,7 @@ async function cluster(
     terminatedPodGcThreshold: 100,
     maxEndpointsPerSlice: 100,
     leaderElect: false,
+    leaderElectLeaseDuration: 15_000,
     controllersHealthAddress: undefined,
     rootCa: 'PEM',
   }

@@ -66,6 +66,7 @@ export async function run(options: ControllersOptions, context: PartContext): Pr
     clock,
     namespace: 'kube-system',
     name: 'kube-controller-manager',
+    durationMs: options.leaderElectLeaseDuration,
     holder: `${hostname()}_${process.pid}`,
     lead,
   })

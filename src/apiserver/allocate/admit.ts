@@ -18,8 +18,11 @@ export async function admitAllocation(
   context: AdmitContext,
 ): Promise<Admitted<Service>> {
   const excluded = new Set<string>()
-  const options = { dryRun: context.dryRun, random: (below: number) => context.random(below), excluded }
+  const excludedPorts = new Set<number>()
+  const random = (below: number) => context.random(below)
+  const options = { dryRun: context.dryRun, random, excluded, excludedPorts }
   const ledger = await book.open()
+  const isNamed = dns1123Label(context.name).length === 0
   for (;;) {
     let allocated = allocate(ledger, options)
     if (allocated.kind !== 'allocated') allocated = allocate(await book.look(), options)
@@ -28,7 +31,14 @@ export async function admitAllocation(
     const { service, transaction } = allocated
     if (context.dryRun) return { kind: 'admitted', object: service }
     // Under a name that validation is about to refuse, nothing can be claimed.
-    const claims = dns1123Label(context.name).length === 0 ? transaction.addresses : []
+    const claims = isNamed ? transaction.addresses : []
+    const ports = isNamed ? transaction.ports : []
+    const takenPort = await book.portClaims?.claim(ports)
+    if (takenPort !== undefined) {
+      transaction.revert()
+      excludedPorts.add(takenPort)
+      continue
+    }
     const taken = await claim(claims, service, context.objects)
     if (taken === undefined)
       return {
@@ -37,13 +47,16 @@ export async function admitAllocation(
         async commit() {
           transaction.commit()
           await disclaim(transaction.releasedAddresses, context.objects)
+          await book.portClaims?.disclaim(transaction.releasedPorts)
         },
         async revert() {
           transaction.revert()
           await disclaim(claims, context.objects)
+          await book.portClaims?.disclaim(ports)
         },
       }
     transaction.revert()
+    await book.portClaims?.disclaim(ports)
     excluded.add(taken)
   }
 }
@@ -51,6 +64,10 @@ export async function admitAllocation(
 /** Gives back all that a deleted Service held. */
 export async function releaseService(book: Book, service: Service, context: AdmitContext): Promise<void> {
   releaseAll(service, await book.open())
-  const ips = heldBy(service).addresses.map((ip) => canonicalIp(ip) ?? ip)
-  await disclaim(ips, context.objects)
+  const { addresses, ports } = heldBy(service)
+  await disclaim(
+    addresses.map((ip) => canonicalIp(ip) ?? ip),
+    context.objects,
+  )
+  await book.portClaims?.disclaim(ports)
 }

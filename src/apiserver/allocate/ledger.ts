@@ -98,11 +98,14 @@ export type Begin = {
   readonly random: Random
   /** addresses that someone has of whom the ledger knows nothing, in canonical form */
   readonly excluded?: ReadonlySet<string>
+  /** node ports of which the same holds */
+  readonly excludedPorts?: ReadonlySet<number>
 }
 
 export class Transaction implements Held {
   readonly #ledger: Ledger
   readonly #excluded: ReadonlySet<string>
+  readonly #excludedPorts: ReadonlySet<number>
   readonly #close: () => void
   readonly #random: Random
   readonly #dryRun: boolean
@@ -114,6 +117,7 @@ export class Transaction implements Held {
   constructor(ledger: Ledger, options: Begin, close: () => void) {
     this.#ledger = ledger
     this.#excluded = options.excluded ?? new Set()
+    this.#excludedPorts = options.excludedPorts ?? new Set()
     this.#close = close
     this.#random = (below) => options.random(below)
     this.#dryRun = options.dryRun
@@ -129,6 +133,10 @@ export class Transaction implements Held {
   /** what a commit gives back, canonical */
   get releasedAddresses(): readonly string[] {
     return this.#releasedAddresses.map(canonical)
+  }
+
+  get releasedPorts(): readonly number[] {
+    return this.#releasedPorts
   }
 
   takeAddress(ip: string): Given<string> {
@@ -153,13 +161,13 @@ export class Transaction implements Held {
     const { ports } = this.#ledger
     if (!ports.contains(port))
       return { refused: `provided port is not in the valid range. The range of valid ports is ${ports.text}` }
-    if (ports.has(port) || this.#ports.has(port)) return { refused: 'provided port is already allocated' }
+    if (ports.has(port) || this.#hasPort(port)) return { refused: 'provided port is already allocated' }
     this.#keepPort(port)
     return { given: port }
   }
 
   takeAnyPort(): Given<number> {
-    const port = this.#ledger.ports.pick(this.#random, (port) => this.#ports.has(port))
+    const port = this.#ledger.ports.pick(this.#random, (port) => this.#hasPort(port))
     if (port === undefined) return { refused: 'range is full' }
     this.#keepPort(port)
     return { given: port }
@@ -188,6 +196,9 @@ export class Transaction implements Held {
 
   #hasAddress(ip: string): boolean {
     return this.#ledger.hasAddress(ip) || this.#addresses.has(ip) || this.#excluded.has(ip)
+  }
+  #hasPort(port: number): boolean {
+    return this.#ports.has(port) || this.#excludedPorts.has(port)
   }
   #keepAddress(ip: string): void {
     this.#addresses.add(ip)

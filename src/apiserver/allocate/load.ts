@@ -1,6 +1,7 @@
 // The ledger of a server: made from its settings, filled from what is stored.
 
 import type { Objects, Setting } from '#apiserver/kind.ts'
+import type { PortClaims } from '#apiserver/allocate/port-claims.ts'
 import { Ledger } from '#apiserver/allocate/ledger.ts'
 import { parsePortBounds } from '#apiserver/allocate/port-range.ts'
 import { heldBy } from '#apiserver/allocate/service.ts'
@@ -30,10 +31,12 @@ export type Book = {
   open(): Promise<Ledger>
   /** Reads that again: another server may have changed it. */
   look(): Promise<Ledger>
+  /** undefined: no other server gives ports */
+  readonly portClaims: PortClaims | undefined
 }
 
 export function bookOf(setting: Setting): Book {
-  const { objects } = setting
+  const { objects, portClaims } = setting
   const ledger = createLedger(setting)
   const look = async () => {
     ledger.rebuild((await objects.list(services)).map(heldBy))
@@ -46,10 +49,12 @@ export function bookOf(setting: Setting): Book {
       throw error
     })
     await loading
+    // Others give places too: what they have stored meanwhile counts.
+    if (portClaims !== undefined) await look()
     ledger.setRanges(await rangesOf(setting, objects))
     return ledger
   }
-  return { open, look }
+  return { open, look, portClaims }
 }
 
 /** Those of the ServiceCIDRs that may be used; before there is any, those of the settings. */

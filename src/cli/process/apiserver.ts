@@ -2,7 +2,6 @@
 // `fairway apiserver`: an API server alone, with flags named as kube-apiserver's. Without any certificates it makes its
 // own and writes a kubeconfig.
 
-import { mkdirSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { dirname } from 'node:path'
 import { systemClock } from '#daemon/clock.ts'
@@ -14,6 +13,8 @@ import { createRegistry } from '#daemon/metrics.ts'
 import { endInTime, logFlags } from '#cli/part-command.ts'
 import { hostAt, parseCidr } from '#lib/cidr.ts'
 import { isValidIp } from '#lib/ip.ts'
+import { readRequired } from '#cli/read-required.ts'
+import { etcdFlags, storeOptions } from '#cli/store-flags.ts'
 import { run, type ApiserverOptions } from '#apiserver/main.ts'
 import { ownFiles, type OwnFiles } from '#apiserver/own-files.ts'
 import { parsePortBounds } from '#apiserver/allocate/port-range.ts'
@@ -26,6 +27,7 @@ export const apiserverFlags = {
     placeholder: 'IP',
   }),
   dataFile: text({ help: 'file of the store', default: 'fairway-apiserver/store.db', placeholder: 'FILE' }),
+  ...etcdFlags,
   certDir: text({
     help: 'folder for what is made where no certificates are given; default: beside the store',
     placeholder: 'DIR',
@@ -85,10 +87,9 @@ export function serverOptions(options: OptionsOf<typeof apiserverFlags>): {
   server: ApiserverOptions
   own: OwnFiles | undefined
 } {
-  const { bindAddress, securePort, serviceClusterIpRange, serviceNodePortRange, dataFile } = options
+  const { bindAddress, securePort, serviceClusterIpRange, serviceNodePortRange } = options
   checkRanges(serviceClusterIpRange, serviceNodePortRange)
   const advertiseAddress = options.advertiseAddress ?? reachable(bindAddress)
-  mkdirSync(dirname(dataFile), { recursive: true })
   const given = options.tlsCertFile !== undefined
   const own = given ? undefined : makeOwn(options, advertiseAddress)
   const tokenKey = own?.tokenKey ?? read(options.serviceAccountSigningKeyFile)
@@ -101,7 +102,7 @@ export function serverOptions(options: OptionsOf<typeof apiserverFlags>): {
       advertiseAddress,
       serviceClusterIpRanges: serviceClusterIpRange,
       serviceNodePortRange,
-      dataFile,
+      store: storeOptions(options),
       tls: {
         cert: own?.server.cert ?? readRequired(options.tlsCertFile!),
         key: own?.server.key ?? readKey(options.tlsPrivateKeyFile),
@@ -162,14 +163,6 @@ function reachable(bindAddress: string): string {
 }
 
 const read = (path: string | undefined) => (path === undefined ? undefined : readRequired(path))
-
-function readRequired(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new UserError(`cannot read ${path}: ${(error as Error).message}`, { code: 'NoFile', cause: error })
-  }
-}
 
 function readKey(path: string | undefined): string {
   if (path !== undefined) return readRequired(path)

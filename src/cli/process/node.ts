@@ -1,10 +1,10 @@
 // `fairway node`: a node of a cluster. The agent that runs its pods, the Service proxy and the pod network, in one
 // process; each has its own log file, metrics and health port, and each can be left out to be started apart.
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { endInTime, logFlags, partFlags } from '#cli/part-command.ts'
 import { addressPoolFlag, readPool } from '#cli/process/address-pool.ts'
+import { readRequired } from '#cli/read-required.ts'
 import { connect, type Client } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -153,8 +153,11 @@ async function startAgent({ options, nodeName, client, parts }: Common, context:
       rootDir,
       imageDir: options.imageDir,
       secretDirs: secretDirs(rootDir),
-      tls: tlsCertFile && tlsPrivateKeyFile ? { cert: read(tlsCertFile), key: read(tlsPrivateKeyFile) } : undefined,
-      clientCa: clientCaFile ? read(clientCaFile) : loadKubeconfig(kubeconfig).ca,
+      tls:
+        tlsCertFile && tlsPrivateKeyFile
+          ? { cert: readRequired(tlsCertFile), key: readRequired(tlsPrivateKeyFile) }
+          : undefined,
+      clientCa: clientCaFile ? readRequired(clientCaFile) : loadKubeconfig(kubeconfig).ca,
       clusterDns: options.clusterDns,
       clusterDomain: options.clusterDomain,
       resolvConf: options.resolvConf,
@@ -267,11 +270,3 @@ const checkCidrs = (texts: readonly string[]): readonly string[] =>
     if (cidr !== undefined) return cidr
     throw new UserError(`--cluster-cidr: "${text}" is not a CIDR`, { code: 'BadFlag', exitCode: 2 })
   })
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new UserError(`cannot read ${path}: ${(error as Error).message}`, { code: 'NoFile', cause: error })
-  }
-}
