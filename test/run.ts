@@ -24,6 +24,7 @@ const packages: Record<string, string> = {
   curl: 'curl',
   busybox: 'busybox-static',
   python3: 'python3',
+  '/usr/lib/cni/bridge': 'containernetworking-plugins',
   kubectl: 'kubernetes-client',
   etcd: 'etcd-server',
 }

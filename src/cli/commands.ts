@@ -207,6 +207,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/announcer.ts')).announcer,
   },
   {
+    name: 'cni',
+    summary: 'the CNI plugin of pods: bridge, addresses and host ports in one',
+    group: 'parts',
+    load: async () => (await import('#cli/command/cni.ts')).cni,
+  },
+  {
     name: 'version',
     summary: 'print the versions of Fairway, of the Kubernetes API that it serves, and of Node',
     group: 'other',

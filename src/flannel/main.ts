@@ -3,11 +3,13 @@ import { dirname, join } from 'node:path'
 import { UserError } from '#daemon/error.ts'
 import { serveHealth } from '#daemon/health.ts'
 import { createLoop } from '#daemon/loop.ts'
+import type { Logger } from '#daemon/log.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { openRoute, type Route } from '#kernel/route/open-route.ts'
 import type { Announcement } from '#flannel/annotations.ts'
 import type { Backend, FamilyPlan, Problem, Self } from '#flannel/backend.ts'
 import { backendOf, backendTypes } from '#flannel/backends.ts'
+import { renderCniConflist } from '#flannel/cni-conflist.ts'
 import { chooseInterface, type ExternalInterface } from '#flannel/external-interface.ts'
 import { kubernetesLeases } from '#flannel/kubernetes-leases.ts'
 import { families, type Subnets } from '#flannel/lease.ts'
@@ -19,7 +21,7 @@ import { planNetwork, planSelf } from '#flannel/plan.ts'
 import { createProblemLog } from '#flannel/problem-log.ts'
 import { replaceFile } from '#flannel/replace-file.ts'
 import { createRulesLoop } from '#flannel/rules-loop.ts'
-import { renderSubnetFile } from '#flannel/subnet-file.ts'
+import { renderSubnetFile, type SubnetFile } from '#flannel/subnet-file.ts'
 import { Tunnels } from '#flannel/tunnel/tunnels.ts'
 import { watchNetwork } from '#flannel/watch-network.ts'
 
@@ -86,8 +88,7 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
         rules.mark('plan')
         announcing.mark('plan')
       }
-      if (replaceFile(options.subnetFile, renderSubnetFile({ ...pods(selves, backend), ...subnetOptions(options) })))
-        log.info(`Wrote subnet file to ${options.subnetFile}`)
+      writeFiles(options, { ...pods(selves, backend), ...subnetOptions(options) }, log)
     },
   })
   const announcing = createLoop({
@@ -129,6 +130,12 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
   )
   log.info('Watching for new subnet leases')
   await Promise.all([network.run(signal), announcing.run(signal), rules.run(signal)])
+}
+
+function writeFiles({ subnetFile, cniConfFile }: FlannelOptions, content: SubnetFile, log: Logger): void {
+  if (replaceFile(subnetFile, renderSubnetFile(content))) log.info(`Wrote subnet file to ${subnetFile}`)
+  if (cniConfFile !== undefined && replaceFile(cniConfFile, renderCniConflist(content)))
+    log.info(`Wrote configuration of CNI plugins to ${cniConfFile}`)
 }
 
 function openBackend({ config }: FlannelOptions): Backend {

@@ -23,6 +23,8 @@ export type FlannelOptions = {
   readonly rulesResyncMs: number
   /** subnet.env; what flannel remembers lies beside it */
   readonly subnetFile: string
+  /** where to write a configuration for the standard CNI plugins */
+  readonly cniConfFile: string | undefined
   readonly setNetworkUnavailable: boolean
   /** /healthz, /readyz, /metrics */
   readonly health: Address | undefined
@@ -40,6 +42,7 @@ export const defaultOptions: Omit<FlannelOptions, 'client' | 'nodeName' | 'confi
   forwardRules: true,
   rulesResyncMs: 5000,
   subnetFile: '/run/flannel/subnet.env',
+  cniConfFile: undefined,
   setNetworkUnavailable: true,
   health: { host: '0.0.0.0', port: 8471 },
   netns: undefined,

@@ -56,6 +56,11 @@ const flags = {
     default: '/run/flannel/subnet.env',
     env: 'FLANNELD_SUBNET_FILE',
   }),
+  cniConfFile: text({
+    help: 'also write a configuration for the standard CNI plugins bridge, host-local and portmap',
+    placeholder: 'FILE',
+    env: 'FLANNELD_CNI_CONF_FILE',
+  }),
   setNodeNetworkUnavailable: toggle({
     help: 'leave the condition NetworkUnavailable of the node alone',
     default: true,
@@ -94,6 +99,7 @@ export const command = partCommand({
         forwardRules: options.iptablesForwardRules,
         rulesResyncMs: options.iptablesResync,
         subnetFile: options.subnetFile,
+        cniConfFile: options.cniConfFile,
         setNetworkUnavailable: options.setNodeNetworkUnavailable,
         health: options.healthAddress,
         netns: undefined,

@@ -136,8 +136,10 @@ export class NftBatch {
     return this.#writer.end().bytes
   }
 
-  addTable(comment: string): void {
-    this.#operation(NFT.newTable, NLM_F.create, 'add table', (w) =>
+  /** `exclusive`: where there is one of the name already, the transaction is refused with EEXIST. */
+  addTable(comment: string, { exclusive = false }: { readonly exclusive?: boolean } = {}): void {
+    const flags = NLM_F.create | (exclusive ? NLM_F.exclusive : 0)
+    this.#operation(NFT.newTable, flags, 'add table', (w) =>
       w.attributeText(TABLE.name, this.#table).attribute(TABLE.userdata, commentBytes(comment)),
     )
   }

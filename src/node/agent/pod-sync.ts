@@ -13,7 +13,7 @@ import { startContainer, type StartContext } from '#node/agent/start-container.t
 import type { StatusPublisher } from '#node/agent/status-publisher.ts'
 import { graceOf } from '#node/agent/stop-pod.ts'
 import { planActions, type PodActions } from '#node/pod/actions.ts'
-import { planPortMappings, planSandboxConfig } from '#node/pod/container-config.ts'
+import { planSandboxConfig } from '#node/pod/container-config.ts'
 import type { PodFacts } from '#node/pod/downward.ts'
 import { planDns } from '#node/pod/resolv-conf.ts'
 import { isSidecar } from '#node/pod/restart.ts'
@@ -158,13 +158,6 @@ export class PodSync {
     const { runtime, events, clusterDns, nodeDns, logRoot, markLater, log } = this.#o
     const { dns, warnings } = planDns(pod, clusterDns, nodeDns())
     for (const warning of warnings) events.pod(pod, 'Warning', 'DNSConfigForming', warning)
-    if (planPortMappings(pod).length > 0)
-      events.pod(
-        pod,
-        'Warning',
-        'HostPortIgnored',
-        'Host ports are not mapped on this node: use a Service of type NodePort',
-      )
     try {
       const config = planSandboxConfig(pod, { attempt, dns, logRoot, clusterDomain: clusterDns.domain })
       const id = await runtime.runPodSandbox(config)

@@ -2,23 +2,24 @@
 // Puts pods on the node's network and takes them off it, after plans of attachment.ts. Every call may be repeated: what
 // is there already is left or put right, what is missing already is fine.
 import { closeSync, openSync } from 'node:fs'
+import { NetlinkError } from '#kernel/netlink/socket.ts'
+import type { Link } from '#kernel/route/link.ts'
 import { openRoute, type Route } from '#kernel/route/open-route.ts'
 import { writeSysctls } from '#kernel/sysctl.ts'
 import { formatCidr } from '#lib/cidr.ts'
-import { hostLinkOf, macOf, planAttachment, type Attachment, type Owner } from '#node/cni/attachment.ts'
+import { hostLinkOf, isSameOwner, macOf, planAttachment, type Attachment, type Owner } from '#node/cni/attachment.ts'
+import { dropDuplicates } from '#node/cni/drop-duplicates.ts'
+import { collectHostPorts, type HostPort, mapHostPorts, unmapHostPorts } from '#node/cni/host-ports.ts'
 import type { LeaseStore } from '#node/cni/lease-store.ts'
 import type { Network } from '#node/cni/network.ts'
 
 /** Makes the bridge and lets the node forward; called in the node's namespace. */
 export function ensureBridge(network: Network): void {
   using route = openRoute()
-  const existing = route.link(network.bridge)
   const promiscuous = network.hairpin === 'promiscuous-bridge'
-  // A bridge with a MAC address of its own keeps it when its ports come and go.
-  if (existing === undefined)
-    route.addBridge({ name: network.bridge, mac: macOf(network.ranges[0]!.gateway), mtu: network.mtu, up: true })
-  if (existing?.up !== true || existing.promiscuous !== promiscuous)
-    route.setLink(network.bridge, { up: true, promiscuous })
+  const existing = route.link(network.bridge) ?? addBridge(route, network)
+  if (!existing.up || existing.promiscuous !== promiscuous) route.setLink(network.bridge, { up: true, promiscuous })
+  if (existing.mtu !== network.mtu) route.setLink(network.bridge, { mtu: network.mtu })
   const wanted = network.ranges.map(({ cidr, gateway }) => ({ ip: gateway, prefix: cidr.prefix }))
   for (const { ip, prefix, scope } of route.addresses({ link: network.bridge }))
     if (scope === 'global' && !wanted.some((one) => one.ip === ip && one.prefix === prefix))
@@ -31,21 +32,40 @@ export function ensureBridge(network: Network): void {
     'net/bridge/bridge-nf-call-iptables': 1,
     'net/bridge/bridge-nf-call-ip6tables': 1,
   })
+  dropDuplicates(network, existing.mac)
 }
 
-/** ADD: an address (a preferred one where it is free), a cable between the pod's namespace and the bridge, the default route. */
+function addBridge(route: Route, { bridge: name, ranges, mtu }: Network): Link {
+  try {
+    // A bridge with a MAC address of its own keeps it when its ports come and go.
+    route.addBridge({ name, mac: macOf(ranges[0]!.gateway), mtu, up: true })
+  } catch (error) {
+    // Somebody else who attaches a pod has been faster.
+    if (!(error instanceof NetlinkError) || error.code !== 'EEXIST') throw error
+  }
+  return route.link(name)!
+}
+
+export type AttachOptions = {
+  /** addresses to be taken where they are free */
+  readonly preferred?: readonly string[]
+  readonly hostPorts?: readonly HostPort[]
+}
+
+/** ADD: an address, a cable between the pod's namespace and the bridge, the default route, ports of the node. */
 export function attach(
   network: Network,
   leases: LeaseStore,
   owner: Owner,
   netns: string,
-  preferred: readonly string[] = [],
+  { preferred = [], hostPorts = [] }: AttachOptions = {},
 ): Attachment {
   const attachment = planAttachment(network, owner, leases.acquire(network, owner, preferred))
   using route = openRoute()
   // What an attempt before this one has left behind is of no use.
   route.deleteLink(attachment.hostLink)
   plug(route, attachment, netns)
+  mapHostPorts(network, attachment, hostPorts)
   return attachment
 }
 
@@ -68,8 +88,9 @@ function plug(route: Route, attachment: Attachment, netns: string): void {
     inside.replaceRoute({ destination: 'default', via: gateway, link: owner.ifname })
 }
 
-/** DEL: the cable and the lease. */
+/** DEL: the ports, the cable and the lease. */
 export function detach(networkName: string, leases: LeaseStore, owner: Owner): void {
+  unmapHostPorts(owner)
   using route = openRoute()
   route.deleteLink(hostLinkOf(owner))
   leases.release(networkName, owner)
@@ -77,7 +98,7 @@ export function detach(networkName: string, leases: LeaseStore, owner: Owner): v
 
 /** CHECK: what of the attachment is not as it should be, one text each. */
 export function checkAttachment(network: Network, leases: LeaseStore, owner: Owner, netns: string): readonly string[] {
-  const held = leases.list(network.name).filter(({ owner: other }) => other.containerId === owner.containerId)
+  const held = leases.list(network.name).filter(({ owner: other }) => isSameOwner(other, owner))
   if (held.length !== network.ranges.length) return [`no lease for ${owner.containerId}`]
   if (!isOpenable(netns)) return [`no network namespace at ${netns}`]
   using route = openRoute()
@@ -93,7 +114,7 @@ export function checkAttachment(network: Network, leases: LeaseStore, owner: Own
   ]
 }
 
-function isOpenable(path: string): boolean {
+export function isOpenable(path: string): boolean {
   try {
     closeSync(openSync(path, 'r'))
     return true
@@ -102,10 +123,11 @@ function isOpenable(path: string): boolean {
   }
 }
 
-/** GC: gives back what belongs to no container of `valid`: leases, and cables whose other end is gone with them. */
-export function collect(network: Network, leases: LeaseStore, valid: ReadonlySet<string>): readonly string[] {
+/** GC: gives back what belongs to no valid attachment: ports, leases, and cables whose other end is gone with them. */
+export function collect(network: Network, leases: LeaseStore, isValid: (owner: Owner) => boolean): readonly string[] {
+  collectHostPorts(isValid)
   using route = openRoute()
-  const stale = leases.collect(network.name, valid)
+  const stale = leases.collect(network.name, isValid)
   for (const { owner } of stale) route.deleteLink(hostLinkOf(owner))
   return stale.map(({ ip, owner }) => `${ip} of ${owner.containerId}`)
 }

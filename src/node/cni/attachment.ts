@@ -9,6 +9,8 @@ import type { Network, Range } from '#node/cni/network.ts'
 /** Whose attachment: the sandbox's id and the name of the interface in it. */
 export type Owner = { readonly containerId: string; readonly ifname: string }
 
+export const isSameOwner = (a: Owner, b: Owner): boolean => a.containerId === b.containerId && a.ifname === b.ifname
+
 export type Attachment = {
   readonly owner: Owner
   /** the node's end of the cable */

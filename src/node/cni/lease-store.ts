@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { containsIp, formatCidr } from '#lib/cidr.ts'
 import { isValidIp } from '#lib/ip.ts'
 import { candidates } from '#node/cni/ipam.ts'
-import type { Owner } from '#node/cni/attachment.ts'
+import { isSameOwner, type Owner } from '#node/cni/attachment.ts'
 import type { Network, Range } from '#node/cni/network.ts'
 
 export class NoAddressLeft extends Error {
@@ -31,7 +31,7 @@ export class LeaseStore {
   acquire(network: Network, owner: Owner, preferred: readonly string[] = []): readonly string[] {
     const folder = join(this.#directory, network.name)
     mkdirSync(folder, { recursive: true })
-    const own = this.list(network.name).filter((lease) => isSame(lease.owner, owner))
+    const own = this.list(network.name).filter((lease) => isSameOwner(lease.owner, owner))
     const taken: string[] = []
     try {
       return network.ranges.map((range, place) => {
@@ -49,14 +49,19 @@ export class LeaseStore {
   }
 
   release(networkName: string, owner: Owner): void {
-    for (const lease of this.list(networkName)) if (isSame(lease.owner, owner)) this.#remove(networkName, lease)
+    for (const lease of this.list(networkName)) if (isSameOwner(lease.owner, owner)) this.#remove(networkName, lease)
   }
 
-  /** Gives back every lease whose container is not among `valid`. */
-  collect(networkName: string, valid: ReadonlySet<string>): readonly Lease[] {
-    const stale = this.list(networkName).filter(({ owner }) => !valid.has(owner.containerId))
+  /** Gives back every lease whose owner is not valid. */
+  collect(networkName: string, isValid: (owner: Owner) => boolean): readonly Lease[] {
+    const stale = this.list(networkName).filter(({ owner }) => !isValid(owner))
     for (const lease of stale) this.#remove(networkName, lease)
     return stale
+  }
+
+  /** Whether the owner has any. */
+  holds(networkName: string, owner: Owner): boolean {
+    return this.list(networkName).some((lease) => isSameOwner(lease.owner, owner))
   }
 
   list(networkName: string): readonly Lease[] {
@@ -74,15 +79,16 @@ export class LeaseStore {
   }
 }
 
-const isSame = (a: Owner, b: Owner) => a.containerId === b.containerId && a.ifname === b.ifname
 const isIn = ({ cidr }: Range, ip: string) => containsIp(cidr, ip)
 
 function takeOne(folder: string, range: Range, place: number, owner: Owner): string {
   const lastFile = join(folder, `last_reserved_ip.${place}`)
   for (const ip of candidates(range, readText(lastFile)?.trim())) {
     if (!createLease(folder, ip, owner)) continue
-    writeFileSync(`${lastFile}.new`, ip)
-    renameSync(`${lastFile}.new`, lastFile)
+    // Others may be doing the same now.
+    const draft = `${lastFile}.${owner.containerId}.${owner.ifname}`
+    writeFileSync(draft, ip)
+    renameSync(draft, lastFile)
     return ip
   }
   throw new NoAddressLeft(`no IP addresses available in range set: ${formatCidr(range.cidr)}`)

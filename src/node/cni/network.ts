@@ -56,6 +56,14 @@ const pluginOf = (network: Network) => ({
   capabilities: { portMappings: true },
 })
 
+/** The conflist of a node whose ranges stand in flannel's subnet.env. */
+export const renderSubnetFileConflist = (subnetFile: string, hairpin: HairpinMode): string => {
+  const modes = { hairpinMode: hairpin === 'hairpin-veth', promiscMode: hairpin === 'promiscuous-bridge' }
+  const plugin = { type: 'fairway', bridge: 'cni0', isDefaultGateway: true, ...modes, subnetFile }
+  const plugins = [{ ...plugin, capabilities: { portMappings: true } }]
+  return `${JSON.stringify({ cniVersion: '1.0.0', name: 'cbr0', plugins }, undefined, 2)}\n`
+}
+
 /** Reads such a conflist again; undefined where the text is none of ours. */
 export function parseConflist(text: string): Network | undefined {
   try {

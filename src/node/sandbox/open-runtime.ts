@@ -69,8 +69,8 @@ export async function openSandboxRuntime(options: RuntimeOptions): Promise<Sandb
     setNetwork(wanted) {
       ensureBridge(wanted)
       network = wanted
-      const valid = sandboxes.records().filter(({ state }) => state !== 'stopped')
-      const stale = collect(wanted, leases, new Set(valid.map(({ id }) => id)))
+      const live = new Set(sandboxes.records().flatMap(({ id, state }) => (state === 'stopped' ? [] : [id])))
+      const stale = collect(wanted, leases, ({ containerId }) => live.has(containerId))
       if (stale.length > 0) log.info('Gave back addresses that no pod has', { addresses: stale })
     },
     runPodSandbox: async (config) => sandboxes.run(config),

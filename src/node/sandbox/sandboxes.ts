@@ -100,7 +100,10 @@ export class Sandboxes {
     // A pod that had to be made anew, as after a reboot, keeps its addresses where it can.
     const before = this.records().filter((one) => one.config.metadata.uid === config.metadata.uid && one.id !== id)
     const preferred = before.flatMap(({ ips }) => ips)
-    const { addresses } = attach(network, this.#o.leases, { containerId: id, ifname }, netns, preferred)
+    const { addresses } = attach(network, this.#o.leases, { containerId: id, ifname }, netns, {
+      preferred,
+      hostPorts: config.portMappings,
+    })
     // As other runtimes have it, so that a server needs no capability for port 80, and anyone may ping.
     const defaults = { 'net/ipv4/ip_unprivileged_port_start': 0, 'net/ipv4/ping_group_range': '0 2147483647' }
     const own = Object.entries(config.sysctls).map(([name, value]) => [name.replaceAll('.', '/'), value])
