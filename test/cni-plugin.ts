@@ -20,7 +20,10 @@ export function installPlugin(folder: string, words: readonly string[] = []): st
 }
 
 export function callPlugin(program: string, call: Call): Answer {
-  const { status, stdout, stderr } = spawnSync(program, { env: environment(program, call), input: JSON.stringify(call.config) })
+  const { status, stdout, stderr } = spawnSync(program, {
+    env: environment(program, call),
+    input: JSON.stringify(call.config),
+  })
   return answer(status, stdout.toString(), stderr.toString())
 }
 
