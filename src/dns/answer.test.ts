@@ -12,6 +12,7 @@ const options: ZoneOptions = {
   reverseZones: ['in-addr.arpa', 'ip6.arpa'],
   ttl: 30,
   pods: 'insecure',
+  namespaces: [],
   endpointPodNames: false,
   ignoreEmptyServices: false,
   fallthrough: ['in-addr.arpa', 'ip6.arpa'],

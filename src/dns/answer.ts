@@ -16,6 +16,8 @@ export type ZoneOptions = {
   /** seconds */
   readonly ttl: number
   readonly pods: 'disabled' | 'insecure' | 'verified'
+  /** the only namespaces that have names; empty: all */
+  readonly namespaces: readonly string[]
   /** name endpoints without a hostname after their pod */
   readonly endpointPodNames: boolean
   /** a Service with a cluster IP but no ready endpoint has no name */
@@ -87,14 +89,17 @@ function lookUp(zone: Zone, options: ZoneOptions, name: string, type: number): F
       return { answers: addressRecords(name, options.ttl, type, addresses) }
     }
     case 'namespace':
-      return zone.hasNamespace(asked.namespace) ? nothing : undefined
+      return isExposed(zone, options, asked.namespace) ? nothing : undefined
     case 'pod':
       return lookUpPod(zone, options, name, type, asked)
     default:
-      if (!zone.hasNamespace(asked.namespace)) return undefined
+      if (!isExposed(zone, options, asked.namespace)) return undefined
       return lookUpService(zone, options, name, type, asked)
   }
 }
+
+const isExposed = (zone: Zone, options: ZoneOptions, namespace: string): boolean =>
+  zone.hasNamespace(namespace) && (options.namespaces.length === 0 || options.namespaces.includes(namespace))
 
 type ServiceName = Extract<ClusterName, { service: string }>
 
@@ -217,7 +222,10 @@ function followAlias(zone: Zone, options: ZoneOptions, name: string, type: numbe
     if (type === recordTypes.CNAME) return { answers }
     if (!isWithin(target, options.domain)) return { answers, alias: target }
     const next = parseClusterName(target, options.domain)
-    service = next.kind === 'service' ? zone.service(`${next.namespace}/${next.service}`) : undefined
+    service =
+      next.kind === 'service' && isExposed(zone, options, next.namespace)
+        ? zone.service(`${next.namespace}/${next.service}`)
+        : undefined
     owner = target
     if (service?.kind === 'alias') continue
     const end = lookUp(zone, options, target, type)
@@ -233,7 +241,7 @@ function lookUpPod(
   type: number,
   asked: Extract<ClusterName, { kind: 'pod' }>,
 ): Found {
-  if (options.pods === 'disabled' || !zone.hasNamespace(asked.namespace)) return undefined
+  if (options.pods === 'disabled' || !isExposed(zone, options, asked.namespace)) return undefined
   const dashes = asked.pod.split('-').length - 1
   const isV4 = dashes === 3 && !asked.pod.includes('--')
   const bytes = parseIp(asked.pod.replaceAll('-', isV4 ? '.' : ':'))
@@ -252,13 +260,17 @@ function lookUpReverse(zone: Zone, options: ZoneOptions, name: string, type: num
   if (bytes === undefined) return undefined
   const address = formatIp(bytes)
   const domain = `svc.${options.domain}`
-  const services = zone.servicesWithIp(address).map((service) => `${service.name}.${service.namespace}.${domain}`)
+  const services = zone
+    .servicesWithIp(address)
+    .filter((service) => isExposed(zone, options, service.namespace))
+    .map((service) => `${service.name}.${service.namespace}.${domain}`)
   // A virtual IP is its Service's; only other addresses are looked for among endpoints.
   const names =
     services.length > 0
       ? services
       : zone
           .slicesWithIp(address)
+          .filter((slice) => isExposed(zone, options, slice.namespace))
           .flatMap((slice) =>
             slice.endpoints
               .filter((endpoint) => endpoint.addresses.includes(address))

@@ -3,19 +3,21 @@ import { readFileSync } from 'node:fs'
 import type { PartContext } from '#daemon/part.ts'
 import { UserError } from '#daemon/error.ts'
 import type { ZoneOptions } from '#dns/answer.ts'
-import { isReverse, type ForwardConfig, type KubernetesConfig, type ServerConfig } from '#dns/corefile/config.ts'
+import type { ForwardConfig, KubernetesConfig, ServerConfig } from '#dns/corefile/config.ts'
+import { isReverse } from '#dns/corefile/option.ts'
 import { readHostsFile, type Hosts } from '#dns/corefile/hosts.ts'
 import { createForward, withCache } from '#dns/forward/forward.ts'
-import { parseResolvConf } from '#dns/forward/resolv-conf.ts'
-import type { Upstream } from '#dns/forward/upstream.ts'
+import { parseResolvConf } from '#lib/resolv-conf.ts'
+import { createUpstream, type UpstreamAddress } from '#dns/forward/upstream.ts'
 import type { DnsMetrics } from '#dns/metrics.ts'
 import type { Server } from '#dns/resolver.ts'
+import { typeName } from '#dns/wire/record.ts'
 import type { Zone } from '#dns/zone.ts'
 
 export type Assembly = Pick<PartContext, 'clock' | 'signal' | 'log'> & {
   readonly metrics: DnsMetrics
   readonly localIps: readonly string[]
-  zoneFor(config: KubernetesConfig): Zone
+  readonly zone: Zone
 }
 
 /** One server block with its zone, hosts file and upstreams, ready to be asked. */
@@ -25,7 +27,7 @@ export function assembleServer(config: ServerConfig, o: Assembly): Server {
     config,
     ...(kubernetes === undefined
       ? {}
-      : { kubernetes: { zone: o.zoneFor(kubernetes), options: zoneOptionsOf(kubernetes, o.localIps) } }),
+      : { kubernetes: { zone: o.zone, options: zoneOptionsOf(kubernetes, o.localIps) } }),
     ...(hosts?.file === undefined ? {} : { hostTable: followHostsFile(hosts.file, hosts, o) }),
     forwards: config.forward.map((entry) => ({ config: entry, forward: assembleForward(config, entry, o) })),
   }
@@ -38,6 +40,7 @@ export function zoneOptionsOf(config: KubernetesConfig, localIps: readonly strin
     reverseZones: config.zones.filter(isReverse),
     ttl: config.ttl,
     pods: config.pods,
+    namespaces: config.namespaces,
     endpointPodNames: config.endpointPodNames,
     ignoreEmptyServices: config.ignoreEmptyServices,
     fallthrough: config.fallthrough,
@@ -46,7 +49,8 @@ export function zoneOptionsOf(config: KubernetesConfig, localIps: readonly strin
 }
 
 function assembleForward(server: ServerConfig, config: ForwardConfig, o: Assembly) {
-  const upstreams = config.to.flatMap(upstreamsOf)
+  const upstreams = config.to.flatMap(upstreamsOf).map((address) => createUpstream(address, config))
+  o.signal.addEventListener('abort', () => upstreams.forEach((upstream) => upstream.close()), { once: true })
   if (upstreams.length === 0)
     throw new UserError(`forward ${config.to.join(' ')}: no upstream server found`, {
       code: 'NoUpstream',
@@ -56,6 +60,9 @@ function assembleForward(server: ServerConfig, config: ForwardConfig, o: Assembl
     clock: o.clock,
     signal: o.signal,
     onQuestion: (upstream, rcode, tookMs) => o.metrics.forwarded(`${upstream.address}:${upstream.port}`, rcode, tookMs),
+    onFailure(name, type, reason) {
+      if (server.errors) o.log.error(`plugin/errors: 2 ${name}. ${typeName(type)}: ${reason}`)
+    },
   })
   const label = `dns://:${server.port}`
   return server.cache === undefined
@@ -64,10 +71,10 @@ function assembleForward(server: ServerConfig, config: ForwardConfig, o: Assembl
 }
 
 /** Upstreams as written: an address with or without a port, or a file in the form of resolv.conf. */
-function upstreamsOf(text: string): Upstream[] {
+function upstreamsOf(text: string): UpstreamAddress[] {
   if (text.startsWith('/')) {
-    const { nameservers } = parseResolvConf(readText(text))
-    return nameservers.map((address) => ({ address, port: 53 }))
+    const { servers } = parseResolvConf(readText(text))
+    return servers.map((address) => ({ address, port: 53 }))
   }
   const bare = text.replace(/^dns:\/\//, '')
   const match = /^\[(.+)\](?::(\d+))?$|^([^:]+)(?::(\d+))?$/.exec(bare)

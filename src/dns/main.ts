@@ -1,32 +1,29 @@
 // effect: the DNS server as a process
-import { createHash, randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { randomInt } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import type { Client } from '#client/client.ts'
 import { UserError } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { assembleServer } from '#dns/assemble.ts'
-import { readCorefile, type ServerConfig } from '#dns/corefile/config.ts'
-import { createLoopCheck } from '#dns/loop.ts'
-import { createDnsMetrics, type DnsMetrics } from '#dns/metrics.ts'
-import { observeObjects } from '#dns/objects.ts'
-import { createResolver, type Server } from '#dns/resolver.ts'
+import type { ServerConfig } from '#dns/corefile/config.ts'
+import { readCorefileText, readServers } from '#dns/corefile/read-file.ts'
+import { Listeners } from '#dns/listeners.ts'
+import { createDnsMetrics } from '#dns/metrics.ts'
+import { createPortResponder } from '#dns/port-responder.ts'
+import type { Server } from '#dns/resolver.ts'
 import { Batches } from '#dns/serve/batches.ts'
-import { Pages } from '#dns/serve/http.ts'
-import { createResponder, type OnAnswer, type Responder } from '#dns/serve/responder.ts'
-import { serveTcp } from '#dns/serve/tcp.ts'
-import { serveUdp } from '#dns/serve/udp.ts'
-import { recordTypes, typeName } from '#dns/wire/record.ts'
-import { Zone } from '#dns/zone.ts'
+import { Pages, type PageAt } from '#dns/serve/http.ts'
+import type { Responder } from '#dns/serve/responder.ts'
+import { isSameView, openView, watchedBy, type Kubeconfig, type View } from '#dns/view.ts'
 
 export type DnsOptions = {
   /** a file; it is followed where the Corefile has `reload` */
   readonly corefile: string
-  /** asked for when the Corefile has `kubernetes` */
-  readonly client: () => Client
+  /** asked for when the Corefile has `kubernetes`, with what its `kubeconfig` says */
+  client(kubeconfig: Kubeconfig | undefined): Client
   /** where nothing is said by `bind` */
   readonly address: string
-  /** threads of their own that answer UDP by batches; 0: the main thread answers */
+  /** threads of their own that answer UDP by batches, each with all names in memory; 0: the main thread answers */
   readonly threads: number
 }
 
@@ -36,96 +33,124 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
   const metrics = createDnsMetrics(context.registry)
   const ended = new AbortController()
   const stop = (reason?: unknown) => ended.abort(reason)
-  let text = readText(options.corefile)
-  const servers = readServers(options.corefile, text)
-  const zone = new Zone()
   await using pages = new Pages()
-  await using batches = new Batches(zone, metrics)
-  const responders = new Map<number, Responder>()
+  await using batches = new Batches(metrics)
+  await using listeners = new Listeners({
+    ...options,
+    batches,
+    log,
+    responderOf: (port) => responders.get(port)!,
+  })
+  let responders: ReadonlyMap<number, Responder> = new Map()
+  let now: readonly Server[] = []
   let generation = new AbortController()
-
-  const use = (configs: readonly ServerConfig[]) => {
-    const previous = generation
-    generation = new AbortController()
-    const localIps = ownAddresses()
-    const assembled = configs.map((config) =>
-      assembleServer(config, { clock, log, metrics, localIps, signal: generation.signal, zoneFor: () => zone }),
-    )
-    for (const port of new Set(configs.map((config) => config.port)))
-      responders.set(
-        port,
-        responderFor(
-          port,
-          assembled.filter((server) => server.config.port === port),
-          { log, metrics, stop },
-        ),
-      )
-    batches.use(assembled)
-    previous.abort()
+  let view: View | undefined
+  let text = readCorefileText(options.corefile)
+  let servers = readServers(options.corefile, text)
+  try {
+    await use(servers)
+    followReload()
+    await aborted(AbortSignal.any([signal, ended.signal]))
+    const lameduckMs = Math.max(0, ...servers.map((server) => server.health?.lameduckMs ?? 0))
+    if (!ended.signal.aborted) await clock.sleep(lameduckMs)
+  } finally {
+    generation.abort()
+    view?.close()
   }
-  use(servers)
-
-  await addPages(pages, servers, zone, batches, context)
-  const sockets = new Set<string>()
-  for (const config of servers) {
-    for (const address of config.bind.length > 0 ? config.bind : [options.address]) {
-      if (sockets.has(`${address} ${config.port}`)) continue
-      sockets.add(`${address} ${config.port}`)
-      // The socket outlives a reload; what it answers with is looked up for each query.
-      const current: Responder = {
-        respond: (...args) => responders.get(config.port)!.respond(...args),
-        forget: (keys) => responders.get(config.port)!.forget(keys),
-      }
-      const at = { address, port: config.port, signal: ended.signal }
-      if (options.threads > 0) await batches.serve(current, { address, port: config.port, threads: options.threads })
-      else serveUdp(current, at)
-      await serveTcp(current, at)
-      log.info(`Listening on ${address}:${config.port}, udp and tcp`)
-    }
-  }
-  // After the sockets: the threads behind them must see every change.
-  const kubernetes = servers.find((server) => server.kubernetes !== undefined)?.kubernetes
-  if (kubernetes === undefined) zone.synced = true
-  else
-    observeObjects(options.client(), {
-      pods: kubernetes.pods === 'verified',
-      labels: kubernetes.labels,
-      signal: ended.signal,
-      log,
-      onChange(change) {
-        zone.serial = Math.floor(clock.now() / 1000)
-        const touched = zone.apply(change)
-        for (const responder of responders.values()) responder.forget(touched)
-        batches.change(change)
-      },
-      onSync() {
-        zone.synced = true
-        batches.changed()
-        log.info('Synced with the API server')
-      },
-    })
-  followReload()
-  await aborted(AbortSignal.any([signal, ended.signal]))
-  const lameduckMs = ended.signal.aborted ? 0 : Math.max(0, ...servers.map((server) => server.health?.lameduckMs ?? 0))
-  await clock.sleep(lameduckMs)
   const failure: unknown = ended.signal.reason
-  generation.abort()
   stop()
   if (failure instanceof UserError) throw failure
+
+  /** Everything as these blocks want it; where something cannot be, it throws and all is as it was. */
+  async function use(configs: readonly ServerConfig[]): Promise<void> {
+    const watched = watchedBy(configs)
+    const next =
+      view !== undefined && isSameView(view.watched, watched)
+        ? view
+        : openView(watched, { ...context, client: options.client, onChange })
+    const nextGeneration = new AbortController()
+    const isStart = view === undefined
+    if (isStart) view = next
+    try {
+      if (isStart) await pages.use(pagesOf(configs))
+      if (!(await isSyncedInTime(next)) && !isStart)
+        throw new UserError('the API server does not answer', { code: 'NotSynced' })
+      if (signal.aborted) return
+      const localIps = ownAddresses()
+      const assembled = configs.map((config) =>
+        assembleServer(config, { clock, log, metrics, localIps, signal: nextGeneration.signal, zone: next.zone }),
+      )
+      const previous = { responders, assembled: now, view, generation }
+      responders = new Map(
+        [...Map.groupBy(assembled, ({ config }) => config.port)].map(([port, ofPort]) => [
+          port,
+          createPortResponder(port, ofPort, { log, metrics, stop }),
+        ]),
+      )
+      batches.use(assembled, next.zone)
+      try {
+        await pages.use(pagesOf(configs))
+        await listeners.use(configs)
+      } catch (error) {
+        responders = previous.responders
+        batches.use(previous.assembled, previous.view?.zone ?? next.zone)
+        await pages.use(pagesOf(servers))
+        throw error
+      }
+      now = assembled
+      generation = nextGeneration
+      view = next
+      servers = configs
+      previous.generation.abort()
+      if (previous.view !== next) previous.view?.close()
+    } catch (error) {
+      nextGeneration.abort()
+      if (next !== view) next.close()
+      throw error
+    }
+  }
+
+  async function isSyncedInTime({ synced, watched }: View): Promise<boolean> {
+    const waiting = new AbortController()
+    const late = clock.sleep(watched?.startupTimeoutMs ?? 0, AbortSignal.any([signal, waiting.signal]))
+    const isSynced = await Promise.race([synced.then(() => true), late.then(() => false)])
+    waiting.abort()
+    return isSynced
+  }
+
+  function onChange(...[zone, change, touched]: Parameters<Parameters<typeof openView>[1]['onChange']>): void {
+    if (zone !== view?.zone) return
+    for (const responder of responders.values()) responder.forget(touched)
+    batches.change(change)
+  }
+
+  function pagesOf(configs: readonly ServerConfig[]): readonly PageAt[] {
+    const ok = () => ({ status: 200, body: 'OK' })
+    // Who stops is not ready: no new clients come while those that there are still get answers.
+    const isReady = () => (view?.zone.synced && !signal.aborted ? ok() : { status: 503, body: 'kubernetes' })
+    const type = 'text/plain; version=0.0.4; charset=utf-8'
+    const figures = () => {
+      batches.count()
+      return { status: 200, body: context.registry.render(), type }
+    }
+    // CoreDNS's paths, and those that every process of Kubernetes has.
+    return configs.flatMap(({ health, ready, metrics: at }) => [
+      ...(health ? ['/health', '/healthz', '/livez'].map((path) => ({ at: health, path, page: ok })) : []),
+      ...(ready ? ['/ready', '/readyz'].map((path) => ({ at: ready, path, page: isReady })) : []),
+      ...(at ? [{ at, path: '/metrics', page: figures }] : []),
+    ])
+  }
 
   function followReload(): void {
     const reload = servers.find((server) => server.reload !== undefined)?.reload
     if (reload === undefined) return
-    const digest = (content: string) => createHash('sha512').update(content).digest('hex')
-    clock.after(reload.intervalMs + randomInt(0, reload.jitterMs + 1), () => {
+    clock.after(reload.intervalMs + randomInt(0, reload.jitterMs + 1), async () => {
       if (signal.aborted) return
       try {
-        const next = readText(options.corefile)
-        if (digest(next) !== digest(text)) {
+        const next = readCorefileText(options.corefile)
+        if (next !== text) {
           text = next
-          const configs = readServers(options.corefile, next)
-          checkSameSockets(servers, configs)
-          use(configs)
+          await use(readServers(options.corefile, next))
           log.info('Reloading complete')
         }
       } catch (error) {
@@ -133,99 +158,6 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
         log.error(`Corefile is not used: ${(error as Error).message}`)
       }
       followReload()
-    })
-  }
-}
-
-function responderFor(
-  port: number,
-  servers: readonly Server[],
-  o: { readonly log: PartContext['log']; readonly metrics: DnsMetrics; stop(reason: UserError): void },
-): Responder {
-  const token = String(randomInt(2 ** 47))
-  const loops = servers
-    .filter((server) => server.config.loop && server.forwards.length > 0)
-    .map((server) => ({ server, check: createLoopCheck(token, server.config.zones[0]!) }))
-  for (const { server, check } of loops) void server.forwards[0]!.forward(check.name, recordTypes.HINFO, {})
-  const label = `dns://:${port}`
-  const logged = servers.some((server) => server.config.log)
-  const count = o.metrics.answersOf(label)
-  const onAnswer: OnAnswer = (asked, query, rcode, bytes, took) => {
-    count(asked, query, rcode, bytes, took)
-    if (logged) o.log.info(logLine(asked, query, rcode, bytes, took))
-    if (query !== undefined && loops.some(({ check }) => check.saw(query)))
-      o.stop(
-        new UserError(
-          `forwarding loop: the upstream of zone "${query.name.split('.').slice(2).join('.')}." is this server itself`,
-          {
-            code: 'ForwardingLoop',
-            remedy: 'name another upstream in the Corefile, or a resolv.conf that does not lead back here',
-          },
-        ),
-      )
-  }
-  return createResponder(createResolver(servers), onAnswer)
-}
-
-const logLine = (...[asked, query, rcode, bytes, took]: Parameters<OnAnswer>) =>
-  `${asked.client} "${query === undefined ? '?' : `${typeName(query.type)} IN ${query.name}.`} ${asked.transport}" ${rcode} ${bytes} ${(took / 1000).toFixed(6)}s`
-
-async function addPages(
-  pages: Pages,
-  servers: readonly ServerConfig[],
-  zone: Zone,
-  batches: Batches,
-  context: PartContext,
-): Promise<void> {
-  for (const { health, ready, metrics } of servers) {
-    const ok = () => ({ status: 200, body: 'OK' })
-    const isReady = () => (zone.synced ? ok() : { status: 503, body: 'kubernetes' })
-    // CoreDNS's paths, and those that every process of Kubernetes has.
-    for (const path of ['/health', '/healthz', '/livez']) if (health) await pages.add(health, path, ok)
-    for (const path of ['/ready', '/readyz']) if (ready) await pages.add(ready, path, isReady)
-    if (metrics)
-      await pages.add(metrics, '/metrics', () => {
-        batches.count()
-        return { status: 200, body: context.registry.render(), type: 'text/plain; version=0.0.4; charset=utf-8' }
-      })
-  }
-}
-
-function readServers(path: string, text: string): readonly ServerConfig[] {
-  const read = readCorefile(text, process.env as Record<string, string>)
-  if ('servers' in read) return read.servers
-  throw new UserError(`${path}:${read.error.line}: ${read.error.message}`, {
-    code: 'BadCorefile',
-    remedy: 'mend that line and start again',
-  })
-}
-
-/** A reload changes answers, not sockets: those need a restart. */
-function checkSameSockets(before: readonly ServerConfig[], after: readonly ServerConfig[]): void {
-  const sockets = (servers: readonly ServerConfig[]) =>
-    JSON.stringify(
-      servers.map(({ port, bind, health, ready, metrics, kubernetes }) => [
-        port,
-        bind,
-        health,
-        ready,
-        metrics,
-        kubernetes?.pods,
-        kubernetes?.labels,
-      ]),
-    )
-  if (sockets(before) !== sockets(after))
-    throw new UserError('ports, addresses and what is watched change only with a restart', { code: 'NeedsRestart' })
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new UserError(`cannot read the Corefile ${path}: ${(cause as Error).message}`, {
-      code: 'NoCorefile',
-      remedy: 'name one with --conf FILE',
-      cause,
     })
   }
 }

@@ -12,6 +12,7 @@ export type Query = {
   /** end of the question section */
   readonly questionEnd: number
   readonly edns?: { readonly udpSize: number; readonly version: number; readonly dnssecOk: boolean }
+  readonly byTcp?: boolean
 }
 
 /** `drop`: no query at all, so that no answer may be sent. `reject`: answered with a code alone. */

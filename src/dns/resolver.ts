@@ -17,7 +17,7 @@ import { formatIp, parseIp } from '#lib/ip.ts'
 export type Reply = Sections & { readonly rcode: number; readonly authoritative: boolean }
 
 /** Asks the world outside. Answers SERVFAIL or REFUSED itself: it never throws. */
-export type Forward = (name: string, type: number, query: Pick<Query, 'edns'>) => Promise<Reply>
+export type Forward = (name: string, type: number, query: Pick<Query, 'edns' | 'byTcp'>) => Promise<Reply>
 
 export type Resolution =
   /** known at once; `service` is what the reply rests on, if that is one Service (`namespace/name`) or nothing ('') */

@@ -15,7 +15,7 @@ export type ServiceView = {
   readonly ports: readonly PortView[]
 }
 
-/** `port` is undefined in a slice without ports: such endpoints have addresses, but no SRV records. */
+/** `port` is undefined where an object has no ports: its addresses have names then, but no SRV records. */
 export type PortView = { readonly name: string; readonly protocol: string; readonly port: number | undefined }
 
 export type SliceView = {
@@ -37,11 +37,7 @@ export type PodView = { readonly namespace: string; readonly ips: readonly strin
 export function viewService(service: Service): ServiceView {
   const { metadata, spec } = service
   const base = { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' }
-  const ports = (spec?.ports ?? []).map((port) => ({
-    name: (port.name ?? '').toLowerCase(),
-    protocol: (port.protocol ?? 'TCP').toLowerCase(),
-    port: port.port,
-  }))
+  const ports = viewPorts(spec?.ports)
   if (spec?.type === 'ExternalName') {
     const externalName = (spec.externalName ?? '').toLowerCase().replace(/\.$/, '')
     return { ...base, kind: 'alias', clusterIps: [], externalName, ports }
@@ -55,15 +51,10 @@ export function viewService(service: Service): ServiceView {
 const serviceNameLabel = 'kubernetes.io/service-name'
 
 export function viewSlice(slice: EndpointSlice): SliceView {
-  const ports = (slice.ports ?? []).map((port) => ({
-    name: (port.name ?? '').toLowerCase(),
-    protocol: (port.protocol ?? 'TCP').toLowerCase(),
-    port: port.port,
-  }))
   return {
     namespace: slice.metadata?.namespace ?? '',
     service: slice.metadata?.labels?.[serviceNameLabel] ?? '',
-    ports: ports.length === 0 ? [{ name: '', protocol: '', port: undefined }] : ports,
+    ports: viewPorts(slice.ports),
     endpoints:
       slice.addressType === 'FQDN'
         ? []
@@ -77,6 +68,19 @@ export function viewSlice(slice: EndpointSlice): SliceView {
                 : {}),
             })),
   }
+}
+
+const portless: readonly PortView[] = [{ name: '', protocol: '', port: undefined }]
+
+function viewPorts(
+  ports: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[] = [],
+): readonly PortView[] {
+  if (ports.length === 0) return portless
+  return ports.map(({ name = '', protocol = 'TCP', port }) => ({
+    name: name.toLowerCase(),
+    protocol: protocol.toLowerCase(),
+    port,
+  }))
 }
 
 export function viewPod(pod: Pod): PodView {

@@ -55,6 +55,14 @@ export class Zone {
     return [...new Set([before, after])].filter((service) => service !== undefined)
   }
 
+  /** Everything that is known, as changes that make an empty zone equal to this one. */
+  *snapshot(): Generator<ZoneChange> {
+    for (const key of this.#namespaces) yield { kind: 'namespace', key, value: key }
+    for (const [key, value] of this.#services) yield { kind: 'service', key, value }
+    for (const [key, value] of this.#slices) yield { kind: 'slice', key, value }
+    for (const [key, value] of this.#pods) yield { kind: 'pod', key, value }
+  }
+
   hasNamespace(name: string): boolean {
     return this.#namespaces.has(name)
   }

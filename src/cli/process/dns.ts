@@ -3,6 +3,7 @@ import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { number, text } from '#daemon/flags.ts'
 import { run } from '#dns/main.ts'
+import type { Kubeconfig } from '#dns/view.ts'
 
 export const dns = partCommand({
   name: 'dns',
@@ -30,6 +31,10 @@ export const dns = partCommand({
       max: 64,
     }),
   },
-  run: ({ conf, address, threads, kubeconfig }, context) =>
-    run({ corefile: conf, address, threads, client: () => connect(loadKubeconfig(kubeconfig)) }, context),
+  run({ conf, address, threads, kubeconfig }, context) {
+    // The Corefile's own kubeconfig counts more than the flag.
+    const client = (own: Kubeconfig | undefined) =>
+      connect(own === undefined ? loadKubeconfig(kubeconfig) : loadKubeconfig(own.file, own))
+    return run({ corefile: conf, address, threads, client }, context)
+  },
 })

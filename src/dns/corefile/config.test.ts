@@ -61,7 +61,7 @@ test('corefile: the usual one, with a stub domain', () => {
   assert.equal(main!.forward[0]!.maxConcurrent, 1000)
   assert.equal(main!.cache!.success.maxTtl, 30)
   assert.deepEqual(main!.cache!.disableDenial, ['cluster.local'])
-  assert.deepEqual([main!.loop, main!.loadbalance, main!.errors, main!.log], [true, true, true, false])
+  assert.deepEqual([main!.loop, main!.loadbalance, main!.errors, main!.log], [true, true, true, []])
   assert.deepEqual(stub!.zones, ['example.org'])
   assert.deepEqual(stub!.forward[0]!.to, ['192.0.2.1:5353', '[2001:db8::1]:53'])
 })
@@ -95,6 +95,17 @@ test('corefile: what is wrong is said with its line', () => {
     ['.:53 {\n  rewrite name regex ( b\n}', 2, /no regular expression/],
     ['.:53 {\n  hosts {\n   nonsense\n }\n}', 3, /unknown option "nonsense" of hosts/],
     ['.:53 {\n  log "unclosed\n}', 2, /never closed/],
+    ['.:53 {\n  errors {\n    consolidate 5m ".*"\n  }\n}', 3, /errors has no options/],
+    ['.:53 {\n  loop twice\n}', 2, /loop does not take "twice"/],
+    ['.:53 {\n  loadbalance weighted w\n}', 2, /does not take|only round_robin/],
+    ['.:53 {\n  log . "{remote}"\n}', 2, /log has one format/],
+    ['.:53 {\n  ready {\n    monitor continuously\n  }\n}', 3, /ready has no options/],
+    ['.:53 {\n  bind eth0\n}', 2, /bind takes addresses/],
+    ['.:53 {\n  forward . 192.0.2.1 {\n    health_check 1s no_rec\n  }\n}', 3, /does not take "no_rec"/],
+    ['.:53 {\n  forward . 192.0.2.1 {\n    tls\n  }\n}', 3, /unknown option "tls" of forward/],
+    ['.:53 {\n  cache 30 {\n    success many\n  }\n}', 3, /whole number from 1/],
+    ['.:53 {\n  cache 30 {\n    serve_stale 1h verify\n  }\n}', 3, /does not take "verify"/],
+    ['.:53 {\n  hosts {\n    reload often\n }\n}', 3, /reload DURATION/],
   ]
   for (const [text, line, message] of rows) {
     const read = readCorefile(text)

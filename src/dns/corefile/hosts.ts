@@ -2,6 +2,7 @@
 
 import type { CorefileError, Directive } from '#dns/corefile/syntax.ts'
 import { normalName } from '#dns/wire/name.ts'
+import { parseDuration } from '#lib/duration.ts'
 import { formatIp, parseIp } from '#lib/ip.ts'
 
 export type Hosts = {
@@ -33,12 +34,13 @@ export function parseHosts(directive: Directive): { readonly hosts: Hosts } | { 
     else if (option.name === 'fallthrough') fallthrough = option.args.length === 0 ? [''] : option.args.map(normalName)
     else if (option.name === 'no_reverse') reverse = false
     else if (option.name === 'ttl' && Number(option.args[0]) > 0) ttl = Number(option.args[0])
-    else if (option.name === 'reload') reloadMs = Number.parseInt(option.args[0] ?? '5', 10) * 1000
+    else if (option.name === 'reload' && parseDuration(option.args[0] ?? '') !== undefined)
+      reloadMs = parseDuration(option.args[0]!)!
     else
       return {
         error: {
           line: option.line,
-          message: `unknown option ${JSON.stringify(option.name)} of hosts: known are ADDRESS NAME..., ttl, no_reverse, reload, fallthrough`,
+          message: `unknown option ${JSON.stringify([option.name, ...option.args].join(' '))} of hosts: known are ADDRESS NAME..., ttl SECONDS, no_reverse, reload DURATION, fallthrough ZONE...`,
         },
       }
   }

@@ -15,6 +15,7 @@ const config: CacheConfig = {
   disableSuccess: ['cluster.local'],
   disableDenial: [],
   servfailMs: 5000,
+  keepTtl: false,
 }
 const good = (ttl: number): Reply => ({
   rcode: rcodes.NOERROR,
@@ -36,6 +37,9 @@ test('cache: answers live as long as they say, within the bounds, and count down
   cache.put('a', 'a.test', good(1000), 0)
   assert.ok(cache.get('a', 59_999))
   assert.equal(cache.get('a', 60_000), undefined)
+  const keeping = new AnswerCache({ ...config, keepTtl: true })
+  keeping.put('a', 'a.test', good(30), 0)
+  assert.equal(keeping.get('a', 10_000)?.reply.answers?.[0]?.ttl, 30)
   cache.put('a', 'a.test', good(0), 0)
   assert.ok(cache.get('a', 4999), 'the least time is kept even where the answer says none')
 })

@@ -47,7 +47,7 @@ export class AnswerCache {
         continue
       }
       return {
-        reply: aged(entry.reply, Math.floor((nowMs - entry.storedMs) / 1000)),
+        reply: aged(entry.reply, this.#config.keepTtl ? 0 : Math.floor((nowMs - entry.storedMs) / 1000)),
         refresh: leftMs <= 0 || this.#isPopular(entry, leftMs, nowMs),
       }
     }

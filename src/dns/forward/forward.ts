@@ -3,7 +3,7 @@ import type { Clock } from '#daemon/clock.ts'
 import type { CacheConfig, ForwardConfig } from '#dns/corefile/config.ts'
 import { AnswerCache } from '#dns/forward/cache.ts'
 import { askingOrder } from '#dns/forward/policy.ts'
-import { askUpstream, type Upstream } from '#dns/forward/upstream.ts'
+import type { Outcome, Upstream } from '#dns/forward/upstream.ts'
 import type { Forward, Reply } from '#dns/resolver.ts'
 import { rcodes } from '#dns/wire/message.ts'
 import { recordTypes } from '#dns/wire/record.ts'
@@ -16,61 +16,86 @@ export type ForwardContext = {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly onQuestion?: (upstream: Upstream, rcode: number | undefined, tookMs: number) => void
+  /** the question ends as SERVFAIL or REFUSED, and why */
+  readonly onFailure?: (name: string, type: number, reason: string) => void
 }
 
 /** A Forward over `upstreams`, by the policy of the configuration; upstreams that fail are probed until they answer. */
 export function createForward(config: ForwardConfig, upstreams: readonly Upstream[], context: ForwardContext): Forward {
-  const health = upstreams.map(() => ({ fails: 0, probing: false }))
   const { clock } = context
+  const health = createHealth(config, upstreams, context)
   let waiting = 0
   let turn = 0
 
-  const probe = (index: number) => {
-    const state = health[index]!
-    if (state.probing || config.maxFails === 0) return
-    state.probing = true
-    const again = async () => {
-      const reply = await askUpstream(upstreams[index]!, '', recordTypes.NS, { timeoutMs: 1000, tcp: config.forceTcp })
-      if (reply !== undefined || context.signal.aborted) {
-        state.probing = false
-        state.fails = 0
-      } else {
-        state.fails++
-        clock.after(config.healthCheckMs, () => void again())
-      }
+  const ask = async (...[name, type, query]: Parameters<Forward>): Promise<Outcome> => {
+    let outcome: Outcome = { kind: 'failed', reason: 'no upstream has answered in time' }
+    const started = clock.monotonicMs()
+    for (const index of askingOrder(config, health.states, turn++, Math.random())) {
+      const asked = clock.monotonicMs()
+      if (asked - started >= patienceMs) break
+      const upstream = upstreams[index]!
+      outcome = await upstream.ask({
+        name,
+        type,
+        transport: config.transport === 'as-asked' ? (query.byTcp ? 'tcp' : 'udp') : config.transport,
+        dnssecOk: query.edns?.dnssecOk ?? false,
+        timeoutMs,
+      })
+      const rcode = outcome.kind === 'answered' ? outcome.message.rcode : undefined
+      context.onQuestion?.(upstream, rcode, clock.monotonicMs() - asked)
+      health.saw(index, outcome)
+      if (outcome.kind === 'answered') break
     }
-    clock.after(config.healthCheckMs, () => void again())
+    return outcome
   }
 
   return async (name, type, query): Promise<Reply> => {
-    if (config.maxConcurrent > 0 && waiting >= config.maxConcurrent)
+    if (config.maxConcurrent > 0 && waiting >= config.maxConcurrent) {
+      context.onFailure?.(name, type, `concurrent queries exceeded maximum ${config.maxConcurrent}`)
       return { rcode: rcodes.REFUSED, authoritative: false }
+    }
     waiting++
-    const started = clock.monotonicMs()
     try {
-      for (const index of askingOrder(config, health, turn++, Math.random())) {
-        const upstream = upstreams[index]!
-        const asked = clock.monotonicMs()
-        if (asked - started >= patienceMs) break
-        const message = await askUpstream(upstream, name, type, {
-          timeoutMs,
-          tcp: config.forceTcp,
-          dnssecOk: query.edns?.dnssecOk ?? false,
-        })
-        context.onQuestion?.(upstream, message?.rcode, clock.monotonicMs() - asked)
-        if (message === undefined) {
-          health[index]!.fails++
-          probe(index)
-          continue
-        }
-        health[index]!.fails = 0
-        const { rcode, answers, authorities, additionals } = message
+      const outcome = await ask(name, type, query)
+      if (outcome.kind === 'answered') {
+        const { rcode, answers, authorities, additionals } = outcome.message
         return { rcode, authoritative: false, answers, authorities, additionals }
       }
+      context.onFailure?.(name, type, outcome.reason)
       return { rcode: rcodes.SERVFAIL, authoritative: false }
     } finally {
       waiting--
     }
+  }
+}
+
+/** Which upstreams have failed how often; one that failed is probed until it answers. */
+function createHealth(config: ForwardConfig, upstreams: readonly Upstream[], { clock, signal }: ForwardContext) {
+  const states = upstreams.map(() => ({ fails: 0, probing: false }))
+  const probe = (index: number) => {
+    clock.after(config.healthCheckMs, async () => {
+      const transport = config.transport === 'tcp' ? 'tcp' : 'udp'
+      const question = { name: '', type: recordTypes.NS, transport, dnssecOk: false, timeoutMs: 1000 } as const
+      const outcome = await upstreams[index]!.ask(question)
+      if (outcome.kind === 'answered' || signal.aborted) Object.assign(states[index]!, { fails: 0, probing: false })
+      else {
+        states[index]!.fails++
+        probe(index)
+      }
+    })
+  }
+  return {
+    states,
+    saw(index: number, outcome: Outcome) {
+      const state = states[index]!
+      if (outcome.kind === 'answered') state.fails = 0
+      else {
+        state.fails++
+        if (state.probing || config.maxFails === 0) return
+        state.probing = true
+        probe(index)
+      }
+    },
   }
 }
 

@@ -1,26 +1,58 @@
 // effect: UDP and TCP sockets towards upstream servers
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
-import { connect } from 'node:net'
+import { TcpConnection } from '#dns/forward/tcp-connection.ts'
 import { decodeMessage, encodeMessage, type Message } from '#dns/wire/message.ts'
 import { classIn } from '#dns/wire/record.ts'
 
-export type Upstream = { readonly address: string; readonly port: number }
+export type UpstreamAddress = { readonly address: string; readonly port: number }
+
+export type UpstreamQuestion = {
+  readonly name: string
+  readonly type: number
+  readonly transport: 'udp' | 'tcp'
+  readonly dnssecOk: boolean
+  readonly timeoutMs: number
+}
+
+/** `failed`: no answer came in time, and why. */
+export type Outcome =
+  | { readonly kind: 'answered'; readonly message: Message }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+export type Upstream = UpstreamAddress & {
+  /**
+   * Asks one question: by UDP from a random port with a random id, by TCP where the answer is cut short or TCP is
+   * wanted. An answer that does not repeat the question is not looked at.
+   */
+  ask(question: UpstreamQuestion): Promise<Outcome>
+  close(): void
+}
 
 const udpSize = 1232
 
-/**
- * Asks one server one question: by UDP from a random port with a random id, by TCP where the answer is cut short.
- * Undefined where no answer comes in time. An answer that does not repeat the question is not looked at.
- */
-export async function askUpstream(
-  upstream: Upstream,
-  name: string,
-  type: number,
-  o: { readonly timeoutMs: number; readonly tcp?: boolean; readonly dnssecOk?: boolean },
-): Promise<Message | undefined> {
-  const id = randomInt(0x10000)
-  const query = encodeMessage({
+/** TCP connections are kept until they were unused for `expireMs`. */
+export function createUpstream(
+  { address, port }: UpstreamAddress,
+  { expireMs }: { readonly expireMs: number },
+): Upstream {
+  const connection = new TcpConnection({ address, port }, expireMs)
+  return {
+    address,
+    port,
+    async ask(question) {
+      if (question.transport === 'udp') {
+        const outcome = await askByUdp({ address, port }, question)
+        if (outcome.kind === 'failed' || !outcome.message.truncated) return outcome
+      }
+      return connection.ask((id) => encodeQuestion(id, question), isAnswerTo(question), question.timeoutMs)
+    },
+    close: () => connection.close(),
+  }
+}
+
+function encodeQuestion(id: number, { name, type, dnssecOk }: UpstreamQuestion): Uint8Array {
+  return encodeMessage({
     id,
     response: false,
     opcode: 0,
@@ -34,73 +66,39 @@ export async function askUpstream(
     answers: [],
     authorities: [],
     additionals: [],
-    edns: { udpSize, version: 0, dnssecOk: o.dnssecOk ?? false, options: [] },
+    edns: { udpSize, version: 0, dnssecOk, options: [] },
   })
-  const isAnswer = (message: Message | undefined): message is Message => {
-    const [question, ...more] = message?.questions ?? []
-    return (
-      message?.response === true &&
-      message.id === id &&
-      more.length === 0 &&
-      question?.name === name &&
-      question.type === type
-    )
-  }
-  if (o.tcp !== true) {
-    const reply = await askByUdp(upstream, query, o.timeoutMs, isAnswer)
-    if (reply?.truncated !== true) return reply
-  }
-  return askByTcp(upstream, query, o.timeoutMs, isAnswer)
 }
 
-function askByUdp(
-  upstream: Upstream,
-  query: Uint8Array,
-  timeoutMs: number,
-  isAnswer: (message: Message | undefined) => message is Message,
-): Promise<Message | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Message | undefined>()
-  const socket = createSocket(upstream.address.includes(':') ? 'udp6' : 'udp4')
-  const finish = (message: Message | undefined) => {
+const isAnswerTo =
+  (asked: UpstreamQuestion) =>
+  (message: Message | undefined): message is Message => {
+    const [question, ...more] = message?.questions ?? []
+    return (
+      message?.response === true && more.length === 0 && question?.name === asked.name && question.type === asked.type
+    )
+  }
+
+function askByUdp({ address, port }: UpstreamAddress, question: UpstreamQuestion): Promise<Outcome> {
+  const id = randomInt(0x10000)
+  const isAnswer = isAnswerTo(question)
+  const { promise, resolve } = Promise.withResolvers<Outcome>()
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+  const finish = (outcome: Outcome) => {
     clearTimeout(timer)
-    resolve(message)
+    resolve(outcome)
     socket.close()
   }
-  const timer = setTimeout(() => finish(undefined), timeoutMs)
-  socket.on('error', () => finish(undefined))
+  const fail = (reason: string) => finish({ kind: 'failed', reason: `udp ${address}:${port}: ${reason}` })
+  const timer = setTimeout(() => fail('i/o timeout'), question.timeoutMs)
+  socket.on('error', (error) => fail(error.message))
   // Connected: datagrams from anyone else never arrive, and a refusal (ICMP) is an error at once.
-  socket.connect(upstream.port, upstream.address, (error?: Error) => {
-    if (error === undefined) socket.send(query)
+  socket.connect(port, address, (error?: Error) => {
+    if (error === undefined) socket.send(encodeQuestion(id, question))
   })
   socket.on('message', (bytes) => {
     const message = decodeMessage(bytes)
-    if (isAnswer(message)) finish(message)
+    if (isAnswer(message) && message.id === id) finish({ kind: 'answered', message })
   })
   return promise.finally(() => socket.removeAllListeners())
-}
-
-function askByTcp(
-  upstream: Upstream,
-  query: Uint8Array,
-  timeoutMs: number,
-  isAnswer: (message: Message | undefined) => message is Message,
-): Promise<Message | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Message | undefined>()
-  const socket = connect(upstream.port, upstream.address)
-  const timer = setTimeout(() => resolve(undefined), timeoutMs)
-  let received: Buffer = Buffer.alloc(0)
-  socket.on('connect', () => socket.write(Buffer.concat([Buffer.of(query.length >> 8, query.length & 0xff), query])))
-  socket.on('data', (chunk: Buffer) => {
-    received = Buffer.concat([received, chunk])
-    const length = received.length < 2 ? Infinity : received.readUInt16BE(0)
-    if (received.length < length + 2) return
-    const message = decodeMessage(received.subarray(2, length + 2))
-    resolve(isAnswer(message) ? message : undefined)
-  })
-  socket.on('error', () => resolve(undefined))
-  socket.on('close', () => resolve(undefined))
-  return promise.finally(() => {
-    clearTimeout(timer)
-    socket.destroy()
-  })
 }

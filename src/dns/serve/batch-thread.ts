@@ -31,6 +31,7 @@ export type BatchMessage =
       readonly synced: boolean
     }
   | { readonly kind: 'servers'; readonly servers: BatchThreadData['servers'] }
+  | { readonly kind: 'reset' }
   | { readonly kind: 'end' }
 
 /** To the main thread: a query for it to answer, and the sockaddr that it came from. */
@@ -57,7 +58,8 @@ const timeoutMs = 1000
 if (workerData !== null && 'fd' in (workerData as object)) answerForEver(workerData as BatchThreadData)
 
 function answerForEver({ fd, family, port, flag, counts, servers }: BatchThreadData): void {
-  const zone = new Zone()
+  let zone = new Zone()
+  let current = servers
   const responderFor = (of: BatchThreadData['servers']) =>
     createResponder(resolverOf(zone, of), (_, query, rcode) => {
       Atomics.add(counts, countIndex(rcode, query?.type), 1)
@@ -90,8 +92,10 @@ function answerForEver({ fd, family, port, flag, counts, servers }: BatchThreadD
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
       const message = next.message as BatchMessage
       if (message.kind === 'end') return false
-      if (message.kind === 'servers') {
-        responder = responderFor(message.servers)
+      if (message.kind === 'servers' || message.kind === 'reset') {
+        if (message.kind === 'servers') current = message.servers
+        else zone = new Zone()
+        responder = responderFor(current)
         continue
       }
       zone.serial = message.serial

@@ -11,6 +11,8 @@ export type BatchServer = AsyncDisposable & {
   readonly port: number
   /** Tells the threads; they take it before the next answer. */
   change(changes: readonly ZoneChange[], state: { readonly serial: number; readonly synced: boolean }): void
+  /** Forgets every object: others follow. */
+  reset(): void
   /** Answers by these from now on. */
   use(servers: BatchThreadData['servers']): void
   /** Answers since the last call, by type and code. */
@@ -39,6 +41,9 @@ export async function serveBatches(
     port,
     change(changes, state) {
       for (const thread of threads) thread.tell({ kind: 'change', changes, ...state })
+    },
+    reset() {
+      for (const thread of threads) thread.tell({ kind: 'reset' })
     },
     use(servers) {
       for (const thread of threads) thread.tell({ kind: 'servers', servers })

@@ -4,36 +4,50 @@ import type { Server } from '#dns/resolver.ts'
 import { serveBatches, type BatchServer } from '#dns/serve/batch.ts'
 import type { BatchThreadData } from '#dns/serve/batch-thread.ts'
 import type { Responder } from '#dns/serve/responder.ts'
-import type { Zone, ZoneChange } from '#dns/zone.ts'
+import { Zone, type ZoneChange } from '#dns/zone.ts'
 
 /** Every batch server of the process, kept at the state of one zone. Changes of one turn go to the threads together. */
 export class Batches implements AsyncDisposable {
-  readonly #zone: Zone
   readonly #metrics: DnsMetrics
-  readonly #running: { readonly port: number; readonly server: BatchServer }[] = []
+  #zone = new Zone()
+  #running: readonly { readonly address: string; readonly port: number; readonly server: BatchServer }[] = []
   #servers: readonly Server[] = []
   #changes: ZoneChange[] = []
   #scheduled = false
 
-  constructor(zone: Zone, metrics: DnsMetrics) {
-    this.#zone = zone
+  constructor(metrics: DnsMetrics) {
     this.#metrics = metrics
   }
 
-  /** Must come before the zone's first change. */
   async serve(
     fallback: Responder,
     at: { readonly address: string; readonly port: number; readonly threads: number },
   ): Promise<void> {
-    this.#running.push({
-      port: at.port,
-      server: await serveBatches(fallback, { ...at, servers: this.#ofPort(at.port) }),
-    })
+    const server = await serveBatches(fallback, { ...at, servers: this.#ofPort(at.port) })
+    server.change([...this.#zone.snapshot()], this.#zone)
+    this.#running = [...this.#running, { address: at.address, port: at.port, server }]
   }
 
-  use(servers: readonly Server[]): void {
+  async stop(address: string, port: number): Promise<void> {
+    const isIt = (running: { readonly address: string; readonly port: number }) =>
+      running.address === address && running.port === port
+    const stopping = this.#running.filter(isIt)
+    this.#running = this.#running.filter((running) => !isIt(running))
+    this.count(stopping)
+    await Promise.all(stopping.map(({ server }) => server[Symbol.asyncDispose]()))
+  }
+
+  /** Answers by these servers from now on, and by this zone. */
+  use(servers: readonly Server[], zone: Zone): void {
     this.#servers = servers
     for (const { port, server } of this.#running) server.use(this.#ofPort(port))
+    if (zone === this.#zone) return
+    this.#zone = zone
+    this.#changes = []
+    for (const { server } of this.#running) {
+      server.reset()
+      server.change([...zone.snapshot()], zone)
+    }
   }
 
   #ofPort(port: number): BatchThreadData['servers'] {
@@ -45,13 +59,9 @@ export class Batches implements AsyncDisposable {
       }))
   }
 
-  change(change: ZoneChange): void {
-    this.#changes.push(change)
-    this.changed()
-  }
-
-  /** The zone's state is other than it was, with or without changes of objects. */
-  changed(): void {
+  /** The zone has changed, also where no object has: it is synced now. */
+  change(change: ZoneChange | undefined): void {
+    if (change !== undefined) this.#changes.push(change)
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
@@ -63,8 +73,8 @@ export class Batches implements AsyncDisposable {
   }
 
   /** Adds what the threads have answered to the metrics. */
-  count(): void {
-    for (const { port, server } of this.#running)
+  count(running = this.#running): void {
+    for (const { port, server } of running)
       server.counted((type, rcode, count) => this.#metrics.counted(`dns://:${port}`, type, rcode, count))
   }
 

@@ -65,7 +65,7 @@ export function createResponder(resolve: Resolver, onAnswer: OnAnswer = () => un
         onAnswer(asked, undefined, read.rcode, bytes, performance.now() - started)
         return bytes
       }
-      const { query } = read
+      const query = asked.transport === 'tcp' ? { ...read.query, byTcp: true } : read.query
       const resolution = resolve(query)
       if (resolution.kind === 'elsewhere') return -1
       const render = (reply: Reply) => renderBody(query.name, reply.rcode, reply.authoritative, reply)

@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { systemClock } from '#daemon/clock.ts'
 import { createForward } from '#dns/forward/forward.ts'
+import { createUpstream } from '#dns/forward/upstream.ts'
 import type { ForwardConfig } from '#dns/corefile/config.ts'
 import { createResolver, type Resolver, type Server } from '#dns/resolver.ts'
 import { createResponder } from '#dns/serve/responder.ts'
@@ -67,8 +68,7 @@ const forwardConfig: ForwardConfig = {
   from: '',
   to: [],
   except: [],
-  forceTcp: false,
-  preferUdp: false,
+  transport: 'as-asked',
   policy: 'sequential',
   maxFails: 2,
   expireMs: 10_000,
@@ -82,7 +82,7 @@ function clusterServer(zone: Zone, forward: Server['forwards']): Server {
     port: 0,
     bind: [],
     errors: true,
-    log: false,
+    log: [],
     forward: [],
     loop: false,
     loadbalance: true,
@@ -93,6 +93,7 @@ function clusterServer(zone: Zone, forward: Server['forwards']): Server {
     reverseZones: [],
     ttl: 30,
     pods: 'insecure' as const,
+    namespaces: [],
     endpointPodNames: false,
     ignoreEmptyServices: false,
     fallthrough: [],
@@ -107,7 +108,9 @@ test('serve: the cluster, the world outside, both transports, and a change seen 
   const { signal } = ended
   const upstream = await serve(upstreamResolver, signal)
   const dead = { address, port: 1 }
-  const forward = createForward(forwardConfig, [dead, { address, port: upstream.port }], { clock: systemClock, signal })
+  const upstreams = [dead, { address, port: upstream.port }].map((at) => createUpstream(at, { expireMs: 10_000 }))
+  const forward = createForward(forwardConfig, upstreams, { clock: systemClock, signal })
+  t.after(() => upstreams.forEach((each) => each.close()))
   const zone = new Zone()
   zone.synced = true
   zone.apply({ kind: 'namespace', key: 'default', value: 'default' })

@@ -1,6 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseResolvConf, planDns, renderResolvConf } from '#node/pod/resolv-conf.ts'
+import { renderResolvConf } from '#lib/resolv-conf.ts'
+import { planDns } from '#node/pod/resolv-conf.ts'
 
 const cluster = { servers: ['10.96.0.10'], domain: 'cluster.local' }
 const node = { servers: ['9.9.9.9'], searches: ['example.com'], options: ['edns0'] }
@@ -61,16 +62,4 @@ test('resolv.conf: limits', () => {
     'Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 1.1.1.1 2.2.2.2 3.3.3.3',
   )
   assert.match(warnings[1]!, /^Search Line limits were exceeded, some search paths have been omitted, /)
-})
-
-test('resolv.conf: reading one back', () => {
-  assert.deepEqual(
-    parseResolvConf('# x\nnameserver 1.1.1.1\nsearch a. .\noptions ndots:1\nsearch b.c. d\noptions ndots:2 rotate\n'),
-    {
-      servers: ['1.1.1.1'],
-      searches: ['b.c', 'd'],
-      options: ['ndots:2', 'rotate'],
-    },
-  )
-  for (const text of [inCluster, onNode, '']) assert.equal(renderResolvConf(parseResolvConf(text)), text)
 })

@@ -2,6 +2,7 @@
 // search domains of 2048 characters together.
 
 import type { Pod } from '#api/core.ts'
+import { mergeOptions } from '#lib/resolv-conf.ts'
 import type { DnsConfig } from '#node/runtime.ts'
 
 const most = { servers: 3, searches: 32, searchCharacters: 2048, domainCharacters: 253 } as const
@@ -54,36 +55,6 @@ function withinLimits(dns: DnsConfig): { readonly dns: DnsConfig; readonly warni
   return { dns: { servers, searches, options: dns.options }, warnings }
 }
 
-export function renderResolvConf({ servers, searches, options }: DnsConfig): string {
-  return [
-    ...(searches.length > 0 ? [`search ${searches.join(' ')}\n`] : []),
-    ...servers.map((server) => `nameserver ${server}\n`),
-    ...(options.length > 0 ? [`options ${options.join(' ')}\n`] : []),
-  ].join('')
-}
-
-/** The last `search` line wins, options add up, servers accumulate; what else stands there is ignored. */
-export function parseResolvConf(text: string): DnsConfig {
-  const servers: string[] = []
-  let searches: readonly string[] = []
-  let options: readonly string[] = []
-  for (const line of text.split('\n')) {
-    const [word, ...rest] = line.trim().split(/\s+/)
-    if (word === 'nameserver' && rest[0] !== undefined) servers.push(rest[0])
-    else if (word === 'search')
-      searches = rest.filter((domain) => domain !== '.').map((domain) => domain.replace(/\.$/, ''))
-    else if (word === 'options') options = mergeOptions(options, rest)
-  }
-  return { servers, searches, options }
-}
-
 const unique = (texts: readonly string[]) => [...new Set(texts)]
 const renderOption = (option: { readonly name?: string; readonly value?: string }) =>
   option.value ? `${option.name}:${option.value}` : (option.name ?? '')
-
-/** Later options replace earlier ones of the same name. */
-function mergeOptions(existing: readonly string[], added: readonly string[]): string[] {
-  const byName = new Map<string, string>()
-  for (const option of [...existing, ...added]) byName.set(option.split(':')[0]!, option)
-  return [...byName.values()]
-}
