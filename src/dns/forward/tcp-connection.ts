@@ -52,7 +52,7 @@ export class TcpConnection {
       if (this.#socket !== socket) return
       this.#socket = undefined
       socket.destroy()
-      for (const id of [...this.#waiting.keys()]) this.#settle(id, this.#failed(reason))
+      for (const id of this.#waiting.keys()) this.#settle(id, this.#failed(reason))
     }
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('error', (error) => over(error.message))
