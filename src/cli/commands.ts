@@ -118,7 +118,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: 'trace',
-    summary: 'say why a packet goes where it goes, from dumped rules',
+    summary: 'say why a packet goes where it goes, live or from dumps',
     group: 'other',
     load: async () => (await import('#cli/command/trace.ts')).trace,
   },
@@ -133,6 +133,12 @@ export const commands: readonly Entry[] = [
     summary: 'undo partition',
     group: 'cluster',
     load: async () => (await import('#cli/command/partition.ts')).heal,
+  },
+  {
+    name: 'snapshot',
+    summary: "collect objects and every node's kernel state into one file, to be looked at elsewhere",
+    group: 'other',
+    load: async () => (await import('#cli/command/snapshot.ts')).snapshot,
   },
   {
     name: 'down',

@@ -3,10 +3,11 @@
 
 import { renderRule } from '#kernel/iptables/render-rule.ts'
 import type { Rule } from '#kernel/iptables/rule.ts'
+import { elementText } from '#kernel/nftables/value-text.ts'
 import type { Machine } from '#trace/machine.ts'
 import { matchRule } from '#trace/iptables/match.ts'
 import { type Packet, renderEnd } from '#trace/packet.ts'
-import { rangeHas } from '#trace/ranges.ts'
+import { addressBytes, rangeHas } from '#trace/ranges.ts'
 import type { Traced } from '#trace/trace.ts'
 
 const most = 5
@@ -15,11 +16,10 @@ const most = 5
 export function closestRules(machines: readonly Machine[], packet: Packet, ways: readonly Traced[]): readonly string[] {
   const wasLed = ways.some(
     ({ steps, outcome }) =>
-      outcome.kind === 'delivered' ||
-      steps.some(({ effect }) => effect.startsWith('destination becomes') || effect.startsWith('refused')),
+      outcome.kind === 'delivered' || steps.some(({ effect }) => effect.includes('destination becomes')),
   )
   if (wasLed) return []
-  const found = machines.flatMap((machine) => nearRules(machine, packet))
+  const found = machines.flatMap((machine) => [...nearRules(machine, packet), ...nearElements(machine, packet)])
   return [...new Map(found.toSorted((a, b) => a.distance - b.distance).map((item) => [item.text, item])).values()]
     .slice(0, most)
     .map(({ text, why }) => `${text}: ${why}`)
@@ -39,6 +39,25 @@ function nearRules(machine: Machine, packet: Packet): readonly Near[] {
           near.push({ ...why, text })
         }
   return near
+}
+
+/** Entries of maps of nftables that are about the same address. */
+function nearElements(machine: Machine, packet: Packet): readonly Near[] {
+  const ip = addressBytes(packet.destination)
+  if (ip === undefined) return []
+  return (machine.nftables?.ruleset.tables ?? []).flatMap((table) =>
+    table.sets
+      .filter((set) => set.data !== undefined && set.key.length > 1 && /^ipv[46]$/.test(set.key[0]!))
+      .flatMap((set) =>
+        set.elements
+          .filter(({ key }) => key.length > ip.length && ip.every((byte, i) => key[i] === byte))
+          .map((element) => ({
+            distance: 1,
+            text: `${table.family} ${table.name} ${set.name}: ${elementText(element, set)}`,
+            why: `it is not about ${renderEnd(packet.destination, packet.destinationPort)}/${packet.protocol}`,
+          })),
+      ),
+  )
 }
 
 /** Rules that single out the address or the port, and miss by one thing. */

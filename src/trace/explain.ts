@@ -25,18 +25,19 @@ export function explain(packet: Packet, ways: readonly Traced[], { all, closest 
     lines.push(`${percent(share).padStart(6)}  ${text}${when}`)
   }
   if (closest.length > 0) lines.push('', 'What came closest to matching:', ...closest.map((line) => `  ${line}`))
-  const told = verdicts.flatMap((verdict) => (all ? verdict.ways : verdict.ways.slice(0, 1)))
-  const shown = all ? told : told.slice(0, mostShown)
-  const common = commonSteps(shown.map(({ steps }) => steps))
+  const examples = verdicts.flatMap((verdict) => (all ? verdict.ways : verdict.ways.slice(0, 1)))
+  const shown = all ? examples : examples.slice(0, mostShown)
+  const told = shown.map((way) => (all ? way.steps : telling(way.steps)))
+  const common = commonSteps(told)
   if (shown.length > 1 && common > 0)
-    lines.push('', 'All of these begin with', ...renderSteps(shown[0]!.steps.slice(0, common), all))
-  for (const way of shown) {
-    const rest = shown.length > 1 ? way.steps.slice(common) : way.steps
+    lines.push('', 'All of these begin with', ...renderSteps(told[0]!.slice(0, common), all))
+  for (const [i, way] of shown.entries()) {
+    const rest = told[i]!.slice(shown.length > 1 ? common : 0)
     const text = verdicts.find((verdict) => verdict.ways.includes(way))!.text
     lines.push('', `${percent(way.share)} ${text}`, ...renderSteps(rest, all), ...renderBack(way.answer, all))
   }
-  if (told.length > shown.length)
-    lines.push('', `${told.length - shown.length} more ways are like these (--all shows them)`)
+  if (examples.length > shown.length)
+    lines.push('', `${examples.length - shown.length} more ways are like these (--all shows them)`)
   const missing = [...new Set(ways.flatMap((way) => way.missing))]
   if (missing.length > 0) lines.push('', `What would tell more: ${missing.join(', ')}`)
   return `${lines.join('\n')}\n`
@@ -58,12 +59,26 @@ const isSame = (a: Step | undefined, b: Step) =>
   a.effect === b.effect &&
   a.origin?.line === b.origin?.line
 
+/** Without what only was looked at, and without the ways into chains where nothing happened. */
+function telling(steps: readonly Step[]): readonly Step[] {
+  const entered = new Set<string>()
+  const at = (step: Step, chain: string) => `${step.machine} ${step.place} ${chain}`
+  const kept: Step[] = []
+  for (const step of steps.toReversed()) {
+    if (step.weight === 'look') continue
+    const [, into] = / to (\S+)$/.exec(step.weight === 'turn' && step.rule !== undefined ? step.effect : '') ?? []
+    if (step.weight === 'turn' && step.rule !== undefined && (into === undefined || !entered.delete(at(step, into))))
+      continue
+    if (step.chain !== undefined) entered.add(at(step, step.chain))
+    kept.push(step)
+  }
+  return kept.reverse()
+}
+
 function renderSteps(steps: readonly Step[], all: boolean): string[] {
   const lines: string[] = []
   let machine = ''
   for (const step of steps) {
-    if (!all && (step.weight === 'look' || (step.weight === 'turn' && /^(returns|accepted)$/.test(step.effect))))
-      continue
     if (step.machine !== machine) lines.push(`  ${step.machine}`)
     machine = step.machine
     const { origin } = step
@@ -78,5 +93,5 @@ function renderSteps(steps: readonly Step[], all: boolean): string[] {
 /** The way of the answer, where something is wrong with it or all is asked for. */
 function renderBack(answer: Answer, all: boolean): string[] {
   if (answer.kind === 'none' || (answer.kind === 'returns' && !all)) return []
-  return [`  and back:`, ...renderSteps(answer.steps, all)]
+  return [`  and back:`, ...renderSteps(all ? answer.steps : telling(answer.steps), all)]
 }

@@ -10,6 +10,7 @@ import type { DumpedLink } from '#kernel/dump/link.ts'
 import type { DumpedForwarding, DumpedNeighbour } from '#kernel/dump/neighbour.ts'
 import type { Sysctls } from '#kernel/dump/sysctl.ts'
 import type { Rule } from '#kernel/iptables/rule.ts'
+import type { NftRule, NftRuleset } from '#kernel/nftables/ruleset.ts'
 
 /** Where a rule was read, for people to find it again. `line` counts from 1. */
 export type Origin = { readonly file: string; readonly line: number }
@@ -33,9 +34,16 @@ export type IptablesDump = {
   readonly rules: IptablesRules
 }
 
+/** nftables down to its instructions; `sources`: where rules stand in a text, if they were read from one. */
+export type NftDump = {
+  readonly ruleset: NftRuleset
+  readonly sources?: ReadonlyMap<NftRule, { readonly text: string; readonly origin: Origin }>
+}
+
 export type Machine = {
   readonly name: string
   readonly iptables: readonly IptablesDump[]
+  readonly nftables?: NftDump
   /** interfaces, with their addresses where those are known */
   readonly links?: readonly DumpedLink[]
   readonly routes?: readonly DumpedRoute[]

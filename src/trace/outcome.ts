@@ -61,7 +61,7 @@ export function renderOutcome({ outcome, packet, steps }: Traced): string {
 /** Said where it is not the source that the packet began with. */
 function renderSource({ source }: Packet, steps: readonly Step[]): string {
   if (source === '?') return ", from the node's own address"
-  return steps.some(({ effect }) => effect.startsWith('source becomes')) ? `, from ${source}` : ''
+  return steps.some(({ effect }) => effect.includes('source becomes')) ? `, from ${source}` : ''
 }
 
 function renderEnded({ machine, end }: Extract<Outcome, { kind: 'ended' }>, steps: readonly Step[]): string {

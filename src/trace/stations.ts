@@ -2,5 +2,9 @@
 
 import { iptablesStations, type Station } from '#trace/hooks.ts'
 import { perMachine } from '#trace/machine.ts'
+import { nftStations } from '#trace/nft/stations.ts'
 
-export const stationsOf = perMachine((machine): readonly Station[] => iptablesStations(machine))
+export const stationsOf = perMachine((machine): readonly Station[] => [
+  ...iptablesStations(machine),
+  ...nftStations(machine),
+])

@@ -1,78 +1,92 @@
-// effect: reads the files that are named
-import { readFileSync } from 'node:fs'
+import { clusterFlags } from '#cli/command/cluster-flags.ts'
+import { snapshotCluster } from '#cli/command/live-snapshot.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
-import { choice, list, text, toggle } from '#daemon/flags.ts'
-import { isValidIp } from '#lib/ip.ts'
+import { choice, list, number, text, toggle } from '#daemon/flags.ts'
+import { openInputs } from '#doctor/snapshot/open-inputs.ts'
+import type { SnapshotFile } from '#doctor/snapshot/snapshot.ts'
+import { requireCluster } from '#lab/cluster-file.ts'
+import { hostNamed } from '#lab/plan.ts'
+import { closestRules } from '#trace/closest.ts'
 import { explain } from '#trace/explain.ts'
-import { firstPacket } from '#trace/packet.ts'
 import { readWorld } from '#trace/read/read-world.ts'
+import { readQuestion } from '#trace/target.ts'
 import { traceDocument } from '#trace/trace-json.ts'
 import { TraceError, traceWorld } from '#trace/trace.ts'
 
 export const trace = defineCommand({
   name: 'trace',
-  summary: 'say why a packet goes where it goes, from dumped rules',
-  usage: '--from IP --to IP:PORT[/tcp|udp|sctp] --rules FILE...',
+  summary: 'say why a packet goes where it goes, live or from dumps',
+  usage: '--from PLACE --to PLACE:PORT[/tcp|udp|sctp] [--snapshot FILE | --rules FILE...]',
   description:
-    'Walks one packet through the rules of a machine and prints every way it may take, with its share and the rules\n' +
-    'that lead there. Files are told apart by what they say: iptables-save, iptables -L -v -n, ip addr.',
+    'Walks one packet and its answer from machine to machine, and prints every way it may take, with its share, the\n' +
+    'rules that led there, and what the inputs did not tell. Without files it looks at a cluster of this machine.\n' +
+    'Files are told apart by what they say, not by name: iptables-save, iptables -L -v -n, nft list ruleset (-j), ipset\n' +
+    'save, ipvsadm -Sn or -Ln, conntrack -L, ip addr|link|route|rule|neigh (-j), bridge fdb, sysctl -a, kubectl get -o\n' +
+    'json|yaml; any subset, also as a folder or tar with one folder for each node (nodes/NAME/...).',
   examples: [
-    'iptables-save > rules.txt; fairway trace --from 10.244.1.9 --to 10.96.0.1:443 --rules rules.txt',
-    'fairway trace --from 192.0.2.7 --to 10.168.0.2:30080/tcp --rules rules.txt --rules addresses.txt',
+    'fairway trace --from pod/web-0 --to svc/hostnames:80                           # in the cluster of this machine',
+    'fairway trace --from 192.0.2.7 --to node/node-2:30080 --snapshot cluster.tgz   # mailed by somebody',
+    'fairway trace --from 10.244.1.9 --to 10.0.1.175:80 --rules iptables-save.txt   # nothing but a dump',
   ],
   flags: {
-    from: text({ help: 'where the packet comes from', placeholder: 'IP', required: true }),
-    to: text({ help: 'where it is sent', placeholder: 'IP:PORT[/PROTOCOL]', required: true }),
-    rules: list({ help: 'a dump of the machine', placeholder: 'FILE' }),
+    from: text({ help: 'IP, pod/[NAMESPACE/]NAME, node/NAME, client', placeholder: 'PLACE', required: true }),
+    to: text({
+      help: 'IP:PORT, or svc, pod or node/NAME:PORT, with /tcp (default), /udp, /sctp',
+      placeholder: 'PLACE',
+      required: true,
+    }),
+    snapshot: list({ help: 'a snapshot, or a folder or archive of dumps', placeholder: 'FILE' }),
+    rules: list({ help: 'a dump of a machine, or objects of the API; - for standard input', placeholder: 'FILE' }),
+    at: text({ help: 'the node where a packet from outside enters', placeholder: 'NODE' }),
+    size: number({ help: 'length of the packet in bytes', default: 60, min: 28, max: 65_535 }),
     all: toggle({ help: 'show every rule that was looked at' }),
     output: choice(['text', 'json'], { help: 'how to print', default: 'text', short: 'o' }),
+    ...clusterFlags,
   },
-  async run({ from, to, rules, all, output }, rest, { stdout, stderr }) {
+  async run(options, rest, { signal, stdout, stderr }) {
     takesNone('trace', rest)
-    if (!isValidIp(from))
-      throw new UserError(`--from: ${JSON.stringify(from)} is no address`, { code: 'BadAddress', exitCode: 2 })
-    if (rules.length === 0)
-      throw new UserError('no rules to walk', {
+    const { all, output, at } = options
+    const { files, from } = await inputsOf(options, signal)
+    const { world, problems } = readWorld(files)
+    if (output === 'text') for (const problem of problems) stderr.write(`fairway: ${problem}\n`)
+    if (world.machines.length === 0)
+      throw new UserError('none of the files tells anything of a machine', {
         code: 'NoRules',
-        exitCode: 2,
-        remedy: 'name a dump: --rules FILE, as iptables-save writes it',
+        remedy: 'give the output of iptables-save, nft list ruleset or ipvsadm -Sn of a node',
       })
-    const { world, problems } = readWorld(rules.map((file) => ({ file, text: read(file) })))
-    for (const problem of problems) stderr.write(`fairway: ${problem}\n`)
-    const packet = packetFor(from, to)
     try {
-      const ways = traceWorld(world, { packet, all })
-      if (output === 'text') stdout.write(explain(packet, ways, { all }))
-      else stdout.write(`${JSON.stringify(traceDocument(packet, ways, { closest: [], problems }), null, 2)}\n`)
+      const question = readQuestion(world, from, options.to, { size: options.size })
+      const ways = traceWorld(world, { ...question, all, ...(at !== undefined && { enters: at }) })
+      const { packet } = question
+      const closest = closestRules(world.machines, packet, ways)
+      if (output === 'text') stdout.write(explain(packet, ways, { all, closest }))
+      else stdout.write(`${JSON.stringify(traceDocument(packet, ways, { closest, problems }), null, 2)}\n`)
     } catch (error) {
       if (!(error instanceof TraceError)) throw error
-      throw new UserError(error.message, { code: error.code, remedy: error.remedy })
+      throw new UserError(error.message, { code: error.code, exitCode: 2, remedy: error.remedy })
     }
   },
 })
 
-function packetFor(from: string, to: string) {
-  const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)(?:\/(tcp|udp|sctp))?$/.exec(to)
-  const address = found?.[1] ?? found?.[2] ?? ''
-  const port = Number(found?.[3])
-  if (found === null || !isValidIp(address) || port > 65_535)
-    throw new UserError(`--to: ${JSON.stringify(to)} is no address with a port`, {
-      code: 'BadAddress',
-      exitCode: 2,
-      remedy: 'write IP:PORT, as 10.96.0.1:443 or [fd00::1]:53/udp',
-    })
-  return firstPacket({ protocol: found[4] ?? 'tcp', source: from, destination: address, destinationPort: port })
-}
+type Inputs = { readonly files: readonly SnapshotFile[]; readonly from: string }
 
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new UserError(`cannot read ${file}: ${(cause as Error).message}`, {
-      code: 'NoFile',
-      remedy: 'name a file that exists',
-      cause,
-    })
-  }
+async function inputsOf(
+  {
+    snapshot,
+    rules,
+    from,
+    name,
+  }: {
+    readonly snapshot: readonly string[]
+    readonly rules: readonly string[]
+    readonly from: string
+    readonly name: string
+  },
+  signal: AbortSignal,
+): Promise<Inputs> {
+  if (snapshot.length + rules.length > 0) return { files: openInputs([...snapshot, ...rules]), from }
+  const plan = requireCluster(name)
+  const { files } = await snapshotCluster(plan, signal)
+  return { files, from: from === 'client' ? (hostNamed(plan, 'client')?.ip ?? from) : from }
 }

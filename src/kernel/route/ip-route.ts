@@ -21,6 +21,17 @@ export type IpRoute = {
   readonly type: RouteType
   /** The next hop is reached on the link although no address says so. */
   readonly onlink: boolean
+  /** Its interface is down or has no carrier. */
+  readonly dead?: true
+  /** Several ways, over which the kernel spreads flows by weight. */
+  readonly hops?: readonly RouteHop[]
+}
+
+export type RouteHop = {
+  readonly via?: string
+  readonly link: number
+  readonly weight: number
+  readonly dead?: true
 }
 
 export type NewRoute = {
@@ -45,9 +56,21 @@ export type RouteType = keyof typeof types | 'other'
 
 export const RTM_ROUTE = { new: 24, delete: 25, get: 26 } as const
 export const mainTable = 254
-const RTA = { destination: 1, link: 4, gateway: 5, metric: 6, source: 7, metrics: 8, table: 15, via: 18 } as const
+const RTA = {
+  destination: 1,
+  link: 4,
+  gateway: 5,
+  metric: 6,
+  source: 7,
+  metrics: 8,
+  multipath: 9,
+  table: 15,
+  via: 18,
+} as const
 const RTAX_MTU = 2
 const RTNH_F_ONLINK = 4
+/** dead, or linkdown */
+const RTNH_F_GONE = 1 | 16
 const RTM_F_CLONED = 0x200
 const types = { unicast: 1, local: 2, broadcast: 3, multicast: 5, blackhole: 6, unreachable: 7, prohibit: 8 } as const
 const scopes = { universe: 0, link: 253, host: 254, nowhere: 255 } as const
@@ -118,6 +141,7 @@ export function decodeRoute(message: Message): IpRoute | undefined {
   const link = number(RTA.link)
   const metric = number(RTA.metric)
   const mtu = decodeAttributes(attributes.get(RTA.metrics)).get(RTAX_MTU)
+  const multipath = attributes.get(RTA.multipath)
   return {
     family,
     destination: destination ? formatCidr({ base: destination, prefix: header[1]! }) : 'default',
@@ -131,7 +155,29 @@ export function decodeRoute(message: Message): IpRoute | undefined {
     protocol: header[5]!,
     type: (Object.entries(types).find(([, type]) => type === header[7])?.[0] ?? 'other') as RouteType,
     onlink: (flags & RTNH_F_ONLINK) !== 0,
+    ...((flags & RTNH_F_GONE) !== 0 && { dead: true }),
+    ...(multipath && { hops: decodeHops(multipath) }),
   }
+}
+
+/** linux/rtnetlink.h rtnexthop: length, flags, weight less one, interface; then attributes. */
+function decodeHops(bytes: Uint8Array): RouteHop[] {
+  const hops: RouteHop[] = []
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 0; at + 8 <= bytes.length;) {
+    const length = view.getUint16(at, true)
+    if (length < 8) break
+    const attributes = decodeAttributes(bytes.subarray(at, at + length), 8)
+    const gateway = attributes.get(RTA.gateway) ?? attributes.get(RTA.via)?.subarray(2)
+    hops.push({
+      ...(gateway && { via: formatIp(gateway) }),
+      link: view.getUint32(at + 4, true),
+      weight: bytes[at + 3]! + 1,
+      ...((bytes[at + 2]! & RTNH_F_GONE) !== 0 && { dead: true }),
+    })
+    at += (length + 3) & ~3
+  }
+  return hops
 }
 
 /** An IPv4 route may have an IPv6 next hop; the kernel wants that in another attribute. */

@@ -157,12 +157,16 @@ export class Route implements Disposable {
     )
   }
 
-  /** Of the main table, or of the one named. */
+  /** Of the main table, of the one named, or of all. */
   routes(
-    filter: { readonly family?: Family; readonly table?: number; readonly link?: string } = {},
+    filter: { readonly family?: Family; readonly table?: number | 'all'; readonly link?: string } = {},
   ): readonly ipRoute.IpRoute[] {
     const { family, table = ipRoute.mainTable, link } = filter
-    const query = { table, ...defined({ family }), ...(link !== undefined && { link: this.#index(link) }) }
+    const query = {
+      ...(table !== 'all' && { table }),
+      ...defined({ family }),
+      ...(link !== undefined && { link: this.#index(link) }),
+    }
     const families: readonly Family[] = family === undefined ? [4, 6] : [family]
     // A table that was never used does not exist yet, and has no routes.
     const dump = (family: Family) =>

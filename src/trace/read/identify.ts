@@ -56,7 +56,7 @@ const late = (text: string): InputKind | undefined =>
 function fromJson(start: string): InputKind | undefined {
   const has = (key: string) => new RegExp(`"${key}"\\s*:`).test(start)
   if (has('fairwaySnapshot')) return 'manifest'
-  if (has('fairwayNftables')) return 'nft bytecode'
+  if (/"fairway"\s*:\s*"nftables"/.test(start)) return 'nft bytecode'
   if (/^\s*\{\s*"nftables"\s*:/.test(start)) return 'nft -j'
   if (has('apiVersion') || has('kind')) return 'objects'
   if (!/^\s*\[/.test(start)) return undefined

@@ -9,6 +9,7 @@ import type { Parsed } from '#kernel/dump/lines.ts'
 import { type DumpedLink, parseLinks } from '#kernel/dump/link.ts'
 import { parseForwarding, parseNeighbours } from '#kernel/dump/neighbour.ts'
 import { parseSysctls } from '#kernel/dump/sysctl.ts'
+import { parseRulesetJson } from '#kernel/nftables/ruleset-json.ts'
 import { SaveFormatError } from '#kernel/iptables/save.ts'
 import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
 import { identify, type InputKind } from '#trace/read/identify.ts'
@@ -115,6 +116,12 @@ function addInput(machine: Machine, kind: InputKind, input: Input, problems: str
       return { ...machine, forwarding: [...(machine.forwarding ?? []), ...take(parseForwarding(text))] }
     case 'sysctl':
       return { ...machine, sysctls: new Map([...(machine.sysctls ?? []), ...take(parseSysctls(text))]) }
+    case 'nft bytecode': {
+      const ruleset = parseRulesetJson(text)
+      if (ruleset !== undefined) return { ...machine, nftables: { ruleset } }
+      problems.push(`${file}: it is cut off or damaged`)
+      return machine
+    }
     default:
       problems.push(`${file}: ${kind} is not read`)
       return machine

@@ -1,0 +1,93 @@
+// effect: namespaces of a cluster's nodes and pods
+// A snapshot of a cluster that runs: on this machine, or anywhere a kubeconfig leads to.
+import { type Pod, nodes, pods } from '#api/core.ts'
+import { type Client, connect } from '#client/client.ts'
+import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { version } from '#daemon/version.ts'
+import { collectNamespace, type NamespaceState } from '#doctor/snapshot/collect-namespace.ts'
+import { collectObjects } from '#doctor/snapshot/collect-objects.ts'
+import { type Manifest, nodeFile, podFile, type SnapshotFile } from '#doctor/snapshot/snapshot.ts'
+import { openRoute } from '#kernel/route/open-route.ts'
+import { type ClusterPlan, hostNamed, nodesOf } from '#lab/plan.ts'
+import { standAtPod } from '#lab/standpoint.ts'
+
+export type LiveSnapshot = { readonly manifest: Manifest; readonly files: readonly SnapshotFile[] }
+
+type Draft = { readonly files: SnapshotFile[]; readonly gaps: string[]; readonly nodes: string[] }
+
+/** All nodes and pods of a cluster of this machine. */
+export async function snapshotCluster(plan: ClusterPlan, signal: AbortSignal): Promise<LiveSnapshot> {
+  const client = connect(loadKubeconfig(plan.paths.kubeconfig))
+  try {
+    const draft = await begin(client, signal)
+    for (const host of nodesOf(plan)) {
+      draft.nodes.push(host.name)
+      add(draft, await collectNamespace(host.namespaces.net), host.name, (name) => nodeFile(host.name, name))
+    }
+    for (const pod of (await client.list(pods, { signal })).items) await addPod(draft, plan, pod)
+    return finish(draft)
+  } finally {
+    client.close()
+  }
+}
+
+/** The objects, and the state of this machine where it is one of the nodes. */
+export async function snapshotRemote(kubeconfig: string, signal: AbortSignal): Promise<LiveSnapshot> {
+  const client = connect(loadKubeconfig(kubeconfig))
+  try {
+    const draft = await begin(client, signal)
+    const { items } = await client.list(nodes, { signal })
+    using route = openRoute()
+    const own = new Set(route.addresses().map(({ ip }) => ip))
+    const node = items.find(({ status }) => status?.addresses?.some(({ address }) => own.has(address)))
+    const name = node?.metadata?.name
+    if (name === undefined)
+      draft.gaps.push(
+        'nodes: this machine is none of them; run the script of --print-script on each and give all the files',
+      )
+    else {
+      draft.nodes.push(name)
+      add(draft, await collectNamespace(undefined), name, (file) => nodeFile(name, file))
+    }
+    return finish(draft)
+  } finally {
+    client.close()
+  }
+}
+
+async function begin(client: Client, signal: AbortSignal): Promise<Draft> {
+  const { files, gaps } = await collectObjects(client, signal)
+  return { files: [...files], gaps: [...gaps], nodes: [] }
+}
+
+function add(draft: Draft, state: NamespaceState, whose: string, nameOf: (name: string) => string): void {
+  draft.files.push(...state.files.map(({ name, text }) => ({ file: nameOf(name), text })))
+  draft.gaps.push(...state.gaps.map((gap) => `${whose}: ${gap}`))
+}
+
+async function addPod(draft: Draft, plan: ClusterPlan, pod: Pod): Promise<void> {
+  const { name = '', namespace = 'default' } = pod.metadata ?? {}
+  const node = hostNamed(plan, pod.spec?.nodeName ?? '')
+  const ip = pod.status?.podIP
+  if (node === undefined || ip === undefined || pod.spec?.hostNetwork === true || ip === node.ip) return
+  try {
+    using place = standAtPod(plan, { namespace, name, ip, node })
+    add(draft, await collectNamespace(place.netns, false), `pod ${namespace}/${name}`, (file) =>
+      podFile(namespace, name, file),
+    )
+  } catch (error) {
+    // A pod that has just ended has no namespace any more.
+    draft.gaps.push(`pod ${namespace}/${name}: ${(error as Error).message}`)
+  }
+}
+
+const finish = ({ files, gaps, nodes: names }: Draft): LiveSnapshot => ({
+  files,
+  manifest: {
+    fairwaySnapshot: 1,
+    made: new Date().toISOString(),
+    by: `fairway ${version}`,
+    nodes: names,
+    gaps,
+  },
+})

@@ -1,0 +1,62 @@
+// A script that makes a snapshot where Fairway is not: plain POSIX sh, and the tools that a node has anyway. What is missing
+// is passed over. Run it as root on each node; where kubectl works it takes the API's objects too.
+
+const nodeCommands: readonly (readonly [file: string, command: string])[] = [
+  ['iptables-save.txt', 'iptables-save -c'],
+  ['ip6tables-save.txt', 'ip6tables-save -c'],
+  ['iptables-legacy-save.txt', 'iptables-legacy-save -c'],
+  ['ip6tables-legacy-save.txt', 'ip6tables-legacy-save -c'],
+  ['nft.txt', 'nft list ruleset'],
+  ['nft.json', 'nft -j list ruleset'],
+  ['ipset.txt', 'ipset save'],
+  ['conntrack.txt', 'conntrack -L -o extended'],
+  ['ip-addr.txt', 'ip -d addr'],
+  ['ip-route.txt', 'ip route show table all'],
+  ['ip-route6.txt', 'ip -6 route show table all'],
+  ['ip-rule4.txt', 'ip rule'],
+  ['ip-rule6.txt', 'ip -6 rule'],
+  ['ip-neigh.txt', 'ip neigh'],
+  ['bridge-fdb.txt', 'bridge fdb'],
+  ['sysctl.txt', 'sysctl -a'],
+]
+
+const resources =
+  'nodes services endpoints endpointslices pods networkpolicies ingresses ingressclasses deployments statefulsets daemonsets'
+
+export const snapshotScript = (version: string): string => `#!/bin/sh
+# Collects what the kernel of this node does with packets, and what the API says of Services, into one file for
+# "fairway trace --snapshot" and "fairway doctor". Reads only. Secrets, values of environment variables and the annotation
+# last-applied-configuration are left out. Usage: sh snapshot.sh [FILE]
+set -u
+node=\${NODE_NAME:-$(hostname)}
+out=\${1:-fairway-snapshot-$node.tgz}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT INT TERM
+mkdir -p "$dir/nodes/$node" "$dir/objects"
+PATH=$PATH:/usr/sbin:/sbin
+
+take() {
+  file=$1
+  shift
+  command -v "$1" >/dev/null 2>&1 || return 0
+  "$@" >"$dir/nodes/$node/$file" 2>/dev/null || rm -f "$dir/nodes/$node/$file"
+}
+
+${nodeCommands.map(([file, command]) => `take ${file} ${command}`).join('\n')}
+# ipvsadm would load the module
+test -e /proc/net/ip_vs && take ipvsadm.txt ipvsadm -Sn
+
+if command -v kubectl >/dev/null 2>&1; then
+  for resource in ${resources}; do
+    kubectl get "$resource" -A -o json 2>/dev/null |
+      sed -e 's/^\\( *"value": \\)".*"\\(,\\{0,1\\}\\)$/\\1"(left out)"\\2/' \\
+        -e 's/^\\( *"kubectl.kubernetes.io\\/last-applied-configuration": \\)".*"\\(,\\{0,1\\}\\)$/\\1"(left out)"\\2/' \\
+        >"$dir/objects/$resource.json"
+    test -s "$dir/objects/$resource.json" || rm -f "$dir/objects/$resource.json"
+  done
+fi
+
+printf '{"fairwaySnapshot": 1, "made": "%s", "by": "script of fairway ${version}", "nodes": ["%s"], "gaps": []}\\n' \\
+  "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" >"$dir/fairway-snapshot.json"
+tar -C "$dir" -czf "$out" . && echo "$out"
+`

@@ -1,0 +1,253 @@
+// What rules of nftables can ask about a packet, as the bytes that the kernel would load.
+
+import type { NftInstruction, NftPayload } from '#kernel/nftables/ruleset.ts'
+import { addressType } from '#trace/address-type.ts'
+import type { Machine } from '#trace/machine.ts'
+import { big16, host32, type Loaded } from '#trace/nft/registers.ts'
+import {
+  type Connection,
+  familyOf,
+  hasPorts,
+  type Packet,
+  protocolNumber,
+  replyTuple,
+  type Tuple,
+} from '#trace/packet.ts'
+import type { Place } from '#trace/place.ts'
+import { addressBytes } from '#trace/ranges.ts'
+import { lookupRoute } from '#trace/route/lookup.ts'
+
+/** The kernel breaks off the rule where there is nothing to load. */
+export type Load = Loaded | 'nothing'
+
+const unknown = (what: string, length: number, missing?: string): Loaded => ({
+  what,
+  length,
+  ...(missing !== undefined && { missing }),
+})
+
+const address = (ip: string, side: string, family: 4 | 6): Loaded =>
+  addressBytes(ip) ?? unknown(`${side} (the node's own address)`, family === 4 ? 4 : 16, 'ip addr')
+
+/** Bytes of a header; those that a trace does not fix are not known. */
+export function loadPayload({ base, offset, length }: NftPayload, packet: Packet): Load {
+  const family = familyOf(packet)
+  const fields =
+    base === 'network' ? networkFields(packet, family) : base === 'transport' ? transportFields(packet) : []
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) {
+    const field = fields.find((item) => offset + i >= item.at && offset + i < item.at + item.value.length)
+    if (field === undefined || !(field.value instanceof Uint8Array))
+      return unknown(
+        field !== undefined && 'what' in field.value ? field.value.what : `the ${base} header at ${offset}`,
+        length,
+        field !== undefined && 'missing' in field.value ? field.value.missing : undefined,
+      )
+    bytes[i] = field.value[offset + i - field.at]!
+  }
+  return bytes
+}
+
+type Field = { readonly at: number; readonly value: Loaded }
+
+function networkFields(packet: Packet, family: 4 | 6): readonly Field[] {
+  const number = protocolNumber(packet.protocol) ?? 255
+  const [source, destination] = [
+    address(packet.source, 'source', family),
+    address(packet.destination, 'destination', family),
+  ]
+  return family === 4
+    ? [
+        { at: 0, value: Uint8Array.of(0x45, 0) },
+        { at: 2, value: big16(packet.size) },
+        { at: 6, value: big16(0x4000) },
+        { at: 9, value: Uint8Array.of(number) },
+        { at: 12, value: source },
+        { at: 16, value: destination },
+      ]
+    : [
+        { at: 0, value: Uint8Array.of(0x60, 0) },
+        { at: 4, value: big16(Math.max(0, packet.size - 40)) },
+        { at: 6, value: Uint8Array.of(number) },
+        { at: 8, value: source },
+        { at: 24, value: destination },
+      ]
+}
+
+function transportFields(packet: Packet): readonly Field[] {
+  if (packet.protocol === 'icmp') return [{ at: 0, value: Uint8Array.of(packet.state === 'NEW' ? 8 : 0, 0) }]
+  if (packet.protocol === 'icmpv6') return [{ at: 0, value: Uint8Array.of(packet.state === 'NEW' ? 128 : 129, 0) }]
+  if (!hasPorts(packet.protocol)) return []
+  const ports: readonly Field[] = [
+    { at: 0, value: big16(packet.sourcePort) },
+    { at: 2, value: big16(packet.destinationPort) },
+  ]
+  // SYN, and what answers it
+  return packet.protocol === 'tcp'
+    ? [...ports, { at: 13, value: Uint8Array.of(packet.state === 'NEW' ? 0x02 : 0x12) }]
+    : ports
+}
+
+function nameBytes(name: string): Uint8Array {
+  const bytes = new Uint8Array(16)
+  bytes.set(new TextEncoder().encode(name).subarray(0, 15))
+  return bytes
+}
+
+function interfaceIndex(name: string, machine: Machine, side: string): Loaded {
+  if (name === '') return host32(0)
+  const link = machine.links?.find((item) => item.name === name)
+  return link === undefined ? unknown(`the number of the interface ${side}`, 4, 'ip link') : host32(link.index)
+}
+
+export function loadMeta(key: string, packet: Packet, place: Place): Load {
+  const { inInterface, outInterface } = packet
+  const family = familyOf(packet)
+  switch (key) {
+    case 'length':
+      return host32(packet.size)
+    case 'protocol':
+      return family === 4 ? big16(0x0800) : big16(0x86dd)
+    case 'nfproto':
+      return Uint8Array.of(family === 4 ? 2 : 10)
+    case 'l4proto':
+      return Uint8Array.of(protocolNumber(packet.protocol) ?? 255)
+    case 'mark':
+      return host32(packet.mark)
+    case 'iifname':
+      return inInterface === undefined
+        ? unknown('the packet goes in by', 16, 'ip addr, ip route')
+        : nameBytes(inInterface)
+    case 'oifname':
+      return outInterface === undefined
+        ? unknown('the packet goes out by', 16, 'ip addr, ip route')
+        : nameBytes(outInterface)
+    case 'iif':
+      return inInterface === undefined
+        ? unknown('the packet goes in by', 4, 'ip addr, ip route')
+        : interfaceIndex(inInterface, place.machine, 'in')
+    case 'oif':
+      return outInterface === undefined
+        ? unknown('the packet goes out by', 4, 'ip addr, ip route')
+        : interfaceIndex(outInterface, place.machine, 'out')
+    case 'pkttype':
+      return Uint8Array.of(0)
+    case 'nftrace':
+      return Uint8Array.of(0)
+    case 'priority':
+    case 'secmark':
+    case 'rtclassid':
+      return host32(0)
+    case 'skuid':
+    case 'skgid':
+      return packet.inInterface === '' ? unknown(`${key} of the sender`, 4) : 'nothing'
+    default:
+      return unknown(`meta ${key}`, key.endsWith('kind') || key.endsWith('brname') ? 16 : 4)
+  }
+}
+
+const stateBits: Readonly<Record<Packet['state'], number>> = {
+  INVALID: 1,
+  ESTABLISHED: 2,
+  RELATED: 4,
+  NEW: 8,
+  UNTRACKED: 64,
+}
+
+export function loadConnection(key: string, direction: 'original' | 'reply' | undefined, packet: Packet): Load {
+  if (key === 'state') return host32(stateBits[packet.state])
+  const { connection } = packet
+  if (connection === undefined) return 'nothing'
+  const family = familyOf(packet)
+  const tuple: Tuple = direction === 'reply' ? replyTuple(connection) : connection.original
+  const ip = (text: string, side: string) => address(text, `${side} of the connection`, family)
+  switch (key) {
+    case 'direction':
+      return Uint8Array.of(connection.direction === 'original' ? 0 : 1)
+    case 'status':
+      return host32(statusOf(connection, packet))
+    case 'mark':
+      return host32(connection.mark)
+    case 'protocol':
+      return Uint8Array.of(protocolNumber(packet.protocol) ?? 255)
+    case 'l3protocol':
+      return Uint8Array.of(family === 4 ? 2 : 10)
+    case 'saddr':
+    case 'saddr-ip':
+    case 'saddr-ip6':
+      return ip(tuple.source, 'source')
+    case 'daddr':
+    case 'daddr-ip':
+    case 'daddr-ip6':
+      return ip(tuple.destination, 'destination')
+    case 'proto-src':
+      return big16(tuple.sourcePort)
+    case 'proto-dst':
+      return big16(tuple.destinationPort)
+    case 'zone':
+      return Uint8Array.of(0, 0)
+    default:
+      return unknown(
+        `ct ${key}`,
+        key === 'label' || key === 'helper' ? 16 : key === 'packets' || key === 'bytes' ? 8 : 4,
+        'conntrack -L',
+      )
+  }
+}
+
+/** IPS_* of linux/netfilter/nf_conntrack_common.h. */
+const statusOf = (connection: Connection, packet: Packet): number =>
+  (packet.state === 'ESTABLISHED' ? 0x2 | 0x8 : 0) |
+  (connection.sourceNat ? 0x10 : 0) |
+  (connection.destinationNat ? 0x20 : 0) |
+  (connection.sourceDone ? 0x80 : 0) |
+  (connection.destinationDone ? 0x100 : 0)
+
+const addressTypes = { UNICAST: 1, LOCAL: 2, BROADCAST: 3, MULTICAST: 5 } as const
+
+type Fib = Extract<NftInstruction, { kind: 'fib' }>
+
+/** `fib daddr type`, `fib saddr . iif oif` ... */
+export function loadFib({ result, by, isPresent }: Fib, packet: Packet, { machine }: Place): Load {
+  const isSource = by.includes('saddr')
+  const ip = isSource ? packet.source : packet.destination
+  const side = isSource ? 'source' : 'destination'
+  if (result === 'type') {
+    if (ip === '?') return host32(addressTypes.LOCAL)
+    const type = addressType(ip, machine)
+    if (type === undefined) return { what: `${side} ${ip} is`, length: 4, missing: 'ip addr' }
+    const device = by.includes('iif') ? packet.inInterface : by.includes('oif') ? packet.outInterface : undefined
+    const isElsewhere =
+      type === 'LOCAL' &&
+      device !== undefined &&
+      device !== '' &&
+      !machine.links?.some((link) => link.name === device && link.addresses?.some((own) => own.ip === ip))
+    return host32(isElsewhere ? addressTypes.UNICAST : addressTypes[type])
+  }
+  const device = routeDevice(machine, packet, ip, by.includes('mark'))
+  if (typeof device !== 'string') return unknown(`the way to ${ip} is`, result === 'oifname' ? 16 : 4, device.missing)
+  const wanted = by.includes('iif') ? packet.inInterface : by.includes('oif') ? packet.outInterface : undefined
+  const found = wanted === undefined || wanted === device ? device : ''
+  if (isPresent) return Uint8Array.of(found === '' ? 0 : 1)
+  return result === 'oifname' ? nameBytes(found) : interfaceIndex(found, machine, 'there')
+}
+
+function routeDevice(
+  machine: Machine,
+  packet: Packet,
+  ip: string,
+  withMark: boolean,
+): string | { readonly missing: string } {
+  const routed = lookupRoute(machine, {
+    family: familyOf(packet),
+    destination: ip,
+    source: '',
+    mark: withMark ? packet.mark : 0,
+    incoming: '',
+    protocol: packet.protocol,
+    sourcePort: 0,
+    destinationPort: 0,
+  })[0]?.routed
+  if (routed?.kind === 'unknown') return { missing: routed.missing }
+  return routed?.kind === 'forward' ? routed.device : routed?.kind === 'local' ? 'lo' : ''
+}
