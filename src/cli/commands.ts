@@ -117,6 +117,24 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/logs.ts')).logs,
   },
   {
+    name: 'store backup',
+    summary: 'everything that an API server keeps, into one file',
+    group: 'other',
+    load: async () => (await import('#cli/command/store-commands.ts')).backup,
+  },
+  {
+    name: 'store restore',
+    summary: 'a backup into a new store',
+    group: 'other',
+    load: async () => (await import('#cli/command/store-commands.ts')).restore,
+  },
+  {
+    name: 'store copy',
+    summary: 'from a file into an etcd, or the other way',
+    group: 'other',
+    load: async () => (await import('#cli/command/store-commands.ts')).copy,
+  },
+  {
     name: 'trace',
     summary: 'say why a packet goes where it goes, live or from dumps',
     group: 'other',

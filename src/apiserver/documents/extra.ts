@@ -3,13 +3,15 @@
 import type { Discovered } from '#api/discovery-document.ts'
 import type { Check } from '#daemon/health-report.ts'
 import type { Registry } from '#daemon/metrics.ts'
+import { formatTime } from '#api/time.ts'
+import { renderBackup } from '#apiserver/store/backup.ts'
 import { answerDiscovery } from '#apiserver/documents/discovery.ts'
 import { discoveredOf } from '#apiserver/documents/discovered.ts'
 import { answerHealth, answerVersion } from '#apiserver/documents/health.ts'
 import { openApiOf } from '#apiserver/documents/openapi.ts'
 import { answerReview, discoveredReviews, type Reviews } from '#apiserver/documents/reviews.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
-import { textAnswer } from '#apiserver/http/answer.ts'
+import { textAnswer, type Answer } from '#apiserver/http/answer.ts'
 import type { Extra } from '#apiserver/http/dispatch.ts'
 
 export type ExtraOptions = {
@@ -39,7 +41,15 @@ export function extraOf(options: ExtraOptions): Extra {
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
     const { path } = request
     if (path === '/version' || path === '/version/') return answerVersion(startedAt, platform)
+    if (path === '/fairway/backup') return answerBackup(engine)
     if (path === '/metrics') return textAnswer(200, registry.render(), 'text/plain; version=0.0.4; charset=utf-8')
     return answerHealth(request, checks) ?? answerDiscovery(discovery, request) ?? openApi.answer(request)
   }
 }
+
+/** Everything in the store, for `fairway store backup`: an administrator's alone, since it holds every secret. */
+const answerBackup = ({ store, world }: Engine): Answer => ({
+  kind: 'stream',
+  contentType: 'application/x-ndjson',
+  chunks: renderBackup(store, formatTime(world.nowMs())),
+})

@@ -35,6 +35,8 @@ export type Answer =
       /** the revision for a bookmark */
       revision(): number
     }
+  /** sent as it comes; what is thrown on the way breaks the connection */
+  | { readonly kind: 'stream'; readonly contentType: string; readonly chunks: AsyncIterable<Uint8Array> }
   | { readonly kind: 'relay'; readonly node: string; readonly pathAndQuery: string }
 
 const encoder = new TextEncoder()

@@ -176,6 +176,10 @@ async function send(door: Door, request: Request, response: Response, answer: An
         'answer' in agent ? agent.answer : await relay(agent, door.trust, answer.pathAndQuery, request, response)
       return instead === undefined ? response.statusCode : send(door, request, response, instead, target)
     }
+    case 'stream':
+      response.writeHead(200, { 'content-type': answer.contentType })
+      await pipelineOf(answer.chunks, response)
+      return 200
     case 'bytes': {
       const size = answer.parts.reduce((sum, { length }) => sum + length, 0)
       const headers: Record<string, string | string[]> = {
@@ -197,9 +201,12 @@ async function send(door: Door, request: Request, response: Response, answer: An
   }
 }
 
-function stream(parts: readonly Uint8Array[], response: Response): Promise<void> {
+const stream = (parts: readonly Uint8Array[], response: Response) => pipelineOf(batches(parts), response)
+
+/** As fast as the client reads. */
+function pipelineOf(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, response: Response): Promise<void> {
   return new Promise((resolve) =>
-    pipeline(Readable.from(batches(parts), { objectMode: true, highWaterMark: 2 }), response, () => resolve()),
+    pipeline(Readable.from(chunks, { objectMode: true, highWaterMark: 2 }), response, () => resolve()),
   )
 }
 
