@@ -31,6 +31,7 @@ const configOf = ({ clusterDomain }: ClusterOptions) => ({
     prometheus :9153
     forward . /etc/resolv.conf {
        max_concurrent 1000
+       health_check 5s
     }
     cache 30
     loop
@@ -77,7 +78,7 @@ const deployment = {
               failureThreshold: 5,
               timeoutSeconds: 5,
             },
-            readinessProbe: { ...probe('/ready', 8181), periodSeconds: 1 },
+            readinessProbe: probe('/ready', 8181),
             volumeMounts: [{ name: 'config', mountPath: folder, readOnly: true }],
           },
         ],

@@ -3,7 +3,7 @@
 // other.
 import type { Recorder } from '#client/events.ts'
 import type { PartContext } from '#daemon/part.ts'
-import { openRoute, type Route } from '#kernel/route/open-route.ts'
+import { GROUP, openRoute, type Route } from '#kernel/route/open-route.ts'
 import { type NftTransaction, watchNftables } from '#kernel/netfilter/generation.ts'
 import type { Subscription } from '#kernel/netlink/socket.ts'
 import { equalJson } from '#lib/equal.ts'
@@ -26,6 +26,8 @@ export type FamiliesContext = Pick<PartContext, 'clock' | 'log'> & {
   readonly recorder: Recorder
   /** Somebody may have changed rules of ours. */
   onRulesTouched(): void
+  /** This machine has other addresses. */
+  onAddressesChanged(): void
 }
 
 /** Tables of nftables mode, and those in which iptables-nft keeps the tables of iptables. */
@@ -41,11 +43,14 @@ export class Families implements Disposable {
   readonly #machine: Route = openRoute()
   readonly #families = new Map<Family, One>()
   readonly #watch: Subscription
+  readonly #addressWatch: Subscription
 
   constructor(options: ProxyOptions, openers: ReadonlyMap<Family, OpenDataplane>, context: FamiliesContext) {
     this.#options = options
     this.#openers = openers
     this.#context = context
+    const { onAddressesChanged } = context
+    this.#addressWatch = this.#machine.watch([GROUP.address4, GROUP.address6], onAddressesChanged, onAddressesChanged)
     this.#watch = watchNftables((transaction) => {
       if (transaction !== undefined) for (const { proxy } of this.#families.values()) proxy.noticed(transaction)
       if (transaction === undefined || isOurs(transaction)) context.onRulesTouched()
@@ -110,6 +115,7 @@ export class Families implements Disposable {
 
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]()
+    this.#addressWatch[Symbol.dispose]()
     for (const { health, proxy } of this.#families.values()) {
       health[Symbol.dispose]()
       proxy[Symbol.dispose]()

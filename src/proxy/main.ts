@@ -20,7 +20,6 @@ import type { NodeView } from '#proxy/state.ts'
 /** Marks of the loop that are not Services: the Node or its addresses changed; look whether others changed our rules. */
 const environment = '@environment'
 const check = '@check'
-const checkMs = 1000
 
 /** Keeps this machine's rules equal to the cluster's Services until the signal aborts. The rules stay after it. */
 export async function run(options: ProxyOptions, context: PartContext): Promise<void> {
@@ -42,7 +41,8 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     name: 'proxy',
     clock,
     log,
-    resyncMs: checkMs,
+    // The kernel tells of addresses and of nftables' rules; what it tells nobody (iptables-legacy) is looked at now and then.
+    resyncMs: syncPeriodMs,
     onResync: () => (progress.isWritten ? [environment, check] : []),
     backoffMs: { first: 100, most: syncPeriodMs },
     async act(keys) {
@@ -63,6 +63,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     state,
     recorder,
     onRulesTouched: () => (progress.isWritten ? loop.mark(check) : undefined),
+    onAddressesChanged: () => (progress.isWritten ? loop.mark(environment) : undefined),
   })
   const queue = (key: string, changedAt?: number) => {
     progress.queued(key, changedAt)
