@@ -8,7 +8,7 @@ import { serveUdp } from '#dns/serve/udp.ts'
 
 export type ListenersOptions = {
   /** where nothing is said by `bind` */
-  readonly address: string
+  readonly addresses: readonly string[]
   /** threads of their own that answer UDP by batches; 0: the main thread does */
   readonly threads: number
   readonly batches: Batches
@@ -35,7 +35,7 @@ export class Listeners implements AsyncDisposable {
   async use(configs: readonly ServerConfig[]): Promise<void> {
     const wanted = new Map<string, { readonly address: string; readonly port: number }>()
     for (const { bind, port } of configs)
-      for (const address of bind.length > 0 ? bind : [this.#options.address])
+      for (const address of bind.length > 0 ? bind : this.#options.addresses)
         wanted.set(`${address} ${port}`, { address, port })
     const isWanted = ({ address, port }: Listener) => wanted.has(`${address} ${port}`)
     const opened: Listener[] = []

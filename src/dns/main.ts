@@ -9,6 +9,7 @@ import type { ServerConfig } from '#dns/corefile/config.ts'
 import { readCorefileText, readServers } from '#dns/corefile/read-file.ts'
 import { Listeners } from '#dns/listeners.ts'
 import { createDnsMetrics } from '#dns/metrics.ts'
+import { holdNodeLocal } from '#dns/node-local.ts'
 import { createPortResponder } from '#dns/port-responder.ts'
 import type { Server } from '#dns/resolver.ts'
 import { Batches } from '#dns/serve/batches.ts'
@@ -23,6 +24,8 @@ export type DnsOptions = {
   client(kubeconfig: Kubeconfig | undefined): Client
   /** where nothing is said by `bind` */
   readonly address: string
+  /** addresses that this server brings along, and answers on instead of `address`: node-local.ts */
+  readonly nodeLocal?: readonly string[]
   /** threads of their own that answer UDP by batches, each with all names in memory; 0: the main thread answers */
   readonly threads: number
 }
@@ -35,8 +38,10 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
   const stop = (reason?: unknown) => ended.abort(reason)
   await using pages = new Pages()
   await using batches = new Batches(metrics)
+  const { nodeLocal = [], threads } = options
   await using listeners = new Listeners({
-    ...options,
+    addresses: nodeLocal.length > 0 ? nodeLocal : [options.address],
+    threads,
     batches,
     log,
     responderOf: (port) => responders.get(port)!,
@@ -47,6 +52,9 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
   let view: View | undefined
   let text = readCorefileText(options.corefile)
   let servers = readServers(options.corefile, text)
+  // Released after the sockets on them are closed.
+  using _held =
+    nodeLocal.length > 0 ? holdNodeLocal(nodeLocal, [...new Set(servers.map(({ port }) => port))]) : undefined
   try {
     await use(servers)
     followReload()

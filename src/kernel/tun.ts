@@ -11,10 +11,10 @@ const TUNSETPERSIST = 0x400454cb
 const flags = { tun: 0x1, noPacketInformation: 0x1000 } as const
 
 /**
- * Opens the link of that name, which is made where it is missing and stays when the file is closed. Reads of the file do not
- * block. Throws a SystemError: ENOENT where the kernel has no TUN, EBUSY while another program has the link.
+ * Opens the link of that name, which is made where it is missing; it stays when the file is closed, or goes with it
+ * where `persistent` is false. Reads of the file do not block. Throws a SystemError: ENOENT where the kernel has no TUN, EBUSY while another program has the link.
  */
-export function openTun(name: string, netns?: string): number {
+export function openTun(name: string, netns?: string, { persistent = true } = {}): number {
   if (name.length > 15) throw new TypeError(`too long for a link: ${name}`)
   return withNetns(netns, () => {
     const fd = open()
@@ -24,7 +24,7 @@ export function openTun(name: string, netns?: string): number {
       new DataView(request.buffer).setUint16(16, flags.tun | flags.noPacketInformation, true)
       ioctl(fd, TUNSETIFF, request)
       // An argument by value: any address that is not null says yes.
-      ioctl(fd, TUNSETPERSIST, new Uint8Array([1]))
+      if (persistent) ioctl(fd, TUNSETPERSIST, new Uint8Array([1]))
       return fd
     } catch (error) {
       closeSync(fd)

@@ -1,7 +1,9 @@
 import { partCommand } from '#cli/part-command.ts'
 import { connect } from '#client/client.ts'
+import { UserError } from '#daemon/error.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
-import { number, text } from '#daemon/flags.ts'
+import { list, number, text } from '#daemon/flags.ts'
+import { isValidIp } from '#lib/ip.ts'
 import { run } from '#dns/main.ts'
 import type { Kubeconfig } from '#dns/view.ts'
 
@@ -15,6 +17,7 @@ export const dns = partCommand({
   examples: [
     'fairway dns --conf /etc/coredns/Corefile        # in a pod, with its service account',
     'fairway dns --conf ./Corefile --kubeconfig ~/.kube/config --address 127.0.0.1',
+    'fairway dns --node-local 169.254.20.10,10.96.0.10  # on each node, in place of node-local-dns',
     'fairway dns --conf ./Corefile --threads 2       # answer UDP by batches on two cores',
   ],
   flags: {
@@ -24,6 +27,10 @@ export const dns = partCommand({
       placeholder: 'ADDRESS',
       default: '0.0.0.0',
     }),
+    nodeLocal: list({
+      help: 'addresses that this process gives its node and answers on, past connection tracking: 169.254.20.10',
+      placeholder: 'ADDRESS',
+    }),
     threads: number({
       help: 'threads of their own that answer UDP; 0: the main thread does',
       default: 0,
@@ -31,10 +38,16 @@ export const dns = partCommand({
       max: 64,
     }),
   },
-  run({ conf, address, threads, kubeconfig }, context) {
+  run({ conf, address, nodeLocal, threads, kubeconfig }, context) {
+    const wrong = nodeLocal.find((text) => !isValidIp(text))
+    if (wrong !== undefined)
+      throw new UserError(`--node-local ${JSON.stringify(wrong)} is no address`, {
+        code: 'BadOption',
+        remedy: 'give addresses, as in --node-local 169.254.20.10,10.96.0.10',
+      })
     // The Corefile's own kubeconfig counts more than the flag.
     const client = (own: Kubeconfig | undefined) =>
       connect(own === undefined ? loadKubeconfig(kubeconfig) : loadKubeconfig(own.file, own))
-    return run({ corefile: conf, address, threads, client }, context)
+    return run({ corefile: conf, address, nodeLocal, threads, client }, context)
   },
 })

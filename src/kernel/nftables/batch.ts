@@ -42,6 +42,7 @@ export const SET = {
 } as const
 export const ELEMENTS = { table: 1, set: 2, list: 3 } as const
 export const ELEMENT = { key: 1, data: 2, flags: 3, timeout: 4, expiration: 5, userdata: 6, keyEnd: 10 } as const
+const TABLE_FLAG = { owner: 0x2 } as const
 const SET_FLAG = { interval: 0x4, map: 0x8, timeout: 0x10, dynamic: 0x20, concatenated: 0x80 } as const
 const DESCRIPTION = { size: 1, concatenation: 2 } as const
 const LIST_ELEMENT = 1
@@ -136,12 +137,19 @@ export class NftBatch {
     return this.#writer.end().bytes
   }
 
-  /** `exclusive`: where there is one of the name already, the transaction is refused with EEXIST. */
-  addTable(comment: string, { exclusive = false }: { readonly exclusive?: boolean } = {}): void {
+  /**
+   * `exclusive`: where there is one of the name already, the transaction is refused with EEXIST. `owned`: nobody else
+   * can change it, and it goes when the socket that commits it is closed, also by the end of the process.
+   */
+  addTable(
+    comment: string,
+    { exclusive = false, owned = false }: { readonly exclusive?: boolean; readonly owned?: boolean } = {},
+  ): void {
     const flags = NLM_F.create | (exclusive ? NLM_F.exclusive : 0)
-    this.#operation(NFT.newTable, flags, 'add table', (w) =>
-      w.attributeText(TABLE.name, this.#table).attribute(TABLE.userdata, commentBytes(comment)),
-    )
+    this.#operation(NFT.newTable, flags, 'add table', (w) => {
+      w.attributeText(TABLE.name, this.#table).attribute(TABLE.userdata, commentBytes(comment))
+      if (owned) w.attributeU32be(TABLE.flags, TABLE_FLAG.owner)
+    })
   }
   deleteTable(): void {
     this.#operation(NFT.deleteTable, 0, 'delete table', (w) => w.attributeText(TABLE.name, this.#table))

@@ -142,6 +142,9 @@ export const destinationNat = (family: 4 | 6, address: number, port: number): Ex
 /** Gives the connection an own address and a random port of this machine as its source. */
 export const masquerade: Expression = expression('masq', (w) => w.attributeU32be(1, 0x10))
 
+/** The packet makes no connection, and no NAT touches it. */
+export const notrack: Expression = expression('notrack', () => undefined)
+
 /** Answers that nobody is there: by a reset (TCP), or by ICMP "port unreachable". */
 export const reject = (how: 'reset' | 'unreachable', family: 4 | 6): Expression =>
   expression('reject', (w) => {
