@@ -11,6 +11,8 @@ export type Environment = {
   readonly local: LocalDetector
   readonly nodePortIps: 'all' | readonly Ip[]
   readonly localhostNodePorts: boolean
+  /** in IPVS mode: the addresses of the machine that other machines may reach */
+  readonly machineIps: readonly Ip[]
 }
 
 type Told = Pick<
@@ -36,10 +38,14 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
   const ranges = rangesOf(isDefault ? ['primary'] : nodePortAddresses, known, family)
   const matches = (ip: Ip) => ranges.some((range) => containsIp(range, ip))
   const isAll = ranges.length === 0 || ranges.some(({ prefix }) => prefix === 0)
+  const isOfFamily = (ip: Ip) => ip.includes(':') === (family === 6)
+  const reachable = mode === 'ipvs' ? machineIps.filter((ip) => isOfFamily(ip) && isReachable(ip)).sort() : []
+  const isAllowed = (ip: Ip) => mode !== 'ipvs' || !isLoopbackIp(ip)
   return {
     node: known,
     local: planDetector(options, node.podCidrs, family),
-    nodePortIps: isAll ? 'all' : machineIps.filter(matches).sort(),
+    nodePortIps: isAll ? 'all' : machineIps.filter((ip) => matches(ip) && isAllowed(ip)).sort(),
+    machineIps: reachable,
     localhostNodePorts:
       options.localhostNodePorts &&
       mode === 'iptables' &&
@@ -48,6 +54,8 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
   }
 }
 
+const isLoopbackIp = (ip: Ip) => ip.startsWith('127.') || ip === '::1'
+const isReachable = (ip: Ip) => !isLoopbackIp(ip) && !/^fe[89ab]/.test(ip)
 const isLoopback = ({ base }: { readonly base: Uint8Array }) => base.length === 4 && base[0] === 127
 
 function rangesOf(texts: readonly string[], node: NodePlace, family: Family) {

@@ -11,6 +11,7 @@ import { type Environment, planEnvironment } from '#proxy/environment.ts'
 import { FamilyProxy } from '#proxy/family-proxy.ts'
 import type { HealthState } from '#proxy/health/health-state.ts'
 import { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
+import { dummyLink } from '#proxy/ipvs/options.ts'
 import { allowLocalhostNodePorts } from '#proxy/kernel-settings.ts'
 import { tableName } from '#proxy/nftables/options.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
@@ -109,8 +110,10 @@ export class Families implements Disposable {
     return { proxy, health, environment }
   }
 
+  /** But for those of Services, in IPVS mode. */
   #machineIps(): readonly string[] {
-    return this.#machine.addresses().map(({ ip }) => ip)
+    const services = this.#machine.link(dummyLink)?.index
+    return this.#machine.addresses().flatMap(({ ip, link }) => (link === services ? [] : [ip]))
   }
 
   [Symbol.dispose](): void {

@@ -7,6 +7,7 @@ import type { Environment } from '#proxy/environment.ts'
 import { collectCounters } from '#proxy/iptables/counter-metrics.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import { openIptablesPlanes } from '#proxy/open-iptables.ts'
+import { openIpvsPlanes } from '#proxy/open-ipvs.ts'
 import { openNftablesPlanes } from '#proxy/open-nftables.ts'
 import type { ProxyOptions } from '#proxy/options.ts'
 import type { Family } from '#proxy/state.ts'
@@ -22,6 +23,7 @@ export async function openDataplanes(
 ): Promise<ReadonlyMap<Family, OpenDataplane>> {
   const families: readonly Family[] = hasIpv6() ? [4, 6] : [4]
   if (options.mode === 'nftables') return openNftablesPlanes(families, options, metrics)
+  if (options.mode === 'ipvs') return await openIpvsPlanes(families, options, log)
   collectCounters(registry)
   return await openIptablesPlanes(families, options, log, metrics)
 }

@@ -2,9 +2,11 @@
 import type { Client } from '#client/client.ts'
 import type { Address } from '#daemon/flags.ts'
 import type { Ip } from '#lib/ip.ts'
+import type { Scheduler } from '#proxy/ipvs/options.ts'
+import type { IpvsSettings } from '#proxy/ipvs/settings.ts'
 import type { ConntrackSettings } from '#proxy/kernel-settings.ts'
 
-export const proxyModes = ['nftables', 'iptables'] as const
+export const proxyModes = ['nftables', 'iptables', 'ipvs'] as const
 export type ProxyMode = (typeof proxyModes)[number]
 
 export const detectLocalModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const
@@ -33,6 +35,12 @@ export type ProxyOptions = {
   /** a change that waits twice as long makes the proxy unhealthy */
   readonly syncPeriodMs: number
   readonly conntrack: ConntrackSettings
+  /** with mode `ipvs` */
+  readonly ipvs: IpvsSettings & {
+    readonly scheduler: Scheduler
+    /** virtual servers in these CIDRs are left alone */
+    readonly excludeCidrs: readonly string[]
+  }
 }
 
 /** kube-proxy's defaults but for the mode (docs/decisions/007), for who composes a process of several parts. */
@@ -56,4 +64,5 @@ export const proxyDefaults = {
     udpStreamSeconds: 0,
     tcpBeLiberal: false,
   },
+  ipvs: { scheduler: 'rr', excludeCidrs: [], strictArp: false, timeouts: { tcp: 0, tcpFin: 0, udp: 0 } },
 } as const satisfies Omit<ProxyOptions, 'client' | 'nodeName'>

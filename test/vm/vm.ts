@@ -19,11 +19,21 @@ export const inVm = (command: readonly string[], { env, input, memoryMb = 2048, 
     ...(input !== undefined && { input }),
   })
 
-/** Runs whole test files in a machine of their own; throws with their report where one fails. `modules` are loaded first. */
-export function testInVm(files: readonly string[], modules: readonly string[] = [], run: VmRun = {}): void {
-  const node = `${process.execPath} --disable-warning=ExperimentalWarning --test --test-force-exit --test-concurrency=1`
+/**
+ * Runs test files in a machine of their own; throws with their report where one fails, or none is run. `modules` are loaded
+ * first; `only`: tests whose name matches.
+ */
+export function testInVm(
+  files: readonly string[],
+  modules: readonly string[] = [],
+  { only, ...run }: VmRun & { readonly only?: string } = {},
+): void {
+  const node = `${process.execPath} --disable-warning=ExperimentalWarning --test --test-concurrency=1`
+  const names = only === undefined ? '' : ` --test-name-pattern='${only}'`
   const load = modules.length === 0 ? 'true' : `modprobe -a ${modules.join(' ')}`
-  const words = ['sh', '-c', `${load} && exec ${node} --test-reporter=spec "$@"`, 'sh', ...files]
+  const words = ['sh', '-c', `${load} && exec ${node} --test-reporter=spec${names} "$@"`, 'sh', ...files]
   const { status, stdout, stderr } = inVm(words, run)
-  if (status !== 0) throw new Error(`${files.join(' ')} failed in the virtual machine:\n${stdout}${stderr}`)
+  const passed = Number(/^ℹ pass (\d+)$/m.exec(stdout)?.[1] ?? 0)
+  if (status !== 0 || passed === 0)
+    throw new Error(`${files.join(' ')} failed in the virtual machine:\n${stdout}${stderr}`)
 }

@@ -9,6 +9,7 @@ import { canonicalCidr } from '#lib/cidr.ts'
 import { canonicalIp } from '#lib/ip.ts'
 import { cleanup } from '#proxy/leftovers.ts'
 import { run } from '#proxy/main.ts'
+import { schedulers } from '#proxy/ipvs/options.ts'
 import { detectLocalModes, proxyDefaults, proxyModes, type ProxyOptions } from '#proxy/options.ts'
 
 const seconds = (help: string, initial: string) => duration({ help, default: initial })
@@ -36,6 +37,16 @@ const flags = {
   iptablesLocalhostNodeports: toggle({ help: 'NodePorts answer on 127.0.0.1 too', default: true }),
   iptablesSyncPeriod: seconds('changes that wait twice as long make the proxy unhealthy', '30s'),
   iptablesMinSyncPeriod: seconds('has no effect: changes are written at once', '0s'),
+  ipvsScheduler: choice(schedulers, {
+    help: 'how IPVS shares connections out',
+    default: proxyDefaults.ipvs.scheduler,
+    placeholder: 'NAME',
+  }),
+  ipvsStrictArp: toggle({ help: 'answer ARP only for the addresses of the interface asked' }),
+  ipvsExcludeCidrs: list({ help: 'IPVS services in these networks are left alone', placeholder: 'CIDR' }),
+  ipvsTcpTimeout: seconds('idle TCP connections of IPVS; 0: leave it', '0s'),
+  ipvsTcpfinTimeout: seconds('TCP connections of IPVS after a FIN; 0: leave it', '0s'),
+  ipvsUdpTimeout: seconds('UDP flows of IPVS; 0: leave it', '0s'),
   conntrackMaxPerCore: number({ help: 'connections to track per core; 0: leave the limit', default: 32768, min: 0 }),
   conntrackMin: number({ help: 'no fewer connections than this', default: 131072, min: 0 }),
   conntrackTcpTimeoutEstablished: seconds('idle TCP connections; 0: leave it', '24h'),
@@ -87,6 +98,16 @@ function proxyOptions(options: OptionsOf<typeof flags> & { readonly kubeconfig: 
     healthz: options.healthzBindAddress,
     metrics: options.metricsBindAddress,
     syncPeriodMs: options.iptablesSyncPeriod,
+    ipvs: {
+      scheduler: options.ipvsScheduler,
+      strictArp: options.ipvsStrictArp,
+      excludeCidrs: cidrs(options.ipvsExcludeCidrs, '--ipvs-exclude-cidrs'),
+      timeouts: {
+        tcp: options.ipvsTcpTimeout / 1000,
+        tcpFin: options.ipvsTcpfinTimeout / 1000,
+        udp: options.ipvsUdpTimeout / 1000,
+      },
+    },
     conntrack: {
       maxPerCore: options.conntrackMaxPerCore,
       min: options.conntrackMin,

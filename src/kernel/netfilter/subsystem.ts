@@ -2,7 +2,7 @@
 import type { MessageWriter } from '#kernel/netlink/message-writer.ts'
 
 /** The high byte of a message type. */
-export const SUBSYSTEM = { conntrack: 1, accounting: 7, nftables: 10 } as const
+export const SUBSYSTEM = { conntrack: 1, ipset: 6, accounting: 7, nftables: 10 } as const
 
 export const messageType = (subsystem: keyof typeof SUBSYSTEM, message: number): number =>
   (SUBSYSTEM[subsystem] << 8) | message
