@@ -18,6 +18,8 @@ export interface Dataplane extends Disposable {
   apply(plans: Plans, changes?: ReadonlyMap<string, Change>): Promise<void>
   /** Says what someone else did to our rules since they were last written; undefined: nothing. Cheap where nothing was. */
   check(plans: Plans): Promise<string | undefined>
+  /** The kernel tells nobody what others do to these rules: `check` is called every second. */
+  readonly isSilent?: boolean
   /** A transaction of nftables, ours or somebody's, was about these tables (`ip filter`). */
   noticed?(transaction: NftTransaction): void
   /** Takes away all of ours from the kernel. */

@@ -13,6 +13,8 @@ export type Environment = {
   readonly localhostNodePorts: boolean
   /** in IPVS mode: the addresses of the machine that other machines may reach */
   readonly machineIps: readonly Ip[]
+  /** the addresses by which others reach the node, which Services must not take; undefined: they may */
+  readonly ownIps: readonly Ip[] | undefined
 }
 
 type Told = Pick<
@@ -25,6 +27,7 @@ type Told = Pick<
   | 'localhostNodePorts'
   | 'nodePortAddresses'
   | 'nodeIp'
+  | 'allowNodeCapture'
 >
 
 /** `machineIps`: every address of the machine, both families. */
@@ -46,6 +49,7 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
     local: planDetector(options, node.podCidrs, family),
     nodePortIps: isAll ? 'all' : machineIps.filter((ip) => matches(ip) && isAllowed(ip)).sort(),
     machineIps: reachable,
+    ownIps: options.allowNodeCapture ? undefined : ownIps(nodeIp, node),
     localhostNodePorts:
       options.localhostNodePorts &&
       mode === 'iptables' &&
@@ -56,6 +60,9 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
 
 const isLoopbackIp = (ip: Ip) => ip.startsWith('127.') || ip === '::1'
 const isReachable = (ip: Ip) => !isLoopbackIp(ip) && !/^fe[89ab]/.test(ip)
+const ownIps = (nodeIp: Ip | undefined, { addresses }: NodeView): readonly Ip[] =>
+  nodeIp === undefined || addresses.includes(nodeIp) ? addresses : [nodeIp, ...addresses]
+
 const isLoopback = ({ base }: { readonly base: Uint8Array }) => base.length === 4 && base[0] === 127
 
 function rangesOf(texts: readonly string[], node: NodePlace, family: Family) {

@@ -4,6 +4,7 @@
 import type { Recorder } from '#client/events.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { GROUP, openRoute, type Route } from '#kernel/route/open-route.ts'
+import { listeningSockets } from '#kernel/listening.ts'
 import { type NftTransaction, watchNftables } from '#kernel/netfilter/generation.ts'
 import type { Subscription } from '#kernel/netlink/socket.ts'
 import { equalJson } from '#lib/equal.ts'
@@ -14,6 +15,7 @@ import { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
 import { dummyLink } from '#proxy/ipvs/options.ts'
 import { allowLocalhostNodePorts } from '#proxy/kernel-settings.ts'
 import { tableName } from '#proxy/nftables/options.ts'
+import type { GuardedNode } from '#proxy/plan/guard.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import type { OpenDataplane } from '#proxy/open-dataplane.ts'
 import type { ProxyOptions } from '#proxy/options.ts'
@@ -69,7 +71,7 @@ export class Families implements Disposable {
       else {
         this.#context.log.info('Node or addresses changed: writing all rules', { ipFamily: `IPv${family}` })
         known.environment = environment
-        known.proxy.replace(open(environment), environment.node)
+        known.proxy.replace(open(environment), environment.node, guardedNode(environment, family))
       }
     }
   }
@@ -92,6 +94,16 @@ export class Families implements Disposable {
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
+  /** What others do to rules is told by nobody. */
+  get isSilent(): boolean {
+    return [...this.#families.values()].some(({ proxy }) => proxy.isSilent)
+  }
+
+  /** Services that wait until the node gives a port free. */
+  withheld(): Iterable<string> {
+    return [...this.#families.values()].flatMap(({ proxy }) => [...proxy.withheld])
+  }
+
   #openFamily(family: Family, open: OpenDataplane, environment: Environment): One {
     const { clock, log, metrics, services, state, recorder } = this.#context
     const { nodePortIps, node } = environment
@@ -106,7 +118,21 @@ export class Families implements Disposable {
       },
     })
     const machineIps = () => this.#machineIps()
-    const proxy = new FamilyProxy(open(environment), node, { clock, log, metrics, services, health, machineIps })
+    const onWithheld = (key: string, text: string) => {
+      const [namespace = '', name = ''] = key.split('/')
+      log.warn(text, { service: key })
+      const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid: services.service(key)?.uid ?? '' }
+      recorder.event(about, 'Warning', 'NotProgrammed', text)
+    }
+    const proxy = new FamilyProxy(open(environment), node, guardedNode(environment, family), {
+      clock,
+      log,
+      metrics,
+      services,
+      health,
+      machineIps,
+      onWithheld,
+    })
     return { proxy, health, environment }
   }
 
@@ -125,4 +151,12 @@ export class Families implements Disposable {
     }
     this.#machine[Symbol.dispose]()
   }
+}
+
+function guardedNode(
+  { ownIps, nodePortIps, localhostNodePorts }: Environment,
+  family: Family,
+): GuardedNode | undefined {
+  if (ownIps === undefined) return undefined
+  return { family, nodeIps: ownIps, nodePortIps, localhostNodePorts, listening: () => listeningSockets() }
 }

@@ -12,6 +12,8 @@ import { changeLines } from '#proxy/change-lines.ts'
 import type { Change, Dataplane } from '#proxy/dataplane.ts'
 import type { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
+import { PlanCounts } from '#proxy/plan-counts.ts'
+import { type Guard, type GuardedNode, guardOf, noGuard, withheldText } from '#proxy/plan/guard.ts'
 import { type HealthPlan, planHealth } from '#proxy/plan/health.ts'
 import { planService, type PortPlan } from '#proxy/plan/plan.ts'
 import type { ServiceCache } from '#proxy/service-cache.ts'
@@ -26,6 +28,8 @@ export type FamilyContext = {
   readonly health: ServiceHealthServer
   /** addresses of this machine */
   machineIps(): readonly Ip[]
+  /** A front of this Service is not programmed, for the sake of the node. */
+  onWithheld(service: string, text: string): void
 }
 
 const udp = 17
@@ -38,13 +42,17 @@ export class FamilyProxy implements Disposable {
   readonly #label: string
   #plane: Dataplane
   #node: NodePlace
+  /** undefined: everything may be taken from the node */
+  #guarded: GuardedNode | undefined
   #plans = new Map<string, readonly PortPlan[]>()
   readonly #healthPlans = new Map<string, HealthPlan>()
   /** the kernel's state is not known to follow from #plans */
   #isUnsure = true
-  #without = { internal: 0, external: 0 }
+  readonly #counts = new PlanCounts()
+  readonly #withheld = new Set<string>()
 
-  constructor(plane: Dataplane, node: NodePlace, context: FamilyContext) {
+  constructor(plane: Dataplane, node: NodePlace, guarded: GuardedNode | undefined, context: FamilyContext) {
+    this.#guarded = guarded
     this.family = plane.family
     this.#plane = plane
     this.#node = node
@@ -53,7 +61,8 @@ export class FamilyProxy implements Disposable {
   }
 
   /** From now on another node, or rules that depend on other things: everything is planned and written anew. */
-  replace(plane: Dataplane, node: NodePlace): void {
+  replace(plane: Dataplane, node: NodePlace, guarded: GuardedNode | undefined): void {
+    this.#guarded = guarded
     this.#plane[Symbol.dispose]()
     this.#plane = plane
     this.#node = node
@@ -62,6 +71,10 @@ export class FamilyProxy implements Disposable {
 
   noticed(transaction: NftTransaction): void {
     this.#plane.noticed?.(transaction)
+  }
+
+  get isSilent(): boolean {
+    return this.#plane.isSilent === true
   }
 
   /** The next write writes everything. */
@@ -88,7 +101,8 @@ export class FamilyProxy implements Disposable {
     metrics.sync.observe(seconds, this.#label)
     ;(whole ? metrics.syncWhole : metrics.syncPartial).observe(seconds, this.#label)
     log.debug('SyncProxyRules complete', { ipFamily: this.#label, elapsed: `${(seconds * 1000).toFixed(3)}ms` })
-    this.#countLocal(changes, whole)
+    this.#count(changes, whole)
+    this.#tellWithheld(changes)
     await this.#context.health.sync(this.#healthPlans)
     this.#forgetFlows(changes, whole)
   }
@@ -107,11 +121,13 @@ export class FamilyProxy implements Disposable {
   #planChanges(keys: Iterable<string>): Map<string, Change> {
     const { services } = this.#context
     const changes = new Map<string, Change>()
+    const guarded = this.#guarded && askedOnce(this.#guarded)
     for (const key of keys) {
       const service = services.service(key)
       const slices = services.slices(key)
       const before = this.#plans.get(key) ?? []
-      const after = service === undefined ? [] : planService(service, slices, this.family, this.#node)
+      const after =
+        service === undefined ? [] : planService(service, slices, this.family, this.#node, guardFor(guarded, before))
       const health = service && planHealth(service, slices, this.family, this.#node.name)
       if (health === undefined) this.#healthPlans.delete(key)
       else this.#healthPlans.set(key, health)
@@ -136,24 +152,28 @@ export class FamilyProxy implements Disposable {
       }
   }
 
-  /** Ports with endpoints, but none here where a policy asks for it. */
-  #countLocal(changes: ReadonlyMap<string, Change>, whole: boolean): void {
-    const count = (ports: readonly PortPlan[], by: number) => {
-      for (const { internal, external } of ports) {
-        if (internal.verdict === 'drop') this.#without.internal += by
-        if (external.verdict === 'drop') this.#without.external += by
-      }
+  #count(changes: ReadonlyMap<string, Change>, whole: boolean): void {
+    if (whole) this.#counts.reset(this.#plans.values())
+    else for (const { before, after } of changes.values()) this.#counts.change(before, after)
+    this.#counts.show(this.#context.metrics, this.#label)
+  }
+
+  /** What is not programmed for the sake of the node, once for each Service and front. */
+  #tellWithheld(changes: ReadonlyMap<string, Change>): void {
+    const textsOf = (ports: readonly PortPlan[]) =>
+      ports.flatMap(({ withheld = [] }) => withheld.map((one) => withheldText(one, this.#node.name)))
+    for (const [key, { before, after }] of changes) {
+      const has = textsOf(after)
+      if (has.length > 0) this.#withheld.add(key)
+      else this.#withheld.delete(key)
+      const told = new Set(textsOf(before))
+      for (const text of has) if (!told.has(text)) this.#context.onWithheld(key, text)
     }
-    if (whole) {
-      this.#without = { internal: 0, external: 0 }
-      for (const ports of this.#plans.values()) count(ports, 1)
-    } else
-      for (const { before, after } of changes.values()) {
-        count(before, -1)
-        count(after, 1)
-      }
-    for (const policy of ['internal', 'external'] as const)
-      this.#context.metrics.noLocalEndpoints.set(this.#without[policy], policy, this.#label)
+  }
+
+  /** Services that wait for the node to give a port free: worth another try now and then. */
+  get withheld(): Iterable<string> {
+    return this.#withheld
   }
 
   /** After a start, flows to endpoints that went away in the meantime are forgotten too. */
@@ -175,4 +195,17 @@ export class FamilyProxy implements Disposable {
     }
     metrics.conntrackSync.observe((clock.monotonicMs() - startMs) / 1000, this.#label)
   }
+}
+
+/** What listens is asked for once, however many NodePorts are new. */
+function askedOnce(node: GuardedNode): GuardedNode {
+  let listening: ReturnType<GuardedNode['listening']> | undefined
+  return { ...node, listening: () => (listening ??= node.listening()) }
+}
+
+function guardFor(node: GuardedNode | undefined, before: readonly PortPlan[]): Guard {
+  if (node === undefined) return noGuard
+  return guardOf(node, (front, protocol) =>
+    before.some((plan) => plan.protocol === protocol && plan.fronts.some((had) => equalJson(had, front))),
+  )
 }

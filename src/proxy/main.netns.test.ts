@@ -1,6 +1,8 @@
 // The whole proxy against an API server, in a network namespace of its own.
 import * as assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
 import { test } from 'node:test'
 import { connect } from '#client/client.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -47,9 +49,7 @@ async function start(changed: Partial<ProxyOptions> = {}, fakeBefore?: FakeKuber
     fake,
     [Symbol.asyncDispose]: async () => {
       controller.abort()
-      await ended
-      client.close()
-      await fake.stop()
+      await ended.finally(() => client.close()).finally(() => fake.stop())
     },
   }
 }
@@ -224,6 +224,57 @@ test('proxy: health check node port', { skip }, async () => {
   await eventually('503 with terminating endpoints only', async () => (await answer()).status === 503)
   fake.remove('services', { namespace: 'demo', name: 'web' })
   await eventually('closed', async () => (await answer()).status === 0)
+})
+
+/** Does not keep the process alive. */
+async function listenOn(port: number): Promise<Server> {
+  const server = createServer().listen(port, '0.0.0.0').unref()
+  await once(server, 'listening')
+  return server
+}
+
+test('proxy: what belongs to the node is not taken from it', { skip }, async () => {
+  const server = await listenOn(32010)
+  await using proxy = await start({ mode: 'nftables', healthz: undefined })
+  const { fake, lines } = proxy
+  const spec = { clusterIP: '10.96.0.77', type: 'NodePort', externalIPs: ['10.168.0.2', '80.11.12.77'] }
+  const ports = [32010, 32011].map((nodePort) => ({ name: `p${nodePort}`, port: nodePort, protocol: 'TCP', nodePort }))
+  fake.put('services', { metadata: { namespace: 'demo', name: 'greedy', uid: 'greedy' }, spec: { ...spec, ports } })
+  const services = () =>
+    spawnSync('nft', ['list', 'map', 'ip', 'fairway-proxy', 'services'], { encoding: 'utf8' }).stdout
+  await eventually('its other fronts', () => services().includes('80.11.12.77 . tcp . 32011'))
+  assert.match(services(), /0\.0\.0\.0 \. tcp \. 32011 /)
+  assert.ok(!services().includes('10.168.0.2 . tcp'), 'the address of the Node')
+  assert.ok(!services().includes('0.0.0.0 . tcp . 32010'), 'the port that is listened on')
+  const events = () => fake.list('events').map((event) => String(event['message']))
+  for (const text of [
+    'node port 32010/tcp is not programmed on node node-1: a process of the node listens there (--allow-node-capture programs it all the same)',
+    "external IP 10.168.0.2 is not programmed on node node-1: it is the node's own address (--allow-node-capture programs it all the same)",
+  ]) {
+    await eventually(text, () => events().includes(text))
+    assert.ok(lines.some((line) => line.includes(text)))
+  }
+  const metrics = (await get('http://127.0.0.1:10249/metrics')).body
+  assert.match(metrics, /fairway_proxy_withheld_fronts\{reason="listening",ip_family="IPv4"\} 1/)
+  assert.match(metrics, /fairway_proxy_withheld_fronts\{reason="own-address",ip_family="IPv4"\} 2/)
+  server.close()
+  await eventually('given free', () => services().includes('0.0.0.0 . tcp . 32010'))
+  await listenOn(32010)
+  fake.put('services', {
+    metadata: { namespace: 'demo', name: 'greedy', uid: 'greedy' },
+    spec: { ...spec, externalIPs: [], ports },
+  })
+  await eventually('changed', () => !services().includes('80.11.12.77'))
+  assert.ok(services().includes('0.0.0.0 . tcp . 32010'), 'who came first stays')
+})
+
+test('proxy: node capture can be allowed', { skip }, async () => {
+  await using proxy = await start({ mode: 'nftables', healthz: undefined, metrics: undefined, allowNodeCapture: true })
+  const spec = { clusterIP: '10.96.0.77', externalIPs: ['10.168.0.2'], ports: [{ port: 80, protocol: 'TCP' }] }
+  proxy.fake.put('services', { metadata: { namespace: 'demo', name: 'greedy' }, spec })
+  const services = () =>
+    spawnSync('nft', ['list', 'map', 'ip', 'fairway-proxy', 'services'], { encoding: 'utf8' }).stdout
+  await eventually('taken', () => services().includes('10.168.0.2 . tcp . 80'))
 })
 
 test('proxy: started again, it takes over what is there', { skip }, async () => {

@@ -20,6 +20,7 @@ import type { NodeView } from '#proxy/state.ts'
 /** Marks of the loop that are not Services: the Node or its addresses changed; look whether others changed our rules. */
 const environment = '@environment'
 const check = '@check'
+const canaryMs = 1000
 
 /** Keeps this machine's rules equal to the cluster's Services until the signal aborts. The rules stay after it. */
 export async function run(options: ProxyOptions, context: PartContext): Promise<void> {
@@ -41,9 +42,9 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     name: 'proxy',
     clock,
     log,
-    // The kernel tells of addresses and of nftables' rules; what it tells nobody (iptables-legacy) is looked at now and then.
-    resyncMs: syncPeriodMs,
-    onResync: () => (progress.isWritten ? [environment, check] : []),
+    // The kernel tells of addresses and of nftables' rules; what it tells nobody (iptables-legacy, IPVS) is looked at.
+    resyncMs: canaryMs,
+    onResync: () => (progress.isWritten ? [...(families.isSilent ? [check] : []), ...families.withheld()] : []),
     backoffMs: { first: 100, most: syncPeriodMs },
     async act(keys) {
       if (!isObserved) return
@@ -62,7 +63,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     services,
     state,
     recorder,
-    onRulesTouched: () => (progress.isWritten ? loop.mark(check) : undefined),
+    onRulesTouched: () => loop.mark(check),
     onAddressesChanged: () => (progress.isWritten ? loop.mark(environment) : undefined),
   })
   const queue = (key: string, changedAt?: number) => {
@@ -101,7 +102,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
 
 /** What is known of the own Node. When it is deleted, its addresses and zone are still those of this machine. */
 function createNode(name: string, log: Logger) {
-  let view: NodeView = { name, zone: '', ips: {}, podCidrs: [], leaving: false }
+  let view: NodeView = { name, zone: '', ips: {}, addresses: [], podCidrs: [], leaving: false }
   let isKnown = false
   return {
     set(now: NodeView | undefined) {

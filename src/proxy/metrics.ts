@@ -24,6 +24,7 @@ export type ProxyMetrics = {
   readonly livez: Counter
   /** how often someone else's change of our rules was undone */
   readonly repairs: Counter
+  readonly withheld: Gauge
 }
 
 export function createProxyMetrics(registry: Registry): ProxyMetrics {
@@ -68,6 +69,11 @@ export function createProxyMetrics(registry: Registry): ProxyMetrics {
     conntrackDeleted: counter('conntrack_reconciler_deleted_entries_total', 'Stale flows deleted'),
     healthz: counter('proxy_healthz_total', 'Answers of /healthz', ['code']),
     livez: counter('proxy_livez_total', 'Answers of /livez', ['code']),
+    withheld: registry.gauge(
+      'fairway_proxy_withheld_fronts',
+      'Fronts of Services that would take an address or port from the node',
+      ['reason', 'ip_family'],
+    ),
     repairs: registry.counter('fairway_proxy_repairs_total', 'Times that others had changed our rules', family),
   }
 }

@@ -28,6 +28,8 @@ export type ProxyOptions = {
   readonly localhostNodePorts: boolean
   /** CIDRs, or the single word `primary`; empty: all addresses of the node (iptables), the Node's own (nftables) */
   readonly nodePortAddresses: readonly string[]
+  /** also fronts that take an address or a listening port from the node */
+  readonly allowNodeCapture: boolean
   /** takes the place of the Node's own address */
   readonly nodeIp?: Ip | undefined
   readonly healthz: Address | undefined
@@ -52,6 +54,7 @@ export const proxyDefaults = {
   masqueradeBit: 14,
   localhostNodePorts: true,
   nodePortAddresses: [],
+  allowNodeCapture: false,
   healthz: { host: '0.0.0.0', port: 10256 },
   metrics: { host: '127.0.0.1', port: 10249 },
   syncPeriodMs: 30_000,

@@ -72,6 +72,8 @@ export type EndpointView = {
 export type NodePlace = { readonly name: string; readonly zone: string; readonly ips: ByFamily<Ip> }
 
 export type NodeView = NodePlace & {
+  /** all of its addresses, inside and outside the cluster */
+  readonly addresses: readonly Ip[]
   readonly podCidrs: readonly string[]
   /** no new connections from load balancers: the node is being deleted */
   readonly leaving: boolean
@@ -206,10 +208,12 @@ export function viewNode({ metadata, spec, status }: Node): NodeView {
   const addresses = status?.addresses ?? []
   const ofType = (type: string) => addresses.filter((entry) => entry.type === type).map(({ address }) => address)
   const podCidrs = spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : [])
+  const ips = [...ofType('InternalIP'), ...ofType('ExternalIP')].flatMap((text) => canonicalIp(text) ?? [])
   return {
     name: metadata?.name ?? '',
+    addresses: ips,
     zone: metadata?.labels?.['topology.kubernetes.io/zone'] ?? '',
-    ips: clusterIps([...ofType('InternalIP'), ...ofType('ExternalIP')].flatMap((text) => canonicalIp(text) ?? [])),
+    ips: clusterIps(ips),
     podCidrs: podCidrs.flatMap((text) => canonicalCidr(text) ?? []),
     leaving: metadata?.deletionTimestamp !== undefined || (spec?.taints ?? []).some(({ key }) => key === leavingTaint),
   }

@@ -29,6 +29,9 @@ const flags = {
     help: "CIDRs of the node's addresses that NodePorts answer on, or `primary`; default: all, in nftables mode primary",
     placeholder: 'CIDR',
   }),
+  allowNodeCapture: toggle({
+    help: "also program external IPs that are the node's own, and NodePorts that its processes listen on",
+  }),
   bindAddress: text({ help: "the node's address, where the Node object is not to be asked", placeholder: 'IP' }),
   healthzBindAddress: address({ help: 'where /healthz and /livez are served', default: '0.0.0.0:10256' }),
   metricsBindAddress: address({ help: 'where /metrics and /proxyMode are served', default: '127.0.0.1:10249' }),
@@ -94,6 +97,7 @@ function proxyOptions(options: OptionsOf<typeof flags> & { readonly kubeconfig: 
     masqueradeBit: options.iptablesMasqueradeBit,
     localhostNodePorts: options.iptablesLocalhostNodeports,
     nodePortAddresses: isPrimary ? ['primary'] : cidrs(options.nodeportAddresses, '--nodeport-addresses'),
+    allowNodeCapture: options.allowNodeCapture,
     nodeIp: options.bindAddress === undefined ? undefined : ownIp(options.bindAddress),
     healthz: options.healthzBindAddress,
     metrics: options.metricsBindAddress,

@@ -9,7 +9,7 @@ import { withNetns } from '#kernel/netns.ts'
 import { watchReadable } from '#kernel/readable.ts'
 
 /** linux/netlink.h: which subsystem a socket talks to. */
-export const NETLINK = { route: 0, netfilter: 12, generic: 16 } as const
+export const NETLINK = { route: 0, diagnosis: 4, netfilter: 12, generic: 16 } as const
 const SOL_NETLINK = 270
 const OPTION = { addMembership: 1, dropMembership: 2, capAck: 10, extendedAck: 11, strictCheck: 12 } as const
 const SO = { receiveBufferForce: 33, sendBufferForce: 32 } as const

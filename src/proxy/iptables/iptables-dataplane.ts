@@ -48,6 +48,10 @@ export class IptablesDataplane implements Dataplane {
     return this.#iptables.family
   }
 
+  get isSilent(): boolean {
+    return this.#iptables.backend === 'legacy'
+  }
+
   async apply(plans: Plans, changes?: ReadonlyMap<string, Change>): Promise<void> {
     const large = countEndpoints(plans) > largeClusterEndpoints
     const whole = changes === undefined || large !== this.#options.large

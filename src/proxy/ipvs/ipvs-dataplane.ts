@@ -32,6 +32,7 @@ const mostSampled = 100
 const manyAddresses = 1000
 
 export class IpvsDataplane implements Dataplane {
+  readonly isSilent = true
   readonly #kernel: IpvsKernel
   readonly #options: IpvsOptions
   readonly #tables: IpvsTables

@@ -4,6 +4,7 @@ import { containsIp, parseCidr } from '#lib/cidr.ts'
 import { ipFamily, type Ip } from '#lib/ip.ts'
 import { chooseCluster, chooseLocal, hasUsable } from '#proxy/plan/choose.ts'
 import { type Endpoint, mergeSlices, portKey } from '#proxy/plan/endpoints.ts'
+import { type Guard, noGuard, type Withheld } from '#proxy/plan/guard.ts'
 import { type Family, type NodePlace, type Policy, type PortView, portName } from '#proxy/state.ts'
 import type { Protocol, ServiceView, SliceView } from '#proxy/state.ts'
 
@@ -26,6 +27,8 @@ export type PortPlan = {
    */
   readonly external: Way
   readonly fronts: readonly Front[]
+  /** fronts that would take something from the node; only where there are any */
+  readonly withheld?: readonly Withheld[]
   /** set where load balancer fronts take packets from these CIDRs only */
   readonly sources?: { readonly ranges: readonly string[]; readonly includeNode: boolean }
   /** where `internal` or `external` may send packets; empty where no policy asks for it */
@@ -57,6 +60,7 @@ export function planService(
   slices: Iterable<SliceView>,
   family: Family,
   node: NodePlace,
+  guard: Guard = noGuard,
 ): readonly PortPlan[] {
   const clusterIp = service.clusterIp[family]
   if (clusterIp === undefined) return []
@@ -66,7 +70,7 @@ export function planService(
     const key = portKey(port.name, port.protocol)
     if (seen.has(key)) return []
     seen.add(key)
-    return planPort(service, port, clusterIp, endpoints.get(key) ?? [], family, node)
+    return planPort(service, port, clusterIp, endpoints.get(key) ?? [], family, node, guard)
   })
 }
 
@@ -77,8 +81,11 @@ function planPort(
   all: readonly Endpoint[],
   family: Family,
   node: NodePlace,
+  guard: Guard,
 ): PortPlan {
-  const fronts = planFronts(service, port, family)
+  const wanted = planFronts(service, port, family)
+  const withheld = wanted.flatMap((front) => guard(front, port.protocol, port.port) ?? [])
+  const fronts = wanted.filter((front) => withheld.every((one) => one.front !== front))
   const { internalPolicy, externalPolicy, affinitySeconds, healthCheckNodePort } = service
   const usesCluster = internalPolicy === 'cluster' || fronts.length > 0
   const usesLocal = internalPolicy === 'local' || (externalPolicy === 'local' && fronts.length > 0)
@@ -98,6 +105,7 @@ function planPort(
     internal: wayOf(internalPolicy),
     external: wayOf(externalPolicy),
     fronts,
+    ...(withheld.length > 0 && { withheld }),
     ...(sources && { sources }),
     cluster,
     local,
