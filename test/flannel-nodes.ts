@@ -137,13 +137,14 @@ export async function makeNodes({ count, families = [4], far = [] }: NodesOption
   ) {
     const controller = new AbortController()
     const client = connect({ server: server.url })
+    const keeper = { kind: 'kubernetes', client } as const
     const lines: string[] = []
     const write = (line: string) => lines.push(line.slice(line.indexOf(']') + 2).trimEnd())
     const log = createLogger({ format: 'text', level: 0, write })
     const registry = createRegistry()
     const networks = Object.fromEntries(families.map((family) => [family, allNetworks[family]]))
     const config = { networks, backend: { ...defaultBackend, ...backend } }
-    const own = { subnetFile, rulesResyncMs: 20, health: undefined, client, nodeName: name, config, netns, ...more }
+    const own = { subnetFile, rulesResyncMs: 20, health: undefined, keeper, nodeName: name, config, netns, ...more }
     const done = run({ ...defaultOptions, ...own }, { signal: controller.signal, log, clock: systemClock, registry })
     const stop = async () => {
       controller.abort()

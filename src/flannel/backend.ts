@@ -26,7 +26,7 @@ export type Backend = {
   /** why it cannot work here; undefined: it can */
   refuse(self: Self): string | undefined
   /** what the others must know, as the JSON text of the backend-data annotation */
-  announce(self: Self): string
+  announce(self: Pick<Self, 'node' | 'family'>): string
   /** Every range of `peers` is in the network and overlaps no other. */
   plan(self: Self, peers: readonly Peer[]): FamilyPlan
 }

@@ -1,6 +1,6 @@
 // Which interface the traffic between nodes takes, and the addresses that the others reach us by.
 
-import { formatCidr, masked } from '#lib/cidr.ts'
+import { containsIp, formatCidr, masked, parseCidr } from '#lib/cidr.ts'
 import { parseIp, type Ip } from '#lib/ip.ts'
 import type { Address } from '#kernel/route/address.ts'
 import type { IpRoute } from '#kernel/route/ip-route.ts'
@@ -27,6 +27,8 @@ export type Wish = {
   readonly interfaces: readonly string[]
   readonly patterns: readonly string[]
   readonly publicIps: { readonly [F in Family]?: string }
+  /** the interface by which this address is reached */
+  readonly canReach?: string | undefined
   readonly families: readonly Family[]
   /** the interface that was chosen before: it stays while the default route is away */
   readonly last?: string | undefined
@@ -42,7 +44,9 @@ export function chooseInterface(machine: Machine, wish: Wish): ExternalInterface
   const isWished = wish.interfaces.length + wish.patterns.length > 0
   const link = isWished
     ? wished(machine, wish)
-    : (byDefaultRoute(machine, wish.families) ?? machine.links.find(({ name }) => name === wish.last))
+    : (byReach(machine, wish.canReach) ??
+      byDefaultRoute(machine, wish.families) ??
+      machine.links.find(({ name }) => name === wish.last))
   if (link === undefined && isWished)
     return `no interface is ${[...wish.interfaces, ...wish.patterns].join(' or ')}; there are ${machine.links.map(({ name }) => name).join(', ')}`
   if (link === undefined)
@@ -75,6 +79,18 @@ function wished({ links, addresses }: Machine, { interfaces, patterns }: Wish): 
     if (found !== undefined) return found
   }
   return undefined
+}
+
+/** By the longest range that has the address, as the kernel chooses. */
+function byReach({ links, routes }: Machine, ip: string | undefined): Link | undefined {
+  const fitting = routes.flatMap(({ destination, metric = 0, link }) => {
+    const range = parseCidr(destination)
+    return ip !== undefined && range !== undefined && containsIp(range, ip)
+      ? [{ prefix: range.prefix, metric, link }]
+      : []
+  })
+  const [best] = fitting.toSorted((a, b) => b.prefix - a.prefix || a.metric - b.metric)
+  return best && links.find(({ index }) => index === best.link)
 }
 
 function byDefaultRoute({ links, routes }: Machine, wanted: readonly Family[]): Link | undefined {

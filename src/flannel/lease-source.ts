@@ -9,6 +9,8 @@ export interface LeaseSource {
   readonly synced: Promise<void>
   readonly isSynced: boolean
   leases(): Iterable<Lease>
+  /** Says who we are, before we have a range: where ranges are taken and not given, this takes one. */
+  claim(announcement: Announcement): void
   /** our own ranges; a text says why there are none yet */
   ownSubnets(): Subnets | string
   /** Tells the others about us, where they do not know it yet. Throws what the client throws. */

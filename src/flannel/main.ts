@@ -10,9 +10,11 @@ import type { Announcement } from '#flannel/annotations.ts'
 import type { Backend, FamilyPlan, Problem, Self } from '#flannel/backend.ts'
 import { backendOf, backendTypes } from '#flannel/backends.ts'
 import { renderCniConflist } from '#flannel/cni-conflist.ts'
+import { ensureBlackholes } from '#flannel/blackhole.ts'
 import { chooseInterface, type ExternalInterface } from '#flannel/external-interface.ts'
 import { kubernetesLeases } from '#flannel/kubernetes-leases.ts'
 import { families, type Subnets } from '#flannel/lease.ts'
+import type { LeaseSource } from '#flannel/lease-source.ts'
 import { Ledger } from '#flannel/ledger.ts'
 import { createFlannelMetrics } from '#flannel/metrics.ts'
 import { applyNetwork } from '#flannel/network.ts'
@@ -30,7 +32,7 @@ const resyncMs = 60_000
 
 /** Keeps this machine's ways to the pods of the others until the signal aborts. Routes and rules stay after it. */
 export async function run(options: FlannelOptions, context: PartContext): Promise<void> {
-  const { client, config, nodeName, netns } = options
+  const { config, nodeName, netns } = options
   const { clock, log, registry, signal } = context
   const backend = openBackend(options)
   log.info(`Found network config - Backend type: ${backend.type}`)
@@ -43,18 +45,21 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
   let isApplied = false
   let problemsNow: readonly Problem[] = []
 
-  const { annotationPrefix: prefix, setNetworkUnavailable } = options
-  const source = kubernetesLeases({ client, node: nodeName, prefix, setNetworkUnavailable, onChange }, context)
+  const source = await openLeases(options, context, onChange)
   const problems = createProblemLog(log, source)
   const rules = createRulesLoop(options, context, metrics, () => selves)
 
-  /** What the kernel shall have now, or why nothing can be planned. */
-  const plan = (subnets: Subnets): readonly FamilyPlan[] | string => {
+  const observe = (): ExternalInterface | string => {
     const chosen = observeInterface(route, options, external?.name)
     if (typeof chosen === 'string') return chosen
     if (chosen.name !== external?.name)
       log.info(`Using interface with name ${chosen.name} and address ${ipsOf(chosen)}`)
     external = chosen
+    source.claim(announcementOf(nodeName, chosen, backend))
+    return chosen
+  }
+  /** What the kernel shall have now, or why nothing can be planned. */
+  const plan = (external: ExternalInterface, subnets: Subnets): readonly FamilyPlan[] | string => {
     const input = { node: nodeName, config, backend, external, subnets, leases: source.leases() }
     const planned = planSelf(input)
     if (typeof planned === 'string') return planned
@@ -69,9 +74,11 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
     onResync: () => ['resync'],
     async act() {
       if (!source.isSynced) return
+      const chosen = observe()
+      if (typeof chosen === 'string') return problems.blocked(chosen)
       const subnets = source.ownSubnets()
       if (typeof subnets === 'string') return problems.waiting(subnets)
-      const plans = plan(subnets)
+      const plans = plan(chosen, subnets)
       problems.blocked(typeof plans === 'string' ? plans : undefined)
       if (typeof plans === 'string') return
       metrics.planned(plans)
@@ -79,6 +86,7 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
       problems.found(problemsNow)
       const startedMs = clock.monotonicMs()
       try {
+        ensureBlackholes(route, options.blackholeRoute, selves)
         const { steps, repairs } = applyNetwork({ route, tunnels, log, netns }, plans, ledger)
         metrics.applied(steps, repairs, (clock.monotonicMs() - startedMs) / 1000)
         isApplied = true
@@ -96,8 +104,8 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
     clock,
     log,
     async act() {
-      if (selves.length === 0) return
-      await source.announce(announcementOf(selves, backend))
+      if (selves.length === 0 || external === undefined) return
+      await source.announce(announcementOf(nodeName, external, backend))
       if (isApplied) await source.complete()
       // Another back end on some nodes is how one moves from one to the other.
       await source.report(problemsNow.filter(({ code }) => code !== 'OtherBackend'))
@@ -138,6 +146,18 @@ function writeFiles({ subnetFile, cniConfFile }: FlannelOptions, content: Subnet
     log.info(`Wrote configuration of CNI plugins to ${cniConfFile}`)
 }
 
+/** The library of the keeper that is not used is not loaded. */
+async function openLeases(
+  { keeper, nodeName: node, annotationPrefix: prefix, setNetworkUnavailable }: FlannelOptions,
+  context: PartContext,
+  onChange: (node: string) => void,
+): Promise<LeaseSource> {
+  if (keeper.kind === 'kubernetes')
+    return kubernetesLeases({ client: keeper.client, node, prefix, setNetworkUnavailable, onChange }, context)
+  const { etcdLeases } = await import('#flannel/etcd-leases.ts')
+  return etcdLeases({ ...keeper, node, onChange }, context)
+}
+
 function openBackend({ config }: FlannelOptions): Backend {
   const backend = backendOf(config.backend)
   if (backend !== undefined) return backend
@@ -153,6 +173,7 @@ function observeInterface(route: Route, options: FlannelOptions, last: string | 
     interfaces: options.interfaces,
     patterns: options.interfacePatterns,
     publicIps: options.publicIps,
+    canReach: options.canReach,
     families: families.filter((family) => options.config.networks[family] !== undefined),
     last,
   })
@@ -163,10 +184,15 @@ const ipsOf = ({ byFamily }: ExternalInterface) =>
     .map(({ ip }) => ip)
     .join(' and ')
 
-const announcementOf = (selves: readonly Self[], backend: Backend): Announcement => ({
+const announcementOf = (node: string, { byFamily }: ExternalInterface, backend: Backend): Announcement => ({
   backendType: backend.type,
   byFamily: Object.fromEntries(
-    selves.map((self) => [self.family, { publicIp: self.publicIp, data: backend.announce(self) }]),
+    families.flatMap((family) => {
+      const address = byFamily[family]
+      return address === undefined
+        ? []
+        : [[family, { publicIp: address.publicIp, data: backend.announce({ node, family }) }]]
+    }),
   ),
 })
 

@@ -3,11 +3,17 @@
 import type { Client } from '#client/client.ts'
 import type { Address } from '#daemon/flags.ts'
 import { defaultPrefix } from '#flannel/annotations.ts'
+import type { EtcdLeasesOptions } from '#flannel/etcd-leases.ts'
 import type { Family } from '#flannel/lease.ts'
 import type { NetworkConfig } from '#flannel/network-config.ts'
 
+/** Who keeps the leases. */
+export type Keeper =
+  | { readonly kind: 'kubernetes'; readonly client: Client }
+  | ({ readonly kind: 'etcd' } & Pick<EtcdLeasesOptions, 'client' | 'prefix' | 'pools' | 'previous' | 'renewMarginMs'>)
+
 export type FlannelOptions = {
-  readonly client: Client
+  readonly keeper: Keeper
   readonly nodeName: string
   readonly config: NetworkConfig
   readonly annotationPrefix: string
@@ -16,6 +22,10 @@ export type FlannelOptions = {
   readonly interfacePatterns: readonly string[]
   /** told to the others instead of the interface's own address */
   readonly publicIps: { readonly [F in Family]?: string }
+  /** the interface is the one by which this address is reached */
+  readonly canReach: string | undefined
+  /** packets to addresses of our own range that no pod has go nowhere, instead of out again */
+  readonly blackholeRoute: boolean
   readonly masquerade: boolean
   readonly randomFully: boolean
   readonly forwardRules: boolean
@@ -32,11 +42,13 @@ export type FlannelOptions = {
   readonly netns: string | undefined
 }
 
-export const defaultOptions: Omit<FlannelOptions, 'client' | 'nodeName' | 'config'> = {
+export const defaultOptions: Omit<FlannelOptions, 'keeper' | 'nodeName' | 'config'> = {
   annotationPrefix: defaultPrefix,
   interfaces: [],
   interfacePatterns: [],
   publicIps: {},
+  canReach: undefined,
+  blackholeRoute: false,
   masquerade: true,
   randomFully: true,
   forwardRules: true,

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os'
 import { readFileSync } from 'node:fs'
+import { etcdKeeper, isInEtcd, keeperFlags, kubernetesKeeper } from '#cli/process/flannel-keeper.ts'
 import { partCommand } from '#cli/part-command.ts'
-import { connect } from '#client/client.ts'
-import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
-import { address, choice, duration, list, text, toggle, type OptionsOf } from '#daemon/flags.ts'
+import { address, choice, list, number, text, toggle, type Address, type OptionsOf } from '#daemon/flags.ts'
 import { canonicalCidr, parseCidr } from '#lib/cidr.ts'
+import { parseDuration } from '#lib/duration.ts'
 import { isValidIp } from '#lib/ip.ts'
 import { backendTypes } from '#flannel/backends.ts'
 import { defaultPrefix } from '#flannel/annotations.ts'
@@ -41,10 +41,31 @@ const flags = {
     env: 'FLANNELD_PUBLIC_IP',
   }),
   publicIpv6: text({ help: 'the same for IPv6', placeholder: 'IP', env: 'FLANNELD_PUBLIC_IPV6' }),
-  ipMasq: toggle({ help: 'do not masquerade what leaves the pod network', default: true }),
-  ipMasqRandomFullyDisable: toggle({ help: 'masquerade without --random-fully' }),
-  iptablesForwardRules: toggle({ help: 'do not write rules that let packets of pods be forwarded', default: true }),
-  iptablesResync: duration({ help: 'how often the rules are looked after', default: '5s' }),
+  ifaceCanReach: text({
+    help: 'the interface by which this address is reached; after --iface and --iface-regex',
+    placeholder: 'IP',
+    env: 'FLANNELD_IFACE_CAN_REACH',
+  }),
+  ipMasq: toggle({ help: 'masquerade what leaves the pod network', default: true, env: 'FLANNELD_IP_MASQ' }),
+  ipMasqFullyRandomDisable: toggle({
+    help: 'masquerade without --random-fully',
+    env: 'FLANNELD_IP_MASQ_FULLY_RANDOM_DISABLE',
+  }),
+  ipBlackholeRoute: toggle({
+    help: 'packets to addresses of our own range that no pod has go nowhere',
+    env: 'FLANNELD_IP_BLACKHOLE_ROUTE',
+  }),
+  iptablesForwardRules: toggle({
+    help: 'write rules that let packets of pods be forwarded',
+    default: true,
+    env: 'FLANNELD_IPTABLES_FORWARD_RULES',
+  }),
+  iptablesResync: text({
+    help: 'how often the rules are looked after, as 5s or in seconds',
+    default: '5s',
+    placeholder: 'DURATION',
+    env: 'FLANNELD_IPTABLES_RESYNC',
+  }),
   kubeAnnotationPrefix: text({
     help: 'prefix of the annotations of nodes',
     default: defaultPrefix,
@@ -62,31 +83,39 @@ const flags = {
     env: 'FLANNELD_CNI_CONF_FILE',
   }),
   setNodeNetworkUnavailable: toggle({
-    help: 'leave the condition NetworkUnavailable of the node alone',
+    help: 'set the condition NetworkUnavailable of the node',
     default: true,
+    env: 'FLANNELD_SET_NODE_NETWORK_UNAVAILABLE',
   }),
   healthAddress: address({ help: 'where /healthz, /readyz and /metrics answer; 0: nowhere', default: '0.0.0.0:8471' }),
+  healthzIp: text({ help: 'the same, address and port apart', placeholder: 'IP', env: 'FLANNELD_HEALTHZ_IP' }),
+  healthzPort: number({ help: 'the same; 0: nowhere', min: 0, max: 65535, env: 'FLANNELD_HEALTHZ_PORT' }),
+  ...keeperFlags,
 }
 
 export const command = partCommand({
   name: 'flannel',
   summary: "carry packets between the nodes' pods: vxlan, host-gw or udp, in flannel's own conventions",
   description:
-    "Does what flanneld does with --kube-subnet-mgr: reads each node's podCIDR, tells the others about this node in the\n" +
-    'annotations flannel.alpha.coreos.com/*, and keeps routes, masquerading rules and subnet.env as they should be, also\n' +
-    'when someone takes them away. Both can serve one cluster, node by node.',
+    "Does what flanneld does: reads each node's podCIDR, tells the others about this node in the annotations\n" +
+    'flannel.alpha.coreos.com/*, and keeps routes, masquerading rules and subnet.env as they should be, also when someone\n' +
+    'takes them away. Both can serve one cluster, node by node. With --etcd-endpoints it keeps leases in etcd instead.',
   examples: [
     'fairway flannel --network 10.244.0.0/16 --backend host-gw',
     'fairway flannel --net-config-path ./net-conf.json --iface eth1 --kubeconfig ~/.kube/config',
+    'fairway flannel --etcd-endpoints http://10.0.0.1:2379 --iface eth1',
     'fairway flannel --network 10.244.0.0/16,fd00:10:244::/56 --node-name node-1   # both address families',
   ],
   flags,
-  run: async (options, context) =>
-    run(
+  run: async (options, context) => {
+    const { keeper, config } = isInEtcd(options)
+      ? await etcdKeeper(options, context)
+      : { keeper: kubernetesKeeper(options), config: networkConfig(options) }
+    return run(
       {
-        client: connect(loadKubeconfig(options.kubeconfig)),
+        keeper,
         nodeName: options.nodeName ?? hostname().toLowerCase(),
-        config: networkConfig(options),
+        config,
         annotationPrefix: options.kubeAnnotationPrefix,
         interfaces: options.iface,
         interfacePatterns: options.ifaceRegex.map(checkPattern),
@@ -95,17 +124,20 @@ export const command = partCommand({
           ...(options.publicIpv6 !== undefined && { 6: checkIp('--public-ipv6', options.publicIpv6) }),
         },
         masquerade: options.ipMasq,
-        randomFully: !options.ipMasqRandomFullyDisable,
+        canReach: options.ifaceCanReach && checkIp('--iface-can-reach', options.ifaceCanReach),
+        blackholeRoute: options.ipBlackholeRoute,
+        randomFully: !options.ipMasqFullyRandomDisable,
         forwardRules: options.iptablesForwardRules,
-        rulesResyncMs: options.iptablesResync,
+        rulesResyncMs: checkResync(options.iptablesResync),
         subnetFile: options.subnetFile,
         cniConfFile: options.cniConfFile,
         setNetworkUnavailable: options.setNodeNetworkUnavailable,
-        health: options.healthAddress,
+        health: healthOf(options),
         netns: undefined,
       },
       context,
-    ),
+    )
+  },
 })
 
 function networkConfig({ network, backend, netConfigPath }: OptionsOf<typeof flags>): NetworkConfig {
@@ -144,6 +176,21 @@ function rangesOf(texts: readonly string[]): NetworkConfig['networks'] {
     networks[family] = canonicalCidr(text)!
   }
   return networks
+}
+
+function healthOf({ healthAddress, healthzIp, healthzPort }: OptionsOf<typeof flags>): Address | undefined {
+  if (healthzPort === 0) return undefined
+  if (healthzIp === undefined && healthzPort === undefined) return healthAddress
+  return {
+    host: healthzIp === undefined ? '0.0.0.0' : checkIp('--healthz-ip', healthzIp),
+    port: healthzPort ?? healthAddress?.port ?? 8471,
+  }
+}
+
+function checkResync(words: string): number {
+  const ms = /^\d+$/.test(words) ? Number(words) * 1000 : parseDuration(words)
+  if (ms !== undefined && ms > 0) return ms
+  throw new UserError(`--iptables-resync: "${words}" is no time`, { code: 'BadFlag', exitCode: 2, remedy: 'as 5s' })
 }
 
 function checkIp(flag: string, ip: string): string {

@@ -208,7 +208,8 @@ async function startFlannel({ options, nodeName, ...common }: Common, context: P
   // The interface that has the node's address leads to the other nodes.
   const interfaces = options.nodeIp.slice(0, 1)
   const subnetFile = options.subnetFile ?? usualSubnetFile
-  await run({ ...defaultOptions, client, nodeName, config, interfaces, subnetFile }, context)
+  const keeper = { kind: 'kubernetes', client } as const
+  await run({ ...defaultOptions, keeper, nodeName, config, interfaces, subnetFile }, context)
 }
 
 async function startAnnouncer({ options, nodeName, ...common }: Common, context: PartContext): Promise<void> {

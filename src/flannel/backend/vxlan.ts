@@ -66,7 +66,7 @@ function deviceOf(self: Self, config: BackendConfig): VxlanDevice {
  * The same node always has the same MAC, so that after a restart or a device lost the others need not learn a new one.
  * Locally administered, not multicast.
  */
-function macOf({ node, family }: Self, { vni }: BackendConfig): string {
+function macOf({ node, family }: Pick<Self, 'node' | 'family'>, { vni }: BackendConfig): string {
   const bytes = sha256(`${node} ${vni} ${family}`).slice(0, 6)
   bytes[0] = (bytes[0]! & 0xfc) | 0x02
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')

@@ -1,0 +1,157 @@
+// Leases in a real etcd: taken, watched, renewed, lost; through restarts and compaction.
+import * as assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { systemClock, type Clock } from '#daemon/clock.ts'
+import { createLogger } from '#daemon/log.ts'
+import { createRegistry } from '#daemon/metrics.ts'
+import { EtcdClient } from '#etcd/client.ts'
+import { parsePools } from '#flannel/allocation.ts'
+import { etcdLeases, type EtcdLeasesOptions } from '#flannel/etcd-leases.ts'
+import { encodeLease } from '#flannel/etcd-records.ts'
+import { EtcdCluster } from '#test/etcd-cluster.ts'
+import { until } from '#test/flannel-nodes.ts'
+import { need } from '#test/need.ts'
+
+const skip = need({ programs: ['etcd'] })
+const prefix = '/coreos.com/network'
+const sayingOf = (n: number) => ({
+  backendType: 'host-gw',
+  byFamily: { 4: { publicIp: `192.0.2.${n}`, data: 'null' } },
+})
+
+function start(urls: readonly string[], n: number, more: Partial<EtcdLeasesOptions> = {}, clock: Clock = systemClock) {
+  const controller = new AbortController()
+  const client = new EtcdClient({ servers: urls, patienceMs: 500 })
+  const lines: string[] = []
+  const log = createLogger({
+    format: 'text',
+    level: 0,
+    write: (line) => lines.push(line.slice(line.indexOf(']') + 2).trim()),
+  })
+  const pools = parsePools('{"SubnetLen":28}', { networks: { 4: '10.244.0.0/26' } })
+  assert.ok(typeof pools !== 'string')
+  const options = { client, prefix, node: `node-${n}`, pools, previous: undefined, renewMarginMs: 3_600_000 }
+  const source = etcdLeases(
+    { ...options, onChange: () => undefined, ...more },
+    { clock, log, registry: createRegistry(), signal: controller.signal },
+  )
+  source.claim(sayingOf(n))
+  const peers = () => [...source.leases()].map(({ node, byFamily }) => `${node} ${byFamily[4]!.subnet}`).sort()
+  return {
+    source,
+    lines,
+    peers,
+    own: () => source.ownSubnets(),
+    [Symbol.dispose]: () => {
+      controller.abort()
+      client.close()
+    },
+  }
+}
+const has = (one: ReturnType<typeof start>) =>
+  until(
+    () => typeof one.own() !== 'string',
+    () => one.lines.join('\n'),
+  )
+
+test('etcd: ranges are taken, seen by all, and run out with a clear error', { skip, timeout: 60_000 }, async () => {
+  await using etcd = await EtcdCluster.start()
+  using one = start(etcd.urls, 1)
+  using two = start(etcd.urls, 2)
+  using three = start(etcd.urls, 3)
+  const all = [one, two, three]
+  for (const each of all) await has(each)
+  const subnets = all.map((each) => (each.own() as { 4: string })[4])
+  assert.deepEqual(subnets.toSorted(), ['10.244.0.16/28', '10.244.0.32/28', '10.244.0.48/28'])
+  const want = (self: number) =>
+    subnets.map((subnet, i) => `${i === self ? `node-${i + 1}` : `192.0.2.${i + 1}`} ${subnet}`).sort()
+  for (const [i, each] of all.entries())
+    await until(
+      () => JSON.stringify(each.peers()) === JSON.stringify(want(i)),
+      () => each.peers().join('\n'),
+    )
+  using four = start(etcd.urls, 4)
+  await until(
+    () => four.own() === 'out of subnets: every range of the network has a lease',
+    () => four.lines.join('\n'),
+  )
+  // One leaves, and the one that waits has its range.
+  const client = new EtcdClient({ servers: etcd.urls })
+  three[Symbol.dispose]()
+  await client.delete(`${prefix}/subnets/${subnets[2]!.replace('/', '-')}`)
+  await has(four)
+  assert.deepEqual(four.own(), { 4: subnets[2] })
+
+  // The same address gets the same range again, also where it is but reserved.
+  one[Symbol.dispose]()
+  using again = start(etcd.urls, 1)
+  await has(again)
+  assert.deepEqual(again.own(), { 4: subnets[0] })
+  client.close()
+})
+
+test('etcd: restarted, and compacted while nobody looked', { skip, timeout: 60_000 }, async () => {
+  await using etcd = await EtcdCluster.start()
+  using one = start(etcd.urls, 1, { previous: { 4: '10.244.0.32/28' } })
+  await has(one)
+  assert.deepEqual(one.own(), { 4: '10.244.0.32/28' }, 'what subnet.env says, where it is free')
+  const client = new EtcdClient({ servers: etcd.urls })
+  const put = (subnet: string, n: number) =>
+    client.put(`${prefix}/subnets/${subnet}`, new TextEncoder().encode(encodeLease(sayingOf(n))))
+  const sees = (...want: readonly string[]) =>
+    until(
+      () => JSON.stringify(one.peers()) === JSON.stringify([...want, 'node-1 10.244.0.32/28'].sort()),
+      () => `${one.peers().join('\n')}\n${one.lines.join('\n')}`,
+    )
+  await put('10.244.0.16-28', 7)
+  await sees('192.0.2.7 10.244.0.16/28')
+  await etcd.signal(0, 'SIGKILL')
+  assert.deepEqual(one.own(), { 4: '10.244.0.32/28' }, 'what is known stays')
+  etcd.startMember(0)
+  await client.delete(`${prefix}/subnets/10.244.0.16-28`)
+  await put('10.244.0.48-28', 8)
+  const { revision } = await client.range({ key: 'x' })
+  await client.compact(revision)
+  await sees('192.0.2.8 10.244.0.48/28')
+
+  // Somebody takes the lease away: it is taken again. Somebody else has it: that is said.
+  await client.delete(`${prefix}/subnets/10.244.0.32-28`)
+  await until(
+    () => one.lines.includes('The lease 10.244.0.32/28 was gone: taken again'),
+    () => one.lines.join('\n'),
+  )
+  await put('10.244.0.32-28', 9)
+  await until(
+    () => JSON.stringify(one.own()) === '{"4":"10.244.0.16/28"}',
+    () => one.lines.join('\n'),
+  )
+  client.close()
+})
+
+test('etcd: renewed before its time is over; a reservation has no end', { skip, timeout: 60_000 }, async () => {
+  await using etcd = await EtcdCluster.start()
+  const client = new EtcdClient({ servers: etcd.urls })
+  const key = `${prefix}/subnets/10.244.0.16-28`
+  let laterMs = 0
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + laterMs }
+  using one = start(etcd.urls, 1, { previous: { 4: '10.244.0.16/28' }, lookMs: 20 }, clock)
+  await has(one)
+  const leaseOf = async () => (await client.range({ key })).items[0]!.lease
+  const first = await leaseOf()
+  assert.ok((await client.leaseSeconds(first)) > 86_000)
+  laterMs = 22 * 3_600_000
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  assert.equal(await leaseOf(), first, 'two hours before its end it has time')
+  laterMs = 23.5 * 3_600_000
+  await until(
+    () => one.lines.some((line) => line.startsWith('Lease renewed')),
+    () => one.lines.join('\n'),
+  )
+  assert.notEqual(await leaseOf(), first)
+  one[Symbol.dispose]()
+  await client.put(key, new TextEncoder().encode(encodeLease(sayingOf(1))))
+  using again = start(etcd.urls, 1)
+  await has(again)
+  assert.equal(await leaseOf(), 0)
+  client.close()
+})
