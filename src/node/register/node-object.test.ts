@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { planNode, planNodeStatus } from '#node/register/node-object.ts'
+import { planNode, planNodeStatus, saysTheSame } from '#node/register/node-object.ts'
 
 const facts = {
   cpus: 2,
@@ -59,4 +59,14 @@ test('a Node is ready when nothing is in the way, and its condition keeps the ti
     [ready(later)?.lastHeartbeatTime, ready(later)?.lastTransitionTime],
     ['1970-01-01T00:00:20Z', '1970-01-01T00:00:10Z'],
   )
+})
+
+test('what is told again: not the time alone, and not what others say of the node', () => {
+  const told = planNodeStatus(input([]), undefined, 0)
+  const network = { type: 'NetworkUnavailable', status: 'False', lastHeartbeatTime: '1970-01-01T00:00:05Z' }
+  const held = { ...told, images: [], conditions: [network, ...told.conditions!] }
+  assert.equal(saysTheSame(planNodeStatus(input([]), held, 60_000), held), true)
+  assert.equal(saysTheSame(planNodeStatus(input(['no pod CIDR']), held, 60_000), held), false)
+  assert.equal(saysTheSame(planNodeStatus({ ...input([]), ips: ['10.168.0.9'] }, held, 0), held), false)
+  assert.equal(saysTheSame(told, undefined), false)
 })

@@ -3,6 +3,7 @@
 import type { Node, NodeCondition, NodeStatus } from '#api/core.ts'
 import { formatTime } from '#api/time.ts'
 import { kubernetesVersion } from '#daemon/version.ts'
+import { equalJson } from '#lib/equal.ts'
 
 export type MachineFacts = {
   readonly cpus: number
@@ -98,8 +99,20 @@ function stamp(condition: Planned, previous: readonly NodeCondition[], nowMs: nu
   return { ...condition, lastHeartbeatTime: now, lastTransitionTime }
 }
 
-/** Whether two statuses differ in more than the time of the heartbeat. */
-export const withoutHeartbeats = (status: NodeStatus | undefined): NodeStatus => ({
-  ...status,
-  conditions: (status?.conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition),
-})
+/**
+ * Whether a new status says nothing new: the time of a heartbeat is no news, and what others say in the old one (the pod
+ * network has a condition of its own) is none of it.
+ */
+export function saysTheSame(status: NodeStatus, old: NodeStatus | undefined): boolean {
+  const { conditions = [], ...rest } = status
+  const known = (type: string) => old?.conditions?.find((condition) => condition.type === type)
+  return (
+    conditions.every((condition) => equalJson(withoutHeartbeat(condition), withoutHeartbeat(known(condition.type)))) &&
+    Object.entries(rest).every(([field, value]) => equalJson(value, old?.[field as keyof NodeStatus]))
+  )
+}
+
+const withoutHeartbeat = (condition: NodeCondition | undefined) => {
+  const { lastHeartbeatTime: _, ...rest } = condition ?? {}
+  return rest
+}

@@ -10,8 +10,7 @@ import type { Recorder } from '#client/events.ts'
 import type { Clock } from '#daemon/clock.ts'
 import { createLoop, type Loop } from '#daemon/loop.ts'
 import type { Logger } from '#daemon/log.ts'
-import { equalJson } from '#lib/equal.ts'
-import { planNode, planNodeStatus, withoutHeartbeats, type NodeInput } from '#node/register/node-object.ts'
+import { planNode, planNodeStatus, saysTheSame, type NodeInput } from '#node/register/node-object.ts'
 
 export type RegistrationOptions = {
   readonly client: Client
@@ -92,7 +91,7 @@ export class Registration {
     if (node === undefined) return
     this.#node = node
     const status = planNodeStatus(wanted, node.status, clock.now())
-    const isSame = equalJson(withoutHeartbeats(status), ownPart(withoutHeartbeats(node.status), status))
+    const isSame = saysTheSame(status, node.status)
     if (isSame && clock.monotonicMs() - this.#reportedAt < reportMs) return
     try {
       this.#node = await client.patch(nodes, wanted.name, { status }, { type: 'strategic', subresource: 'status' })
@@ -171,7 +170,3 @@ export class Registration {
     this.#o.recorder.event(about, 'Normal', reason, `Node ${name} status is now: ${reason}`)
   }
 }
-
-/** The fields of an older status that the new one speaks of. */
-const ownPart = (old: object, status: object) =>
-  Object.fromEntries(Object.keys(status).map((field) => [field, (old as Record<string, unknown>)[field]]))
