@@ -23,6 +23,8 @@ const packages: Record<string, string> = {
   crun: 'crun',
   curl: 'curl',
   busybox: 'busybox-static',
+  zsh: 'zsh',
+  fish: 'fish',
   python3: 'python3',
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   kubectl: 'kubernetes-client',

@@ -51,6 +51,18 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/status.ts')).status,
   },
   {
+    name: 'kubeconfig',
+    summary: "print a cluster's kubeconfig, or merge it into the user's own",
+    group: 'cluster',
+    load: async () => (await import('#cli/command/kubeconfig.ts')).kubeconfig,
+  },
+  {
+    name: 'completion',
+    summary: 'what a shell needs to complete fairway commands',
+    group: 'other',
+    load: async () => (await import('#cli/command/completion.ts')).completion,
+  },
+  {
     name: 'node add',
     summary: 'add a node to a cluster that runs',
     group: 'cluster',

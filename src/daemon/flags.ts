@@ -22,6 +22,8 @@ export type Flag<T> = {
   readonly initial: { readonly value: T } | undefined
   /** how the help shows `initial`; undefined: not at all */
   readonly initialText: string | undefined
+  /** the values there are, where they are few */
+  readonly values?: readonly string[]
   /** may be given several times: values are appended to those before */
   readonly repeatable: boolean
   /** Reads a value; a text instead of a value says what is wrong with it. */
@@ -70,10 +72,11 @@ export function choice<const T extends string>(
   values: readonly T[],
   o: Base & { readonly default?: T; readonly required?: true },
 ): Flag<T | undefined> {
-  return flag<T | undefined>({ placeholder: values.join('|'), ...o }, '', (word) => {
+  const made = flag<T | undefined>({ placeholder: values.join('|'), ...o }, '', (word) => {
     const value = values.find((known) => known === word)
     return value === undefined ? `must be one of ${values.join(', ')}` : { value }
   })
+  return { ...made, values }
 }
 
 /** A value given several times, or once with commas: `--label a=1,b=2 --label c=3`. */

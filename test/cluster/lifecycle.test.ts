@@ -104,12 +104,20 @@ test('a node’s process is killed: status tells, up mends, its pods go on', { s
 })
 
 test('a second cluster beside it has a network of its own', { skip }, () => {
-  const { status, stderr } = fairway(['up', '--name', other, '--nodes', '1'])
+  const file = `/tmp/${other}-kubeconfig`
+  const env = { KUBECONFIG: file }
+  const contexts = () => run(['kubectl', 'config', 'get-contexts', '-o', 'name'], env).split('\n')
+  const { status, stderr } = fairway(['up', '--name', other, '--nodes', '1', '--merge-kubeconfig'], { env })
   assert.equal(status, 0, stderr)
+  assert.equal(fairway(['kubeconfig', '--name', name, '--merge'], { env }).status, 0)
+  assert.deepEqual(contexts(), [...[`fairway-${name}`, `fairway-${other}`].sort(), ''])
+  assert.match(run(['kubectl', '--context', `fairway-${other}`, 'get', 'nodes'], env), /^node-1 .*\n$/m)
   const [mine, theirs] = [name, other].map((cluster) => requireCluster(cluster).options.lanCidr)
   assert.notEqual(mine, theirs)
   for (const cluster of [name, other]) assert.equal(fairway(['status', '--name', cluster]).status, 0)
   assert.equal(fairway(['down', '--name', other]).status, 0)
+  assert.deepEqual(contexts(), [`fairway-${name}`, ''])
+  run(['rm', file])
   assert.equal(fairway(['status', '--name', name]).status, 0)
 })
 

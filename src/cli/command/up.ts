@@ -6,6 +6,7 @@ import { UserError } from '#daemon/error.ts'
 import { choice, duration, kebab, list, number, type OptionsOf, text, toggle } from '#daemon/flags.ts'
 import { loadCluster, takenLans } from '#lab/cluster-file.ts'
 import { addMember, type Cluster, mostNodes, newCluster } from '#lab/cluster.ts'
+import { mergeInto, usersKubeconfig } from '#lab/kubeconfig-file.ts'
 import { lockCluster } from '#lab/lock.ts'
 import { checkPlatform, kubectlPackage, nextLan } from '#lab/machine.ts'
 import { isOnPath, observePlatform } from '#lab/observe-machine.ts'
@@ -59,6 +60,7 @@ const flags = {
   }),
   wait: duration({ help: 'how long pods and Services may take to become ready; 0: do not wait', default: '60s' }),
   ...machineFlags,
+  mergeKubeconfig: toggle({ help: "make the cluster the current context of the user's kubeconfig" }),
   timings: toggle({ help: 'show how long each step took' }),
 }
 
@@ -91,6 +93,7 @@ export const up = defineCommand({
     try {
       const result = await bootCluster(plan, settings, progress, context.signal)
       progress.end()
+      if (options.mergeKubeconfig) mergeInto(usersKubeconfig(context.env), plan)
       return print(plan, result, options.timings ? progress : undefined, context)
     } finally {
       progress.end()
