@@ -32,18 +32,19 @@ export function partCommand<const F extends Flags>(part: {
   readonly description?: string
   readonly examples: readonly string[]
   readonly flags: F
-  run(options: OptionsOf<F & typeof partFlags>, context: PartContext): Promise<void>
+  /** `given`: the options that were given, not left to their defaults */
+  run(options: OptionsOf<F & typeof partFlags>, context: PartContext, given: ReadonlySet<string>): Promise<void>
 }): Command<F & typeof partFlags> {
   return defineCommand({
     ...part,
     usage: '[flags]',
     flags: { ...part.flags, ...partFlags } as F & typeof partFlags,
-    async run(options, rest, { signal, stderr }) {
+    async run(options, rest, { signal, stderr, given }) {
       takesNone(part.name, rest)
       const { logFormat, v } = options as OptionsOf<typeof partFlags>
       const log = createLogger({ format: logFormat, level: v, write: (line) => void stderr.write(line) })
       const context = { signal, log, clock: systemClock, registry: createRegistry() }
-      return endInTime(part.run(options, context), context)
+      return endInTime(part.run(options, context, given), context)
     },
   })
 }

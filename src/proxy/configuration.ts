@@ -4,15 +4,16 @@ import { formatDuration } from '#lib/duration.ts'
 import type { ProxyOptions } from '#proxy/options.ts'
 
 /** A KubeProxyConfiguration of kubeproxy.config.k8s.io/v1alpha1. */
-export function configuration(options: ProxyOptions): unknown {
+export function configuration(options: Omit<ProxyOptions, 'client'>): unknown {
   const seconds = (value: number) => formatDuration(value * 1000)
-  const { conntrack } = options
+  const { conntrack, ipvs } = options
   return {
     kind: 'KubeProxyConfiguration',
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     bindAddress: options.nodeIp ?? '0.0.0.0',
     healthzBindAddress: addressText(options.healthz),
     metricsBindAddress: addressText(options.metrics),
+    bindAddressHardFail: options.bindAddressHardFail,
     hostnameOverride: options.nodeName,
     mode: options.mode,
     iptables: {
@@ -22,6 +23,22 @@ export function configuration(options: ProxyOptions): unknown {
       syncPeriod: formatDuration(options.syncPeriodMs),
       minSyncPeriod: '0s',
     },
+    nftables: {
+      masqueradeBit: options.masqueradeBit,
+      masqueradeAll: options.masqueradeAll,
+      syncPeriod: formatDuration(options.syncPeriodMs),
+      minSyncPeriod: '0s',
+    },
+    ipvs: {
+      scheduler: ipvs.scheduler,
+      excludeCIDRs: ipvs.excludeCidrs,
+      strictARP: ipvs.strictArp,
+      syncPeriod: formatDuration(options.syncPeriodMs),
+      minSyncPeriod: '0s',
+      tcpTimeout: seconds(ipvs.timeouts.tcp),
+      tcpFinTimeout: seconds(ipvs.timeouts.tcpFin),
+      udpTimeout: seconds(ipvs.timeouts.udp),
+    },
     detectLocalMode: options.detectLocalMode,
     detectLocal: {
       bridgeInterface: options.podBridgeInterface ?? '',
@@ -29,6 +46,7 @@ export function configuration(options: ProxyOptions): unknown {
     },
     clusterCIDR: options.clusterCidrs.join(','),
     nodePortAddresses: options.nodePortAddresses,
+    ...(options.oomScoreAdj !== undefined && { oomScoreAdj: options.oomScoreAdj }),
     conntrack: {
       maxPerCore: conntrack.maxPerCore,
       min: conntrack.min,

@@ -1,8 +1,10 @@
-// effect: /proc/sys
+// effect: /proc
 // Kernel parameters that Service rules depend on, and limits of the connection table as kube-proxy sets them.
+import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { readSysctl, writeSysctls } from '#kernel/sysctl.ts'
 import type { Logger } from '#daemon/log.ts'
+import type { ProxyOptions } from '#proxy/options.ts'
 
 export type ConntrackSettings = {
   /** entries for each processor core; 0: leave the limit alone */
@@ -24,6 +26,24 @@ export const allowLocalhostNodePorts = (netns?: string): void =>
 /** Whether the kernel keeps packets outside of the TCP window from being INVALID; then they need not be dropped. */
 export const isConntrackLiberal = (netns?: string): boolean =>
   (readSysctl('net/netfilter/nf_conntrack_tcp_be_liberal', netns) ?? '0') !== '0'
+
+/** All that needs more rights than CAP_NET_ADMIN; a proxy that is started after it does without them. */
+export function initialize(
+  options: Pick<ProxyOptions, 'conntrack' | 'mode' | 'localhostNodePorts'>,
+  log: Logger,
+): void {
+  setConntrack(options.conntrack, log)
+  if (options.mode === 'iptables' && options.localhostNodePorts) allowLocalhostNodePorts()
+}
+
+/** A missing right is no reason not to work. */
+export function setOomScore(value: number, log: Logger): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', `${value}`)
+  } catch (error) {
+    log.debug('The OOM score cannot be set here, left as it is', { value, err: error as Error })
+  }
+}
 
 /** A parameter that this namespace may not set (only the first one may, for some) is told and left alone. */
 export function setConntrack(settings: ConntrackSettings, log: Logger): void {

@@ -7,7 +7,7 @@ import { configuration } from '#proxy/configuration.ts'
 import { Families } from '#proxy/families.ts'
 import { HealthState } from '#proxy/health/health-state.ts'
 import { serveProxyHealth } from '#proxy/health/proxy-health-server.ts'
-import { setConntrack } from '#proxy/kernel-settings.ts'
+import { setConntrack, setOomScore } from '#proxy/kernel-settings.ts'
 import { findLeftovers } from '#proxy/leftovers.ts'
 import { createProxyMetrics } from '#proxy/metrics.ts'
 import { observe } from '#proxy/observe.ts'
@@ -31,6 +31,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   log.info(`Using ${mode} Proxier.`)
   let removeLeftovers: (() => Promise<void>) | undefined = findLeftovers(mode, log)
   setConntrack(options.conntrack, log)
+  if (options.oomScoreAdj !== undefined) setOomScore(options.oomScoreAdj, log)
   const recorder = createRecorder(client, { component: 'kube-proxy', host: nodeName, clock, log })
   const state = new HealthState(2 * syncPeriodMs)
   const progress = createProgress([...openers.keys()], state, metrics, clock)
@@ -72,10 +73,12 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   }
   await serveProxyHealth({
     clock,
+    log,
     registry,
     signal,
     mode,
     state,
+    bindAddressHardFail: options.bindAddressHardFail,
     healthz: options.healthz,
     metrics: options.metrics,
     configuration: configuration(options),

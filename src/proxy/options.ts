@@ -34,6 +34,10 @@ export type ProxyOptions = {
   readonly nodeIp?: Ip | undefined
   readonly healthz: Address | undefined
   readonly metrics: Address | undefined
+  /** a port of these that is taken ends the proxy; else it is tried again */
+  readonly bindAddressHardFail: boolean
+  /** how willing the kernel is to end this process when memory is short: -1000 to 1000; undefined: as it is */
+  readonly oomScoreAdj?: number | undefined
   /** a change that waits twice as long makes the proxy unhealthy */
   readonly syncPeriodMs: number
   readonly conntrack: ConntrackSettings
@@ -57,6 +61,7 @@ export const proxyDefaults = {
   allowNodeCapture: false,
   healthz: { host: '0.0.0.0', port: 10256 },
   metrics: { host: '127.0.0.1', port: 10249 },
+  bindAddressHardFail: false,
   syncPeriodMs: 30_000,
   conntrack: {
     maxPerCore: 32 * 1024,

@@ -56,6 +56,12 @@ test('nft list: who has which address, how many endpoints there are, and which',
   )
 })
 
+test('deploy/proxy.yaml: the API server takes it', { skip }, () => {
+  const said = live.kubectl('apply', '--dry-run=server', '-f', 'deploy/proxy.yaml')
+  for (const name of ['serviceaccount/fairway-proxy', 'configmap/fairway-proxy'])
+    assert.ok(said.includes(`${name} created`), said)
+})
+
 test('kubectl get endpoints hostnames', { skip }, () => {
   const [head, line] = live.kubectl('get', 'endpoints', 'hostnames').split('\n')
   assert.match(head!, /^NAME +ENDPOINTS +AGE$/)

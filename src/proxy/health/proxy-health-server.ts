@@ -3,8 +3,10 @@
 // /proxyMode, /configz).
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '#daemon/clock.ts'
+import { UserError } from '#daemon/error.ts'
 import type { Address } from '#daemon/flags.ts'
 import { serveHealth } from '#daemon/health.ts'
+import type { Logger } from '#daemon/log.ts'
 import type { Registry } from '#daemon/metrics.ts'
 import { answerHealth, type HealthAnswer } from '#proxy/health/health-answer.ts'
 import type { HealthState } from '#proxy/health/health-state.ts'
@@ -19,13 +21,18 @@ export type ProxyHealthOptions = {
   readonly state: HealthState
   isNodeEligible(): boolean
   isSynced(): boolean
+  /** a port that is taken is an error; else it is tried again every few seconds */
+  readonly bindAddressHardFail: boolean
   readonly clock: Clock
+  readonly log: Logger
   readonly registry: Registry
   readonly counters: ProxyMetrics
   readonly signal: AbortSignal
 }
 
-/** Serves until the signal is aborted. Throws UserError where a port is taken. */
+const bindAgainMs = 5000
+
+/** Serves until the signal is aborted. Throws UserError where a port is taken and that is to be an error. */
 export async function serveProxyHealth(options: ProxyHealthOptions): Promise<void> {
   const { state, clock, counters, registry, signal } = options
   const checks = { sync: () => (options.isSynced() ? undefined : 'rules are not written yet') }
@@ -38,7 +45,7 @@ export async function serveProxyHealth(options: ProxyHealthOptions): Promise<voi
     })
   const { healthz, metrics } = options
   if (healthz !== undefined)
-    await serveHealth({
+    await bind('healthz', options, {
       ...common,
       address: healthz.host,
       port: healthz.port,
@@ -51,7 +58,7 @@ export async function serveProxyHealth(options: ProxyHealthOptions): Promise<voi
       },
     })
   if (metrics !== undefined)
-    await serveHealth({
+    await bind('metrics', options, {
       ...common,
       address: metrics.host,
       port: metrics.port,
@@ -65,6 +72,20 @@ export async function serveProxyHealth(options: ProxyHealthOptions): Promise<voi
         })),
       },
     })
+}
+
+type Served = Parameters<typeof serveHealth>[0]
+
+async function bind(what: string, options: ProxyHealthOptions, served: Served): Promise<void> {
+  const { bindAddressHardFail, clock, log, signal } = options
+  try {
+    await serveHealth(served)
+  } catch (error) {
+    if (bindAddressHardFail || !(error instanceof UserError)) throw error
+    log.error(`Failed to start ${what} server`, { err: error.message })
+    const stop = clock.after(bindAgainMs, () => void bind(what, options, served))
+    signal.addEventListener('abort', stop, { once: true })
+  }
 }
 
 const plain = (body: string): HealthAnswer => ({
