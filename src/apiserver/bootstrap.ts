@@ -11,6 +11,7 @@ import { StatusError } from '#api/status.ts'
 import { equalJson } from '#lib/equal.ts'
 import { ipFamily } from '#lib/ip.ts'
 import type { Objects } from '#apiserver/kind.ts'
+import { joinBindings, joinRoleBindings, joinRoles } from '#apiserver/rbac/join-objects.ts'
 import {
   defaultClusterRoleBindings,
   defaultClusterRoles,
@@ -75,9 +76,9 @@ async function ensureRoles(objects: Objects): Promise<void> {
     })
   await Promise.all([
     ...each(clusterRoles, defaultClusterRoles(), withMissingRules),
-    ...each(clusterRoleBindings, defaultClusterRoleBindings(), withMissingSubjects),
-    ...each(roles, defaultNamespacedRoles(), withMissingRules),
-    ...each(roleBindings, defaultRoleBindings(), withMissingSubjects),
+    ...each(clusterRoleBindings, [...defaultClusterRoleBindings(), ...joinBindings], withMissingSubjects),
+    ...each(roles, [...defaultNamespacedRoles(), ...joinRoles], withMissingRules),
+    ...each(roleBindings, [...defaultRoleBindings(), ...joinRoleBindings], withMissingSubjects),
   ])
 }
 

@@ -2,6 +2,7 @@
 
 import { bookOf } from '#apiserver/allocate/load.ts'
 import type { Kind, Setting } from '#apiserver/kind.ts'
+import { certificateSigningRequestKind } from '#apiserver/kinds/certificate-signing-request.ts'
 import { configMapKind } from '#apiserver/kinds/config-map.ts'
 import { controllerRevisionKind } from '#apiserver/kinds/controller-revision.ts'
 import { daemonSetKind } from '#apiserver/kinds/daemon-set.ts'
@@ -48,7 +49,8 @@ export function kinds(setting: Setting): readonly Kind[] {
     jobKind,
     replicaSetKind,
     statefulSetKind,
-    // coordination, discovery, networking
+    // certificates, coordination, discovery, networking
+    certificateSigningRequestKind,
     endpointSliceKind,
     ingressClassKind,
     ingressKind,

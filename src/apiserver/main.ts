@@ -10,6 +10,7 @@ import { UserError } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { hostAt, parseCidr } from '#lib/cidr.ts'
 import { accessOf } from '#apiserver/access.ts'
+import { bootstrapTokenVerifier } from '#apiserver/auth/bootstrap-token.ts'
 import { tokenSubresource } from '#apiserver/auth/token-request.ts'
 import { tokenVerifierOf } from '#apiserver/auth/verify-token.ts'
 import { createTokenSigner } from '#pki/jwt.ts'
@@ -20,6 +21,7 @@ import { isOpenPath } from '#apiserver/documents/health.ts'
 import { extraOf } from '#apiserver/documents/extra.ts'
 import { Engine, type World } from '#apiserver/engine/engine.ts'
 import { objectsOf } from '#apiserver/engine/objects.ts'
+import type { VerifyToken } from '#apiserver/http/authenticate.ts'
 import { countObjects, requestMetrics } from '#apiserver/http/metrics.ts'
 import type { AgentTrust } from '#apiserver/http/relay.ts'
 import { createDoor } from '#apiserver/http/server.ts'
@@ -88,7 +90,10 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   countObjects(registry, engine.served)
   const { authorizer } = access
   const trust = tokens && { ...tokens, audiences: [tokens.issuer] }
-  const verifyToken = trust && tokenVerifierOf(trust, engine.objects, () => clock.now())
+  const nowMs = () => clock.now()
+  const verifyAccount = trust && tokenVerifierOf(trust, engine.objects, nowMs)
+  const verifyBootstrap = bootstrapTokenVerifier(engine.objects, nowMs)
+  const verifyToken: VerifyToken = async (token) => (await verifyAccount?.(token)) ?? verifyBootstrap(token)
   const server = createDoor(
     {
       engine,
@@ -96,7 +101,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
       verifyToken,
       extra: extraOf({
         engine,
-        reviews: { authorizer, verifyToken, nowMs: () => clock.now() },
+        reviews: { authorizer, verifyToken, nowMs },
         registry,
         checks,
         serverAddress: `${options.advertiseAddress}:${options.securePort}`,

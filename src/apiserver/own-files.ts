@@ -8,6 +8,8 @@ import { createAuthority, createKey, issueCertificate, type Authority, type KeyP
 
 export type OwnFiles = {
   readonly ca: string
+  /** with its key */
+  readonly authority: Authority
   readonly server: KeyPair
   readonly agentClient: KeyPair
   readonly tokenKey: string
@@ -37,7 +39,7 @@ export function ownFiles({ folder, ips, dnsNames }: OwnFilesOptions): OwnFiles {
     writeFileSync(at('kubeconfig'), renderKubeconfig(url, ca), { mode: 0o600 })
     return at('kubeconfig')
   }
-  return { ca: ca.cert, server, agentClient, tokenKey, writeKubeconfig }
+  return { ca: ca.cert, authority: ca, server, agentClient, tokenKey, writeKubeconfig }
 }
 
 function keep(path: string, make: () => Authority): Authority {

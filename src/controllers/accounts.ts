@@ -11,6 +11,7 @@ const namespace = 'kube-system'
 
 /** Where Kubernetes' role for a controller is not called as the controller is. */
 const accounts: Readonly<Record<string, string>> = {
+  'bootstrap-signer-controller': 'bootstrap-signer',
   'daemonset-controller': 'daemon-set-controller',
   'endpoints-controller': 'endpoint-controller',
   'endpointslice-mirroring-controller': 'endpointslicemirroring-controller',

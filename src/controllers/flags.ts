@@ -36,6 +36,11 @@ export const controllerFlags = {
     placeholder: 'FILE',
     help: 'certificates that go into the ConfigMap kube-root-ca.crt of each namespace; default: those of the kubeconfig',
   }),
+  clusterSigningCertFile: text({
+    placeholder: 'FILE',
+    help: 'authority that signs certificates which nodes and others ask for; without it nobody does',
+  }),
+  clusterSigningKeyFile: text({ placeholder: 'FILE', help: 'its key' }),
   controllersHealthAddress: address({
     default: '127.0.0.1:10257',
     help: 'where /healthz, /readyz and /metrics of the controllers are; 0 turns them off',
@@ -69,4 +74,6 @@ export type Settings = Pick<
 > & {
   /** PEM; undefined: nothing is published */
   readonly rootCa: string | undefined
+  /** PEM; undefined: nothing is signed */
+  readonly clusterSigning?: { readonly cert: string; readonly key: string } | undefined
 }

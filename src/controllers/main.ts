@@ -14,7 +14,11 @@ import type { PartContext } from '#daemon/part.ts'
 
 export type ControllersOptions = Omit<
   ControllerFlags,
-  'rootCaFile' | 'useServiceAccountCredentials' | 'schedulerKubeconfig'
+  | 'rootCaFile'
+  | 'clusterSigningCertFile'
+  | 'clusterSigningKeyFile'
+  | 'useServiceAccountCredentials'
+  | 'schedulerKubeconfig'
 > &
   Settings & {
     readonly client: Client

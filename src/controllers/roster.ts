@@ -2,6 +2,8 @@
 // All controllers, and which of them --controllers asks for.
 
 import type { Controller } from '#controllers/controller.ts'
+import { bootstrapSigner } from '#controllers/bootstrap-signer/controller.ts'
+import { certificateController } from '#controllers/certificate/controller.ts'
 import { daemonSetController } from '#controllers/daemonset/controller.ts'
 import { deploymentController } from '#controllers/deployment/controller.ts'
 import { endpointsController } from '#controllers/endpoints/controller.ts'
@@ -37,6 +39,8 @@ export const roster: readonly Controller[] = [
   nodeLifecycleController,
   taintEvictionController,
   serviceCidrController,
+  certificateController,
+  bootstrapSigner,
   serviceAccountController,
   rootCaPublisher,
   namespaceController,

@@ -23,6 +23,7 @@ const kept: Readonly<Record<string, Slim>> = {
   'controllerrevisions.apps': withoutManagedFields,
   'jobs.batch': withoutManagedFields,
   'endpointslices.discovery.k8s.io': withoutManagedFields,
+  'certificatesigningrequests.certificates.k8s.io': withoutManagedFields,
   'leases.coordination.k8s.io': withoutManagedFields,
   'servicecidrs.networking.k8s.io': withoutManagedFields,
 }

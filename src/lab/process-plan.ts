@@ -62,6 +62,8 @@ function planControlPlane(plan: ClusterPlan): ProcessPlan {
         'controllers-kubeconfig': files.controllers,
         'scheduler-kubeconfig': files.scheduler,
         'use-service-account-credentials': 'true',
+        'cluster-signing-cert-file': files.ca.cert,
+        'cluster-signing-key-file': files.ca.key,
         'address-pool': addressPoolOf(plan),
       }),
     ],

@@ -44,7 +44,7 @@ export function encodeBody(body: CertificateBody): Uint8Array {
 export const encodeCertificate = (body: Uint8Array, signature: Uint8Array): Uint8Array =>
   der.sequence(body, signatureAlgorithm, der.bits(signature))
 
-function nameOf({ commonName, organizations = [] }: Subject): Uint8Array {
+export function nameOf({ commonName, organizations = [] }: Subject): Uint8Array {
   const part = (oid: string, text: string) => der.set(der.sequence(der.oid(oid), der.utf8String(text)))
   return der.sequence(...organizations.map((name) => part('2.5.4.10', name)), part('2.5.4.3', commonName))
 }
@@ -54,14 +54,21 @@ const purposes = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as
 const leafUse = der.bits(Uint8Array.of(0b1000_0000), 7)
 const authorityUse = der.bits(Uint8Array.of(0b1000_0110), 1)
 
-function extensionsOf(body: CertificateBody): Uint8Array[] {
-  const { isAuthority, usages, dnsNames, ips, publicKey, issuerKey } = body
-  const extension = (oid: string, value: Uint8Array, critical = false) =>
-    der.sequence(der.oid(oid), ...(critical ? [der.boolean(true)] : []), der.octets(value))
+const extension = (oid: string, value: Uint8Array, critical = false) =>
+  der.sequence(der.oid(oid), ...(critical ? [der.boolean(true)] : []), der.octets(value))
+
+/** The extension subjectAltName; undefined where there is none. */
+export function alternativeNames(dnsNames: readonly string[], ips: readonly string[]): Uint8Array | undefined {
   const names = [
     ...dnsNames.map((name) => der.contextBytes(2, utf8(name))),
     ...ips.map((ip) => der.contextBytes(7, bytesOfIp(ip))),
   ]
+  return names.length === 0 ? undefined : extension('2.5.29.17', der.sequence(concat(...names)))
+}
+
+function extensionsOf(body: CertificateBody): Uint8Array[] {
+  const { isAuthority, usages, dnsNames, ips, publicKey, issuerKey } = body
+  const names = alternativeNames(dnsNames, ips)
   return [
     extension('2.5.29.19', der.sequence(...(isAuthority ? [der.boolean(true)] : [])), true),
     extension('2.5.29.15', isAuthority ? authorityUse : leafUse, true),
@@ -70,7 +77,7 @@ function extensionsOf(body: CertificateBody): Uint8Array[] {
       : [extension('2.5.29.37', der.sequence(...usages.map((usage) => der.oid(purposes[usage]))))]),
     extension('2.5.29.14', der.octets(keyIdOf(publicKey))),
     extension('2.5.29.35', der.sequence(der.contextBytes(0, keyIdOf(issuerKey)))),
-    ...(names.length === 0 ? [] : [extension('2.5.29.17', der.sequence(concat(...names)))]),
+    ...(names === undefined ? [] : [names]),
   ]
 }
 

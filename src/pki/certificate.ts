@@ -3,6 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { encodeBody, encodeCertificate, type Subject } from '#pki/certificate-body.ts'
+import type { RequestedCertificate } from '#pki/certificate-request.ts'
 import { encodePem } from '#pki/pem.ts'
 
 /** A certificate and its private key (PKCS 8), both PEM. */
@@ -73,6 +74,17 @@ function certify(
   return encodePem('CERTIFICATE', encodeCertificate(body, sign('sha256', body, issuer.key)))
 }
 
+/** Signs what a request asks for (PEM answers PEM), for these usages and this long, in seconds. */
+export function signRequest(
+  authority: Authority,
+  { subject, dnsNames, ips, publicKey }: RequestedCertificate,
+  { usages, seconds }: { readonly usages: CertificateRequest['usages']; readonly seconds: number },
+): string {
+  const issuer = { subject: subjectOf(authority.cert), key: createPrivateKey(authority.key) }
+  const request = { ...subject, usages, dnsNames, ips, days: seconds / 86_400 }
+  return certify(request, publicKey, issuer, false)
+}
+
 /** The subject of a certificate: of an authority as issuer, of a client as user. */
 export function subjectOf(cert: string): Subject {
   const { CN = '', O = [] } = new X509Certificate(cert).toLegacyObject().subject as {
@@ -83,4 +95,5 @@ export function subjectOf(cert: string): Subject {
 }
 
 const pemOf = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }) as string
-const spkiOf = (key: KeyObject) => createPublicKey(key).export({ type: 'spki', format: 'der' })
+const spkiOf = (key: KeyObject) =>
+  (key.type === 'public' ? key : createPublicKey(key)).export({ type: 'spki', format: 'der' })

@@ -113,6 +113,8 @@ function nodeItself(node: string, { verb, subresource, name }: Request): Decisio
   if (subresource === 'status') return ['update', 'patch'].includes(verb) ? yes : no('')
   if (subresource !== '') return no('')
   if (['create', 'update', 'patch'].includes(verb)) return yes
+  // Upstream leaves it to an administrator; here a node that leaves takes itself out, and no other.
+  if (verb === 'delete' && name === node) return yes
   if (!['get', 'list', 'watch'].includes(verb)) return no('')
   if (name === node) return yes
   const other = name === '' ? 'all nodes' : `'${name}'`

@@ -55,7 +55,8 @@ export const controlPlane = defineCommand({
           const path = own?.writeKubeconfig(localUrl(options.bindAddress, port))
           tellReady()
           if (path !== undefined) stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${path}\n`)
-          const controllers = controllersOptions(options, options.controllersKubeconfig ?? path)
+          const given = controllersOptions(options, options.controllersKubeconfig ?? path)
+          const controllers = { ...given, clusterSigning: given.clusterSigning ?? own?.authority }
           await Promise.all([runControllers(controllers, context), runBalancer(controllers, pool, context)])
         },
         context,

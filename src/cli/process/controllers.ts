@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { partCommand } from '#cli/part-command.ts'
+import { readRequired } from '#cli/read-required.ts'
 import { connect, connectMany } from '#client/client.ts'
 import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts'
 import { controllerFlags, type ControllerFlags } from '#controllers/flags.ts'
@@ -37,7 +38,17 @@ export function controllersOptions(flags: ControllerFlags, kubeconfig: string | 
     }),
     ...(flags.useServiceAccountCredentials && { clientWith: connectMany(config) }),
     rootCa: rootCaOf(flags.rootCaFile, config),
+    clusterSigning: signingOf(flags),
   }
+}
+
+function signingOf({ clusterSigningCertFile: cert, clusterSigningKeyFile: key }: ControllerFlags) {
+  if (cert === undefined && key === undefined) return undefined
+  if (cert !== undefined && key !== undefined) return { cert: readRequired(cert), key: readRequired(key) }
+  throw new UserError('--cluster-signing-cert-file and --cluster-signing-key-file belong together', {
+    code: 'MissingFlag',
+    exitCode: 2,
+  })
 }
 
 /** The certificates that pods check the server by: those of the file, else those that we check it by ourselves. */

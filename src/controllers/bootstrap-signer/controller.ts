@@ -1,0 +1,68 @@
+// effect: requests to the API server
+import { configMaps, endpoints, secrets, type ConfigMap, type Secret } from '#api/core.ts'
+import type { Stored } from '#api/stored.ts'
+import { isAlreadyExists, isNotFound, type Client } from '#client/client.ts'
+import { informer } from '#client/informer.ts'
+import type { Controller } from '#controllers/controller.ts'
+import { isOver, planSignatures, renderClusterInfo } from '#controllers/bootstrap-signer/plan.ts'
+
+const [namespace, name] = ['kube-public', 'cluster-info']
+
+/** Signs cluster-info for every bootstrap token, and makes it where nobody has. */
+export const bootstrapSigner: Controller = {
+  name: 'bootstrap-signer-controller',
+  alias: 'bootstrapsigner',
+  async start({ client, settings, signal, log, clock, queue: createQueue }) {
+    const { rootCa } = settings
+    if (rootCa === undefined) return
+    const tokens = informer(client, secrets, {
+      namespace: 'kube-system',
+      fieldSelector: 'type=bootstrap.kubernetes.io/token',
+      signal,
+      log,
+      onChange: () => queue.mark(name),
+    })
+    const map = informer(client, configMaps, {
+      namespace,
+      fieldSelector: `metadata.name=${name}`,
+      signal,
+      log,
+      onChange: () => queue.mark(name),
+    })
+    const queue = createQueue('bootstrap_signer', 1, async () => {
+      const all = [...tokens.values()] as Stored<Secret>[]
+      const stored = map.get(`${namespace}/${name}`) as Stored<ConfigMap> | undefined
+      // Nothing to say before somebody may join.
+      if (stored === undefined) return all.length === 0 ? undefined : create(client, rootCa)
+      const wanted = planSignatures(stored, all, clock.now())
+      if (wanted !== undefined) await client.update(configMaps, wanted, { namespace, signal })
+      const next = Math.min(...all.filter((token) => !isOver(token, clock.now())).map(endOf))
+      if (Number.isFinite(next)) queue.mark(name, Math.max(0, next - clock.now()))
+    })
+    await Promise.all([tokens.synced, map.synced])
+    queue.mark(name)
+    await queue.run(signal)
+  },
+}
+
+const endOf = ({ data }: Secret): number => Date.parse(atob(data?.['expiration'] ?? '')) || Infinity
+
+async function create(client: Client, rootCa: string): Promise<void> {
+  const server = await serverOf(client)
+  const object = { metadata: { name, namespace }, data: { kubeconfig: renderClusterInfo(server, rootCa) } }
+  await client.create(configMaps, object, { namespace }).catch((error: unknown) => {
+    if (!isAlreadyExists(error)) throw error
+  })
+}
+
+/** Where the server says that it is; a machine that joins was told the address that it uses anyway. */
+async function serverOf(client: Client): Promise<string> {
+  try {
+    const [first] = (await client.get(endpoints, 'kubernetes', { namespace: 'default' })).subsets ?? []
+    const [ip, port] = [first?.addresses?.[0]?.ip, first?.ports?.[0]?.port]
+    if (ip !== undefined && port !== undefined) return `https://${ip.includes(':') ? `[${ip}]` : ip}:${port}`
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+  }
+  return 'https://kubernetes.default.svc'
+}
