@@ -9,11 +9,13 @@ import type { Parsed } from '#kernel/dump/lines.ts'
 import { type DumpedLink, parseLinks } from '#kernel/dump/link.ts'
 import { parseForwarding, parseNeighbours } from '#kernel/dump/neighbour.ts'
 import { parseSysctls } from '#kernel/dump/sysctl.ts'
+import { NftFormatError } from '#kernel/nft/ast.ts'
 import { parseRulesetJson } from '#kernel/nftables/ruleset-json.ts'
 import { SaveFormatError } from '#kernel/iptables/save.ts'
 import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
 import { identify, type InputKind } from '#trace/read/identify.ts'
 import { type Input, readList, readSave } from '#trace/read/iptables.ts'
+import { readNft } from '#trace/read/nft.ts'
 import { readObjects, sortObjects } from '#trace/read/objects.ts'
 import { type Objects, type World } from '#trace/world.ts'
 
@@ -116,14 +118,26 @@ function addInput(machine: Machine, kind: InputKind, input: Input, problems: str
       return { ...machine, forwarding: [...(machine.forwarding ?? []), ...take(parseForwarding(text))] }
     case 'sysctl':
       return { ...machine, sysctls: new Map([...(machine.sysctls ?? []), ...take(parseSysctls(text))]) }
+    case 'nft list ruleset':
+    case 'nft -j':
+      try {
+        // What the kernel said itself tells more.
+        return machine.nftables === undefined || machine.nftables.sources !== undefined
+          ? { ...machine, nftables: readNft(input, kind) }
+          : machine
+      } catch (error) {
+        if (!(error instanceof NftFormatError)) throw error
+        problems.push(`${file}: ${error.message}`)
+        return machine
+      }
     case 'nft bytecode': {
       const ruleset = parseRulesetJson(text)
       if (ruleset !== undefined) return { ...machine, nftables: { ruleset } }
       problems.push(`${file}: it is cut off or damaged`)
       return machine
     }
-    default:
-      problems.push(`${file}: ${kind} is not read`)
+    case 'manifest':
+    case 'objects':
       return machine
   }
 }
