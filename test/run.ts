@@ -25,6 +25,7 @@ const packages: Record<string, string> = {
   busybox: 'busybox-static',
   zsh: 'zsh',
   fish: 'fish',
+  'musl-gcc': 'musl-tools',
   python3: 'python3',
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   kubectl: 'kubernetes-client',

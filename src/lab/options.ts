@@ -15,6 +15,8 @@ export type ClusterOptions = {
   readonly podNetwork: 'vxlan' | 'host-gw' | 'udp'
   /** who makes load balancers */
   readonly loadBalancer: 'pool' | 'none'
+  /** a DNS server on each node too */
+  readonly nodeLocalDns: boolean
   readonly podCidr: string
   readonly serviceCidr: string
   /** `30000-32767` */
@@ -31,6 +33,7 @@ export const defaultOptions: ClusterOptions = {
   proxyMode: 'nftables',
   podNetwork: 'vxlan',
   loadBalancer: 'pool',
+  nodeLocalDns: false,
   podCidr: '10.244.0.0/16',
   serviceCidr: '10.96.0.0/12',
   serviceNodePortRange: '30000-32767',

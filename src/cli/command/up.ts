@@ -42,6 +42,7 @@ const flags = {
     help: "who makes load balancers: pool gives addresses of the nodes' network",
     default: defaultOptions.loadBalancer,
   }),
+  nodeLocalDns: toggle({ help: 'a DNS server on each node too, which pods reach past connection tracking' }),
   podCidr: text({ help: 'addresses of pods', default: defaultOptions.podCidr, placeholder: 'CIDR' }),
   serviceCidr: text({ help: 'addresses of Services', default: defaultOptions.serviceCidr, placeholder: 'CIDR' }),
   serviceNodePortRange: text({
