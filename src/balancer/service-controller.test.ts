@@ -23,7 +23,7 @@ async function balancing(client: FakeClient, act: () => Promise<void>, isDefault
   const stop = new AbortController()
   const context = { signal: stop.signal, log: silentLog, clock: systemClock, registry: createRegistry() }
   const pool = { text: '10.0.0.200-10.0.0.201', ranges: [parseRange('10.0.0.200-10.0.0.201')!] }
-  const running = run({ client, pool, isDefault, leaderElect: false }, context)
+  const running = run({ client, making: { provider: 'pool', pool }, isDefault, leaderElect: false }, context)
   try {
     await act()
   } finally {

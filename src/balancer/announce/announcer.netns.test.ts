@@ -21,7 +21,7 @@ const announcers = new Map<string, Announcer>()
 
 before(async () => {
   net = await createTopology(['hub', 'client', 'a', 'b'], (places) => {
-    places.hub.route.addBridge({ name: 'lan', up: true })
+    places.hub.route.addBridge({ name: 'lan', up: true, multicastSnooping: false })
     for (const [i, name] of (['client', ...names] as const).entries()) {
       const peer = name === 'client' ? { name: 'eth0', up: true } : { name: 'eth0', up: true, mac: macs[name] }
       places.hub.route.addVeth({ name: `to-${name}`, up: true, peer, peerNetns: places[name].netns })

@@ -22,7 +22,7 @@ export function parseRange(text: string): Range | undefined {
   return { first, last }
 }
 
-const isIn = (ip: string, { ranges }: AddressPool): boolean => {
+export const isInPool = (ip: string, { ranges }: AddressPool): boolean => {
   const bytes = parseIp(ip)
   return (
     bytes !== undefined &&
@@ -35,7 +35,7 @@ const isIn = (ip: string, { ranges }: AddressPool): boolean => {
 
 /** The addresses of the pool that a Service has by its status. */
 export const addressesOf = ({ status }: Service, pool: AddressPool): readonly string[] =>
-  (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip !== undefined && isIn(ip, pool) ? [ip] : []))
+  (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip !== undefined && isInPool(ip, pool) ? [ip] : []))
 
 export type Chosen = { readonly ips: readonly string[] } | { readonly problem: string }
 
@@ -70,7 +70,7 @@ function chooseAsked(asked: string, owners: ReadonlyMap<string, string>, pool: A
   const bytes = parseIp(asked)
   if (bytes === undefined) return { problem: `loadBalancerIP: "${asked}" is no address` }
   const ip = formatIp(bytes)
-  if (!isIn(ip, pool)) return { problem: `loadBalancerIP: ${ip} is not in the pool ${pool.text}` }
+  if (!isInPool(ip, pool)) return { problem: `loadBalancerIP: ${ip} is not in the pool ${pool.text}` }
   const owner = owners.get(ip)
   if (owner !== undefined) return { problem: `loadBalancerIP: ${ip} belongs to Service ${owner}` }
   return { ips: [ip] }

@@ -73,7 +73,10 @@ async function runBalancer(
   context: PartContext,
 ): Promise<void> {
   const writingClient = clientWith?.(accountToken(client, 'service-controller', context.clock)) ?? client
-  await runServiceController({ client, writingClient, pool, isDefault: true, leaderElect: false }, context)
+  await runServiceController(
+    { client, writingClient, making: pool && { provider: 'pool', pool }, isDefault: true, leaderElect: false },
+    context,
+  )
 }
 
 type Server = (context: PartContext, onReady: (at: { readonly port: number }) => void) => Promise<void>

@@ -1,0 +1,65 @@
+// The appliance's nftables: one rule per address and port, that sends each new connection to one of the nodes at random.
+// The whole table is written in one transaction, so that no packet sees half of it; connections that are there go on,
+// for they are the kernel's to remember. That is how a node drains.
+
+import type { Frontend } from '#balancer/appliance/plan.ts'
+import { NftBatch } from '#kernel/nftables/batch.ts'
+import * as e from '#kernel/nftables/expression.ts'
+import { concat } from '#lib/bytes.ts'
+import { parseIp } from '#lib/ip.ts'
+
+export const table = 'fairway-balancer'
+const protocols = { TCP: 6, UDP: 17, SCTP: 132 } as const
+/** IPS_DST_NAT of the kernel's connection status. */
+const destinationChanged = 0x20
+const priority = { destination: -100, source: 100 } as const
+
+/** A front end with the addresses of the nodes that take its connections. */
+export type Route = Frontend & { readonly nodes: readonly string[] }
+
+export function planRules(family: 4 | 6, routes: readonly Route[], isThere: boolean): NftBatch {
+  const batch = new NftBatch(family, table)
+  if (isThere) batch.deleteTable()
+  batch.addTable('Services of type LoadBalancer, to the NodePorts of the nodes that are well')
+  const address = family === 4 ? ('ipv4' as const) : ('ipv6' as const)
+  const words = family === 4 ? 1 : 4
+  batch.addSet({ name: 'targets', key: ['number'], data: [address, 'port'], comment: 'numbered node ports' })
+  batch.addChain('in', { base: { type: 'nat', hook: 'prerouting', priority: priority.destination } })
+  batch.addChain('out', { base: { type: 'nat', hook: 'postrouting', priority: priority.source } })
+  let first = 0
+  for (const { service, ip, protocol, port, nodePort, nodes } of routes) {
+    if (nodes.length === 0) continue
+    for (const [i, node] of nodes.entries())
+      batch.addElement('targets', e.hostNumber(first + i), {
+        data: concat(parseIp(node)!, portNumber(nodePort), new Uint8Array(2)),
+      })
+    const [offset, length] = family === 4 ? [16, 4] : [24, 16]
+    batch.addRule(
+      'in',
+      [
+        e.payload(0, 'network', offset!, length!),
+        e.compare(0, true, parseIp(ip)!),
+        e.meta(0, 'protocol'),
+        e.compare(0, true, Uint8Array.of(protocols[protocol])),
+        e.payload(0, 'transport', 2, 2),
+        e.compare(0, true, portNumber(port)),
+        e.randomNumber(0, nodes.length, first),
+        e.lookup('targets', 0, { to: 0 }),
+        e.destinationNat(family, 0, words),
+      ],
+      service,
+    )
+    first += nodes.length
+  }
+  // Answers must come back here, whatever way the node would have taken.
+  const mask = e.hostNumber(destinationChanged)
+  batch.addRule('out', [
+    e.connectionStatus(0),
+    e.bitwise(0, mask, e.hostNumber(0)),
+    e.compare(0, true, mask),
+    e.masquerade,
+  ])
+  return batch
+}
+
+const portNumber = (port: number): Uint8Array => Uint8Array.of(port >>> 8, port & 0xff)
