@@ -24,7 +24,7 @@ export type Cluster = { readonly options: ClusterOptions; readonly members: read
 export const mostNodes = 50
 const firstPlace = 2
 /** Names that mean other things on the command line, or in the cluster's folder of namespaces. */
-const reserved = ['control-plane', 'client', 'router', 'fabric', 'lo', 'lan', 'outside', 'uplink']
+const reserved = ['control-plane', 'balancer', 'client', 'router', 'fabric', 'lo', 'lan', 'outside', 'uplink']
 
 /** With nodes `node-1`, `node-2` ... Throws a UserError where there is no room for so many. */
 export function newCluster(options: ClusterOptions, nodes: number): Cluster {

@@ -147,6 +147,7 @@ function makeHost(router: Route, plan: ClusterPlan, host: Host, netnsFolder: str
       peerNetns: net,
     }),
   )
+  if (host.role === 'balancer') writeSysctls(routerSysctls, net)
   using route = openRoute(net)
   route.setLink('lo', { up: true })
   route.setLink('eth0', { up: true })

@@ -14,7 +14,7 @@ export type ClusterOptions = {
   /** flannel's back end */
   readonly podNetwork: 'vxlan' | 'host-gw' | 'udp'
   /** who makes load balancers */
-  readonly loadBalancer: 'pool' | 'none'
+  readonly loadBalancer: 'pool' | 'appliance' | 'none'
   /** a DNS server on each node too */
   readonly nodeLocalDns: boolean
   readonly podCidr: string

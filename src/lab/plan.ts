@@ -36,7 +36,7 @@ export type Segment = {
 /** A computer of the cluster, which is a bundle of namespaces with one interface, eth0. */
 export type Host = {
   readonly name: string
-  readonly role: 'control-plane' | 'node' | 'client'
+  readonly role: 'control-plane' | 'node' | 'balancer' | 'client'
   readonly segment: Segment['name']
   readonly ip: string
   readonly mac: string
@@ -67,8 +67,8 @@ export const defaultRoots: Roots = { state: '/var/lib/fairway', runtime: '/run/f
 
 /** Places in the nodes' network, with one subnet and with two. */
 const places = {
-  1: { controlPlane: 250, uplink: 254, pool: [200, 239] },
-  2: { controlPlane: 125, uplink: 126, pool: [80, 119] },
+  1: { controlPlane: 250, balancer: 249, uplink: 254, pool: [200, 239] },
+  2: { controlPlane: 125, balancer: 124, uplink: 126, pool: [80, 119] },
 } as const
 const farPlace = 128
 export const apiServerPort = 6443
@@ -80,7 +80,7 @@ export function planCluster(cluster: Cluster, roots: Roots = defaultRoots): Clus
   const outside = parseCidr(outsideCidr)!
   const namespaces = `${paths.runtime}/namespaces`
   const isSplit = options.subnets === 2
-  const { controlPlane, uplink } = places[isSplit ? 2 : 1]
+  const { controlPlane, balancer, uplink } = places[isSplit ? 2 : 1]
   const segmentPrefix = lan.prefix + (isSplit ? 1 : 0)
   const host = (
     name: string,
@@ -117,6 +117,7 @@ export function planCluster(cluster: Cluster, roots: Roots = defaultRoots): Clus
     },
     hosts: [
       host('control-plane', 'control-plane', 'lan', hostAt(lan, controlPlane)),
+      ...(options.loadBalancer === 'appliance' ? [host('balancer', 'balancer', 'lan', hostAt(lan, balancer))] : []),
       ...members
         .filter(({ power }) => power === 'on')
         .map(({ name, place, parts }) =>
@@ -159,7 +160,7 @@ export const expectedOf = (plan: ClusterPlan): Expected => ({
 
 /** The addresses for load balancers, in the first network of the nodes; undefined where nobody makes any. */
 export function addressPoolOf({ options }: ClusterPlan): string | undefined {
-  if (options.loadBalancer !== 'pool') return undefined
+  if (options.loadBalancer === 'none') return undefined
   const lan = parseCidr(options.lanCidr)!
   const [first, last] = places[options.subnets === 2 ? 2 : 1].pool
   return `${hostAt(lan, first)}-${hostAt(lan, last)}`

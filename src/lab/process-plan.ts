@@ -24,10 +24,14 @@ const engine = { controlPlane: ['--max-semi-space-size=4'], node: ['--max-semi-s
 /** The control plane first, for everything else waits for it. */
 export const planProcesses = (plan: ClusterPlan): readonly ProcessPlan[] => [
   planControlPlane(plan),
+  ...plan.hosts.filter(({ role }) => role === 'balancer').map((host) => planBalancer(plan, host)),
   ...nodesOf(plan)
     .filter(({ parts }) => parts.length > 0)
     .map((node) => planNode(plan, node)),
 ]
+
+/** Where the appliance tells how it is, and who its back ends are. */
+export const balancerHealthPort = 10258
 
 export const logOf = (plan: ClusterPlan, name: string): string => `${plan.paths.logs}/${name}.log`
 
@@ -64,11 +68,34 @@ function planControlPlane(plan: ClusterPlan): ProcessPlan {
         'use-service-account-credentials': 'true',
         'cluster-signing-cert-file': files.ca.cert,
         'cluster-signing-key-file': files.ca.key,
-        'address-pool': addressPoolOf(plan),
+        'address-pool': announcedPool(plan),
       }),
     ],
   }
 }
+
+function planBalancer(plan: ClusterPlan, host: Host): ProcessPlan {
+  return {
+    name: host.name,
+    namespaces: host.namespaces,
+    log: logOf(plan, host.name),
+    engine: engine.node,
+    words: [
+      'balancer',
+      ...flags({
+        kubeconfig: credentialFiles(plan).balancer,
+        provider: 'appliance',
+        interface: 'eth0',
+        'address-pool': addressPoolOf(plan),
+        'health-address': `${host.ip}:${balancerHealthPort}`,
+      }),
+    ],
+  }
+}
+
+/** The pool, where the nodes themselves answer for it. */
+const announcedPool = (plan: ClusterPlan): string | undefined =>
+  plan.options.loadBalancer === 'pool' ? addressPoolOf(plan) : undefined
 
 function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
   const { options, paths } = plan
@@ -101,7 +128,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         'cluster-cidr': options.podCidr,
         'hairpin-mode': options.hairpinMode,
         'proxy-mode': options.proxyMode,
-        'address-pool': addressPoolOf(plan),
+        'address-pool': announcedPool(plan),
       }),
     ],
   }

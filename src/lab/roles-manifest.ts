@@ -4,6 +4,8 @@ import type { Manifest } from '#lab/manifest.ts'
 
 /** As whom the pod network of each node speaks. */
 export const flannelUser = 'system:kube-flannel'
+/** As whom the appliance speaks; its role is Kubernetes' own for a service controller. */
+export const balancerUser = 'system:fairway-balancer'
 
 const group = 'rbac.authorization.k8s.io'
 const rule = (apiGroup: string, resources: readonly string[], verbs: readonly string[]) => ({
@@ -17,11 +19,12 @@ const role = (name: string, rules: readonly object[]) => ({
   metadata: { name },
   rules,
 })
-const binding = (name: string, subject: object) => ({
+/** Of the role of the same name, where none is given. */
+const binding = (name: string, subject: object, role = name) => ({
   apiVersion: `${group}/v1`,
   kind: 'ClusterRoleBinding',
   metadata: { name },
-  roleRef: { apiGroup: group, kind: 'ClusterRole', name },
+  roleRef: { apiGroup: group, kind: 'ClusterRole', name: role },
   subjects: [subject],
 })
 
@@ -34,6 +37,11 @@ export const rolesManifests: readonly Manifest[] = [
     rule('', ['events'], ['create', 'patch', 'update']),
   ]),
   binding('flannel', { kind: 'User', apiGroup: group, name: flannelUser }),
+  binding(
+    'system:fairway-balancer',
+    { kind: 'User', apiGroup: group, name: balancerUser },
+    'system:controller:service-controller',
+  ),
   role('system:coredns', [
     rule('', ['endpoints', 'services', 'pods', 'namespaces'], ['list', 'watch']),
     rule('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),

@@ -9,6 +9,7 @@ import { nodeParts } from '#lab/cluster.ts'
 import { type Cost, observeCosts } from '#lab/cost.ts'
 import { isRunning } from '#lab/fabric.ts'
 import { type ClusterPlan, expectedOf } from '#lab/plan.ts'
+import { fetchBackends } from '#lab/backends.ts'
 import { missingProcesses } from '#lab/processes.ts'
 import { waitingFor } from '#lab/readiness.ts'
 import { renderKubeconfigLine, renderNodes, renderServices } from '#lab/report.ts'
@@ -37,6 +38,7 @@ export const status = defineCommand({
         await watch.synced
         const observed = watch.observe()
         stdout.write(`\n${renderNodes(observed)}\n${renderServices(observed.services, observed)}`)
+        stdout.write(await showBackends(plan))
         unwell.push(...waitingFor(observed, expectedOf(plan)).map(({ what }) => what))
       } catch (error) {
         if (!limit.aborted || signal.aborted) throw error
@@ -49,6 +51,14 @@ export const status = defineCommand({
     return 1
   },
 })
+
+/** Of the appliance: which nodes get connections of which Service, and why. */
+async function showBackends(plan: ClusterPlan): Promise<string> {
+  const backends = await fetchBackends(plan)
+  if (backends.length === 0) return ''
+  const rows = backends.map(({ service, node, isIn, why }) => [service, node, isIn ? 'in' : 'out', why])
+  return `\n${renderTable([['LOAD BALANCER', 'NODE', 'STATE', 'WHY'], ...rows])}`
+}
 
 /** Nodes, and parts of nodes, that somebody has stopped. */
 const leftOut = ({ cluster }: ClusterPlan): readonly string[] =>

@@ -38,8 +38,8 @@ const flags = {
     help: "how packets get from node to node: flannel's back end",
     default: defaultOptions.podNetwork,
   }),
-  loadBalancer: choice(['pool', 'none'], {
-    help: "who makes load balancers: pool gives addresses of the nodes' network",
+  loadBalancer: choice(['pool', 'appliance', 'none'], {
+    help: 'who answers for load balancers: the nodes, by an address of a pool; an appliance before them; nobody',
     default: defaultOptions.loadBalancer,
   }),
   nodeLocalDns: toggle({ help: 'a DNS server on each node too, which pods reach past connection tracking' }),
