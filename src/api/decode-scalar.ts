@@ -23,6 +23,7 @@ export const scalarDecoders: Readonly<Record<keyof Scalars, Decode>> = {
   Raw: (value) => value as Json,
   Fields: (value) => value as Json,
   JSON: (value) => value as Json,
+  Schema: (value) => value as Json,
 }
 
 /** What stands for no value: `''`, 0, false. Types that have no such value answer false for all. */

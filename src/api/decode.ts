@@ -5,6 +5,7 @@
 import { DecodeContext, kindOfJson } from '#api/decode-context.ts'
 import { isZero, scalarDecoders, zeroOf } from '#api/decode-scalar.ts'
 import { type Field, type FieldType, type Json, typeNamed } from '#api/schema/schema.ts'
+import type { TypeRef } from '#api/type-ref.ts'
 
 export type Decoded<T = JsonObject> =
   | {
@@ -19,12 +20,13 @@ type JsonObject = { [key: string]: Json | undefined }
 type Decode = (value: unknown, context: DecodeContext) => Json | undefined
 
 /**
- * Decodes a parsed body as `typeName` ('core.Service'). Null is no value, everywhere. What the schema does not know is
- * left out and reported.
+ * Decodes a parsed body as `type` ('core.Service', or a custom resource's). Null is no value, everywhere. What the schema
+ * does not know is left out and reported.
  */
-export function decodeValue<T = JsonObject>(typeName: string, value: unknown): Decoded<T> {
+export function decodeValue<T = JsonObject>(type: TypeRef, value: unknown): Decoded<T> {
+  if (typeof type !== 'string') return type.decode(value) as Decoded<T>
   const context = new DecodeContext()
-  const object = objectDecoder(typeName)(value, context)
+  const object = objectDecoder(type)(value, context)
   if (context.failure !== undefined) return { kind: 'error', message: context.failure }
   return { kind: 'ok', object: object as T, problems: context.problems }
 }
@@ -162,7 +164,7 @@ function zeroDecoder({ type }: Field): (context: DecodeContext) => Json | undefi
 function decoderOfType(type: FieldType): Decode {
   switch (type.kind) {
     case 'scalar':
-      return scalarDecoders[type.scalar]
+      return type.scalar === 'Schema' ? decodeSchema : scalarDecoders[type.scalar]
     case 'object':
       return objectDecoder(type.type)
     case 'list':
@@ -170,6 +172,13 @@ function decoderOfType(type: FieldType): Decode {
     case 'map':
       return compileMap(type.value)
   }
+}
+
+/** Schemas are typed also where a boolean or a list may stand in their place. */
+function decodeSchema(value: unknown, context: DecodeContext): Json | undefined {
+  if (typeof value === 'boolean') return value
+  const decode = objectDecoder('apiextensions.JSONSchemaProps')
+  return Array.isArray(value) ? value.map((item) => decode(item, context) ?? null) : decode(value, context)
 }
 
 function compileList(element: FieldType): Decode {
@@ -244,4 +253,5 @@ const goScalars = {
   Raw: 'runtime.RawExtension',
   Fields: 'v1.FieldsV1',
   JSON: 'v1.JSON',
+  Schema: 'v1.JSONSchemaProps',
 }

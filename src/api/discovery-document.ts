@@ -1,6 +1,8 @@
 // What a server serves, as clients ask for it: the documents of /api and /apis, in the old form (one for each group and
 // version) and in the aggregated one (everything at once, apidiscovery.k8s.io).
 
+import type { Node } from '#api/custom/schema-node.ts'
+
 /** One resource as discovery shows it. */
 export type Discovered = {
   readonly group: string
@@ -13,6 +15,8 @@ export type Discovered = {
   readonly categories: readonly string[]
   readonly verbs: readonly string[]
   readonly subresources: readonly DiscoveredSubresource[]
+  /** of a custom resource: what its definition says of it */
+  readonly custom?: { readonly schema: Node | undefined; readonly listKind: string }
 }
 export type DiscoveredSubresource = {
   readonly name: string

@@ -3,9 +3,11 @@
 // only what is its own. All members but `admit` and a subresource's `handle` are pure.
 
 import type { PortClaims } from '#apiserver/allocate/port-claims.ts'
+import type { Discovered } from '#api/discovery-document.ts'
 import type { FieldError } from '#api/field-error.ts'
 import type { ApiObject, DeleteOptions, Status } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
+import type { TypeRef } from '#api/type-ref.ts'
 
 /** Both keep metadata as it is. */
 export type StoredForm = {
@@ -14,12 +16,12 @@ export type StoredForm = {
   fromStored(object: ApiObject): ApiObject
 }
 
-export type GenerationRule = 'spec' | 'spec and annotations' | 'content'
+export type GenerationRule = 'spec' | 'spec and annotations' | 'content' | 'body' | 'body and status'
 
 export type Kind<T extends ApiObject = ApiObject> = {
   readonly resource: Resource<T>
-  /** name of the object's type in the schema: 'core.Service' */
-  readonly type: string
+  /** the object's type: its name in the schema ('core.Service'), or a custom resource's */
+  readonly type: TypeRef
   readonly singular: string
   readonly shortNames?: readonly string[]
   /** 'all' makes it part of `kubectl get all` */
@@ -43,11 +45,17 @@ export type Kind<T extends ApiObject = ApiObject> = {
   readonly storedAs?: StoredForm
   /** a warning that goes with every answer about this kind, also to reads (Endpoints) */
   readonly deprecated?: string
+  /** of a custom resource: its definition's schema, for those who publish it */
+  readonly custom?: NonNullable<Discovered['custom']>
+  /** finalizers need no domain in their names */
+  readonly anyFinalizer?: boolean
+  /** its list's kind, where that is not the kind's name and `List` */
+  readonly listKind?: string
 
   /**
    * Which changes count as a new metadata.generation, which starts at 1. Absent: the kind has none (ConfigMap, Service
    * ...); 'spec': a change of `spec`; 'spec and annotations' (Deployment); 'content': of anything but status and metadata,
-   * of which labels count (EndpointSlice).
+   * of which labels count (EndpointSlice); 'body': of anything but metadata (and status).
    */
   readonly generation?: GenerationRule
   /** PUT of a name that is not there creates it (Service, Endpoints, Lease ...) */

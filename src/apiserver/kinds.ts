@@ -5,6 +5,7 @@ import type { Kind, Setting } from '#apiserver/kind.ts'
 import { certificateSigningRequestKind } from '#apiserver/kinds/certificate-signing-request.ts'
 import { configMapKind } from '#apiserver/kinds/config-map.ts'
 import { controllerRevisionKind } from '#apiserver/kinds/controller-revision.ts'
+import { customResourceDefinitionKind } from '#apiserver/kinds/custom-resource-definition.ts'
 import { daemonSetKind } from '#apiserver/kinds/daemon-set.ts'
 import { deploymentKind } from '#apiserver/kinds/deployment.ts'
 import { endpointSliceKind } from '#apiserver/kinds/endpoint-slice.ts'
@@ -59,7 +60,8 @@ export function kinds(setting: Setting): readonly Kind[] {
     newEventKind,
     networkPolicyKind,
     serviceCidrKind,
-    // rbac, scheduling, storage
+    // apiextensions, rbac, scheduling, storage
+    customResourceDefinitionKind,
     clusterRoleBindingKind,
     clusterRoleKind,
     csiDriverKind,

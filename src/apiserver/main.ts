@@ -16,6 +16,7 @@ import { tokenVerifierOf } from '#apiserver/auth/verify-token.ts'
 import { createTokenSigner } from '#pki/jwt.ts'
 import { portClaimsOn } from '#apiserver/allocate/port-claims.ts'
 import { startAllocation } from '#apiserver/allocate/start.ts'
+import { serveDefinitions } from '#apiserver/custom/serve-definitions.ts'
 import { bootstrap, keepItself, type Itself } from '#apiserver/bootstrap.ts'
 import { isOpenPath } from '#apiserver/documents/health.ts'
 import { extraOf } from '#apiserver/documents/extra.ts'
@@ -117,8 +118,12 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     },
     options.tls,
   )
-  const report = (error: unknown) => log.warn('could not mend the aggregated roles', { error: String(error) })
-  const [port] = await Promise.all([listen(server, options), access.follow(engine, report)])
+  const report = (what: string) => (error: unknown) => log.warn(what, { error: String(error) })
+  const [port] = await Promise.all([
+    listen(server, options),
+    access.follow(engine, report('could not mend the aggregated roles')),
+    serveDefinitions(engine, report('could not serve a custom resource')),
+  ])
   const alone = itselfOf(options, port)
   const { advertiseAddress } = options
   const itself = async () => (isShared ? { ...alone, addresses: await announce(store, advertiseAddress, port) } : alone)

@@ -3,7 +3,7 @@
 import { isJsonObject, sameJson } from '#api/apply/json-value.ts'
 import { type FieldSet, type FieldSetDraft, insertPath } from '#api/apply/field-set.ts'
 import { fieldElement, listElement, type PathElement } from '#api/apply/path-element.ts'
-import type { Shape } from '#api/apply/shape.ts'
+import { type Shape, shapeFor } from '#api/apply/shape.ts'
 
 export type Comparison = { readonly added: FieldSet; readonly modified: FieldSet; readonly removed: FieldSet }
 
@@ -21,8 +21,9 @@ export function compareObjects(from: unknown, to: unknown, shape: Shape): Compar
 }
 
 /** Undefined: there is no value. */
-function compareValues(walk: Walk, from: unknown, to: unknown, shape: Shape): void {
+function compareValues(walk: Walk, from: unknown, to: unknown, declared: Shape): void {
   if (from === to || (from === undefined && to === undefined)) return
+  const shape = shapeFor(declared, from, to)
   if (!descend(walk, from, to, shape) && from !== undefined && to !== undefined) {
     if (!sameJson(from, to)) insertPath(walk.modified, walk.path)
     return

@@ -98,6 +98,7 @@ export function withNamedFields(set: FieldSet, shape: Shape | undefined): FieldS
 }
 
 function belowOf(shape: Shape | undefined, isField: boolean): Shape | undefined {
+  if (shape?.kind === 'any') return shape
   if (shape?.kind === 'map' && isField) return shape.value
   return shape?.kind === 'list' && !isField ? shape.element : undefined
 }

@@ -4,7 +4,7 @@ import { goTypeName, goValue } from '#api/go-text.ts'
 import { isJsonObject } from '#api/apply/json-value.ts'
 import { type FieldSet, type FieldSetDraft, insertPath } from '#api/apply/field-set.ts'
 import { fieldElement, formatElements, listElement, type PathElement } from '#api/apply/path-element.ts'
-import type { Shape } from '#api/apply/shape.ts'
+import { type Shape, shapeFor } from '#api/apply/shape.ts'
 
 export function fieldsOf(value: unknown, shape: Shape): FieldSet {
   const set: FieldSetDraft = new Map()
@@ -12,7 +12,8 @@ export function fieldsOf(value: unknown, shape: Shape): FieldSet {
   return set
 }
 
-function collect(set: FieldSetDraft, path: PathElement[], value: unknown, shape: Shape): void {
+function collect(set: FieldSetDraft, path: PathElement[], value: unknown, declared: Shape): void {
+  const shape = shapeFor(declared, value)
   const isWhole =
     shape.kind === 'scalar' ||
     shape.kind === 'opaque' ||
@@ -61,7 +62,8 @@ export function checkShape(value: unknown, shape: Shape, isStored = false): stri
   return ['errors:', ...errors.map((error) => `  ${error}`)].join('\n')
 }
 
-function check(errors: string[], path: PathElement[], value: unknown, shape: Shape, isStored: boolean): void {
+function check(errors: string[], path: PathElement[], value: unknown, declared: Shape, isStored: boolean): void {
+  const shape = shapeFor(declared, value)
   const say = (text: string) => {
     const where = formatElements(path)
     errors.push(where === '' ? text : `${where}: ${text}`)

@@ -9,12 +9,13 @@ import { withoutManagedFields } from '#api/apply/record.ts'
 import { shapeOf } from '#api/apply/shape.ts'
 import { goJson } from '#api/go-text.ts'
 import type { ApiObject } from '#api/meta.ts'
+import type { TypeRef } from '#api/type-ref.ts'
 
 const annotation = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /** What the last client-side apply set and what is still as it set it: those fields are kubectl's own. */
 export function allowedByLastApplied(
-  { type, apiVersion }: { readonly type: string; readonly apiVersion: string },
+  { type, apiVersion }: { readonly type: TypeRef; readonly apiVersion: string },
   live: ApiObject,
 ): FieldSet | undefined {
   const last = parsed(live.metadata?.annotations?.[annotation])

@@ -4,10 +4,11 @@
 import { isJsonObject, type JsonObject } from '#api/apply/json-value.ts'
 import { type FieldSet } from '#api/apply/field-set.ts'
 import { fieldElement, listElement, type PathElement } from '#api/apply/path-element.ts'
-import type { Shape } from '#api/apply/shape.ts'
+import { type Shape, shapeFor } from '#api/apply/shape.ts'
 
 /** `config` wins wherever both have a value; what only `live` has stays. Undefined: there is no value. */
-export function mergeConfig(live: unknown, config: unknown, shape: Shape): unknown {
+export function mergeConfig(live: unknown, config: unknown, declared: Shape): unknown {
+  const shape = shapeFor(declared, config ?? live)
   if (shape.kind === 'list' && shape.how !== 'atomic') {
     const before = Array.isArray(live) ? live : []
     const after = Array.isArray(config) ? config : []
@@ -108,8 +109,9 @@ function indexed(list: readonly unknown[], shape: List) {
 }
 
 /** The value without the paths of `gone`. What loses all that was inside stays, empty. */
-export function withoutPaths(value: unknown, gone: FieldSet, shape: Shape): unknown {
+export function withoutPaths(value: unknown, gone: FieldSet, declared: Shape): unknown {
   if (gone.size === 0) return value
+  const shape = shapeFor(declared, value)
   if (shape.kind === 'list') {
     if (!Array.isArray(value) || shape.how === 'atomic') return undefined
     return value.flatMap((item: unknown) => {

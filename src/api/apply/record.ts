@@ -19,11 +19,12 @@ import { shapeOf } from '#api/apply/shape.ts'
 import { decodeValue } from '#api/decode.ts'
 import type { ApiObject } from '#api/meta.ts'
 import { formatTime } from '#api/time.ts'
+import type { TypeRef } from '#api/type-ref.ts'
 
 /** One write, as far as the bookkeeping has to know it. */
 export type Write = {
-  /** the schema's type of the object: 'core.Service' */
-  readonly type: string
+  /** the type of the object: 'core.Service', or a custom resource's */
+  readonly type: TypeRef
   /** through which version it goes: 'v1', 'apps/v1' */
   readonly apiVersion: string
   /** '' for the object itself */
@@ -49,7 +50,8 @@ export function recordUpdate<T extends ApiObject>(write: Write, live: ApiObject 
 const emptyObjects = new Map<string, ApiObject>()
 
 /** An object of a type as it is before anything is set: with the parts that are always there. */
-export function emptyObject(type: string): ApiObject {
+export function emptyObject(type: TypeRef): ApiObject {
+  if (typeof type !== 'string') return {}
   const known = emptyObjects.get(type)
   if (known !== undefined) return known
   const empty = decodeValue<ApiObject>(type, {})

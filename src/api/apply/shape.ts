@@ -2,12 +2,16 @@
 // The rules are those of the OpenAPI extensions (x-kubernetes-list-type, -list-map-keys, -map-type) as
 // structured-merge-diff reads them.
 
+import type { TypeRef } from '#api/type-ref.ts'
+import { isJsonObject } from '#api/apply/json-value.ts'
 import { type Field, type FieldType, type Scalars, typeNamed } from '#api/schema/schema.ts'
 
 export type Shape =
   | { readonly kind: 'scalar'; readonly accepts: 'number' | 'string' | 'boolean' | 'any' }
   /** owned as a whole, whatever it is: raw JSON */
   | { readonly kind: 'opaque' }
+  /** nothing is said of it: what the value is says how it is owned */
+  | { readonly kind: 'any' }
   | { readonly kind: 'struct'; readonly isAtomic: boolean; field(name: string): Shape | undefined }
   | { readonly kind: 'map'; readonly isAtomic: boolean; readonly value: Shape }
   | {
@@ -22,8 +26,23 @@ export type ListKey = { readonly name: string; readonly default?: string | numbe
 
 const known = new Map<string, Shape>()
 
-/** The shape of a type of the schema ('core.Service'). */
-export function shapeOf(typeName: string): Shape {
+/** The shape of a type of the schema ('core.Service'), or of a custom resource. */
+export function shapeOf(type: TypeRef): Shape {
+  return typeof type === 'string' ? shapeNamed(type) : type.shape
+}
+
+export const anyShape: Shape = { kind: 'any' }
+const anyMap: Shape = { kind: 'map', isAtomic: false, value: anyShape }
+const anyList: Shape = { kind: 'list', how: 'atomic', element: anyShape, keys: [] }
+
+/** How these values of a shape are owned: objects member by member, lists as a whole. */
+export function shapeFor(shape: Shape, ...values: readonly unknown[]): Exclude<Shape, { kind: 'any' }> {
+  if (shape.kind !== 'any') return shape
+  const deduced = values.some(isJsonObject) ? anyMap : values.some(Array.isArray) ? anyList : any
+  return deduced as Exclude<Shape, { kind: 'any' }>
+}
+
+function shapeNamed(typeName: string): Shape {
   const found = known.get(typeName)
   if (found !== undefined) return found
   const type = typeNamed(typeName)
@@ -104,4 +123,5 @@ const scalarShapes: Readonly<Record<keyof Scalars, Shape>> = {
   Raw: opaque,
   Fields: opaque,
   JSON: opaque,
+  Schema: opaque,
 }

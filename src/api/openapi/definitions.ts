@@ -2,6 +2,7 @@
 // their group, version and kind, and patches and explains by the extensions of their fields. Descriptions are left out.
 
 import type { Discovered } from '#api/discovery-document.ts'
+import { customDefinitions, customName } from '#api/openapi/custom.ts'
 import { type Field, type FieldType, type ObjectType, type Scalars, typeNamed } from '#api/schema/schema.ts'
 
 export type JsonObject = { [key: string]: unknown }
@@ -51,6 +52,7 @@ const scalarNames = {
   IntOrString: 'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
   Raw: 'io.k8s.apimachinery.pkg.runtime.RawExtension',
   JSON: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON',
+  Schema: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool',
 }
 
 const plainScalars: { readonly [S in Exclude<keyof Scalars, keyof typeof scalarNames>]: JsonObject } = {
@@ -75,11 +77,13 @@ function namedScalars(flavour: Flavour): Readonly<Record<string, JsonObject>> {
       : { type: 'string', format: 'int-or-string' },
     [scalarNames.Raw]: { type: 'object' },
     [scalarNames.JSON]: {},
+    [scalarNames.Schema]: {},
   }
 }
 
-/** The definitions of some kinds and of all that they are made of. */
-export function definitionsOf(flavour: Flavour, roots: readonly Root[]): JsonObject {
+/** The definitions of what the resources take and answer, and of all that these are made of. */
+export function definitionsOf(flavour: Flavour, resources: readonly Discovered[]): JsonObject {
+  const roots = rootsOf(resources)
   const scalars = namedScalars(flavour)
   const definitions: JsonObject = { [patchName]: { type: 'object' } }
   const add = (typeName: string, kinds: readonly GroupVersionKind[]) => {
@@ -104,18 +108,32 @@ export function definitionsOf(flavour: Flavour, roots: readonly Root[]): JsonObj
     definitions[`${definitionName(typeName)}List`] = listSchema(flavour, typeName, kinds)
     add('meta.ListMeta', [])
   }
+  for (const resource of resources) {
+    if (resource.custom === undefined) continue
+    Object.assign(definitions, customDefinitions(flavour, resource, resource.custom))
+    add('meta.ObjectMeta', [])
+    add('meta.ListMeta', [])
+  }
   return sorted(definitions)
 }
 
+/** The definition of what a resource, or one of its subresources, takes and answers. */
+export function definitionOf(resource: Discovered, target: GroupVersionKind): string | undefined {
+  if (resource.custom !== undefined && target.kind === resource.kind && target.group === resource.group)
+    return customName(target)
+  const typeName = typeOfKind(target)
+  return typeName === undefined ? undefined : definitionName(typeName)
+}
+
 /** A type that requests take or answer, under the kinds by which clients know it. */
-export type Root = {
+type Root = {
   readonly typeName: string
   readonly kinds: readonly GroupVersionKind[]
   readonly hasList: boolean
 }
 
 /** What the resources of a server take and answer. */
-export function rootsOf(resources: readonly Discovered[]): Root[] {
+function rootsOf(resources: readonly Discovered[]): Root[] {
   const roots = new Map<string, { kinds: GroupVersionKind[]; hasList: boolean }>()
   const add = ({ group, version, kind }: GroupVersionKind, hasList: boolean) => {
     const typeName = typeOfKind({ group, kind })
@@ -127,8 +145,9 @@ export function rootsOf(resources: readonly Discovered[]): Root[] {
     roots.set(typeName, root)
   }
   for (const resource of resources) {
-    add(resource, resource.verbs.includes('list'))
-    for (const subresource of resource.subresources) add(subresource, false)
+    const isOwn = (target: GroupVersionKind) => resource.custom === undefined || target.kind !== resource.kind
+    if (isOwn(resource)) add(resource, resource.verbs.includes('list'))
+    for (const subresource of resource.subresources) if (isOwn(subresource)) add(subresource, false)
   }
   const options = { group: '', version: 'v1' }
   return [

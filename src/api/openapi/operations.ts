@@ -1,7 +1,8 @@
 // The requests that a server takes, path by path, as both releases of OpenAPI list them.
 
 import type { Discovered } from '#api/discovery-document.ts'
-import { definitionName, type GroupVersionKind, patchName, typeOfKind } from '#api/openapi/definitions.ts'
+import { customName } from '#api/openapi/custom.ts'
+import { definitionName, definitionOf, type GroupVersionKind, patchName } from '#api/openapi/definitions.ts'
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 
@@ -16,6 +17,7 @@ export type Operation = {
   /** definition of the answer; undefined where it has none of its own */
   readonly answer: string | undefined
   readonly parameters: readonly Parameter[]
+  readonly isCustom: boolean
 }
 
 export type Parameter = {
@@ -30,12 +32,16 @@ export type Path = {
   readonly operations: readonly Operation[]
 }
 
-export const patchTypes = [
+const patchTypes = [
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
   'application/apply-patch+yaml',
 ]
+/** Of custom resources nobody knows how to merge their lists. */
+export const patchTypesOf = (isCustom: boolean): readonly string[] =>
+  isCustom ? patchTypes.filter((type) => !type.includes('strategic')) : patchTypes
+
 export const answerTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 const query = (name: string, type: Parameter['type'] = 'string'): Parameter => ({ name, in: 'query', type })
@@ -106,8 +112,7 @@ function operationsOf(
     .map((action) => {
       const { group, version, kind } = target
       const { method, prefix, parameters } = verbs[action]!
-      const typeName = typeOfKind(target)
-      const own = typeName === undefined ? undefined : definitionName(typeName)
+      const own = definitionOf(resource, target)
       const body = bodyOf(action, own)
       return {
         method,
@@ -115,10 +120,17 @@ function operationsOf(
         id: operationId(prefix, resource, subresource),
         kind: { group, version, kind },
         ...(body === undefined ? {} : { body }),
-        answer: action === 'list' && own !== undefined ? `${own}List` : action === 'deletecollection' ? undefined : own,
+        answer: answerOf(resource, action, own),
         parameters,
+        isCustom: resource.custom !== undefined,
       }
     })
+}
+
+function answerOf(resource: Discovered, action: string, own: string | undefined): string | undefined {
+  if (action === 'deletecollection') return undefined
+  if (action !== 'list' || own === undefined) return own
+  return resource.custom === undefined ? `${own}List` : customName({ ...resource, kind: resource.custom.listKind })
 }
 
 function listEverywhere(resource: Discovered): Operation {

@@ -1,8 +1,8 @@
 // OpenAPI 2 ("swagger"): everything in one document, which kubectl up to 1.28 needs for apply, diff, edit and explain.
 
 import type { Discovered } from '#api/discovery-document.ts'
-import { definitionsOf, type JsonObject, kindExtension, reference, rootsOf } from '#api/openapi/definitions.ts'
-import { answerTypes, type Operation, type Parameter, patchTypes, pathsOf } from '#api/openapi/operations.ts'
+import { definitionsOf, type JsonObject, kindExtension, reference } from '#api/openapi/definitions.ts'
+import { answerTypes, type Operation, type Parameter, patchTypesOf, pathsOf } from '#api/openapi/operations.ts'
 
 /** `/openapi/v2` as JSON. */
 export function openApiV2Document(resources: readonly Discovered[], version: string): JsonObject {
@@ -17,7 +17,7 @@ export function openApiV2Document(resources: readonly Discovered[], version: str
     swagger: '2.0',
     info: { title: 'Kubernetes', version },
     paths: Object.fromEntries(paths) as JsonObject,
-    definitions: definitionsOf('v2', rootsOf(resources)),
+    definitions: definitionsOf('v2', resources),
   }
 }
 
@@ -25,10 +25,10 @@ function renderParameter({ name, in: where, type }: Parameter): JsonObject {
   return { name, in: where, ...(where === 'path' ? { required: true } : {}), type, uniqueItems: true }
 }
 
-function renderOperation({ method, action, id, kind, body, answer, parameters }: Operation): JsonObject {
+function renderOperation({ method, action, id, kind, body, answer, parameters, isCustom }: Operation): JsonObject {
   const bodyParameter = { name: 'body', in: 'body', required: method !== 'delete' }
   return {
-    consumes: method === 'patch' ? patchTypes : ['*/*'],
+    consumes: method === 'patch' ? patchTypesOf(isCustom) : ['*/*'],
     operationId: id,
     parameters: [
       ...(body === undefined ? [] : [{ ...bodyParameter, schema: reference('v2', body) }]),

@@ -1,8 +1,8 @@
 // OpenAPI 3: an index, and one document for each group and version.
 
 import type { Discovered } from '#api/discovery-document.ts'
-import { definitionsOf, type JsonObject, kindExtension, reference, rootsOf } from '#api/openapi/definitions.ts'
-import { answerTypes, type Operation, type Parameter, patchTypes, pathsOf } from '#api/openapi/operations.ts'
+import { definitionsOf, type JsonObject, kindExtension, reference } from '#api/openapi/definitions.ts'
+import { answerTypes, type Operation, type Parameter, patchTypesOf, pathsOf } from '#api/openapi/operations.ts'
 
 /** `api/v1`, `apis/apps/v1`: the names of the documents, under /openapi/v3/. */
 export function openApiV3Names(resources: readonly Discovered[]): string[] {
@@ -39,7 +39,7 @@ export function openApiV3Document(
     openapi: '3.0.0',
     info: { title: 'Kubernetes', version },
     paths: Object.fromEntries(paths) as JsonObject,
-    components: { schemas: definitionsOf('v3', rootsOf(own)) },
+    components: { schemas: definitionsOf('v3', own) },
   }
 }
 
@@ -49,7 +49,7 @@ function renderParameter({ name, in: where, type }: Parameter): JsonObject {
 
 function renderOperation(operation: Operation): JsonObject {
   const { method, action, id, kind, body, answer, parameters } = operation
-  const bodyTypes = method === 'patch' ? patchTypes : ['*/*']
+  const bodyTypes = method === 'patch' ? patchTypesOf(operation.isCustom) : ['*/*']
   const ok = { description: 'OK', ...(answer === undefined ? {} : { content: contentOf(answerTypes, answer) }) }
   return {
     operationId: id,

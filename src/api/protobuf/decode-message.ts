@@ -171,6 +171,7 @@ const scalarReaders: Readonly<Record<keyof Scalars, (reader: WireReader) => unkn
   Raw: rawIn,
   Fields: rawIn,
   JSON: rawIn,
+  Schema: rawIn,
 }
 
 function timestampIn(reader: WireReader): { readonly seconds: number; readonly nanos: number } {

@@ -102,5 +102,7 @@ function generateScalar(scalar: keyof Scalars, random: Random, mayBeZero: boolea
       return { 'f:spec': { [`f:${word(random)}`]: {} } }
     case 'JSON':
       return random(2) === 0 ? word(random) : [random(9), { a: null }]
+    case 'Schema':
+      return random(2) === 0 ? true : { type: 'string', format: word(random) }
   }
 }

@@ -106,6 +106,11 @@ export const meta = {
     controller: '6 bool?',
     blockOwnerDeletion: '7 bool?',
   },
+  PartialObjectMetadata: {
+    apiVersion: '0 string',
+    kind: '0 string',
+    metadata: '1 ObjectMeta',
+  },
   Preconditions: {
     uid: '1 string?',
     resourceVersion: '2 string?',

@@ -95,6 +95,8 @@ export type Scalars = {
   /** a set of field paths in the form of managedFields */
   Fields: { readonly [key: string]: Json | undefined }
   JSON: Json
+  /** a JSONSchemaProps, several of them, or a boolean */
+  Schema: Json
 }
 
 type Word<Row> = Row extends `${number} ${infer W} ${string}` ? W : Row extends `${number} ${infer W}` ? W : never
@@ -185,6 +187,7 @@ const scalarWords = new Set([
   'Raw',
   'Fields',
   'JSON',
+  'Schema',
 ])
 
 const parsed = new Map<string, ObjectType>()

@@ -7,7 +7,7 @@ const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get'
 const partVerbs = ['get', 'patch', 'update']
 
 export function discoveredOf(kind: Kind): Discovered {
-  const { resource, singular, shortNames = [], categories = [], verbs = allVerbs } = kind
+  const { resource, singular, shortNames = [], categories = [], verbs = allVerbs, custom } = kind
   const { group, version, plural, namespaced } = resource
   return {
     group,
@@ -20,6 +20,7 @@ export function discoveredOf(kind: Kind): Discovered {
     categories,
     verbs,
     subresources: subresourcesOf(kind).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    ...(custom === undefined ? {} : { custom }),
   }
 }
 

@@ -28,11 +28,17 @@ export type ExtraOptions = {
 
 export function extraOf(options: ExtraOptions): Extra {
   const { engine, reviews, registry, checks, serverAddress, platform, startedAt } = options
-  let resources: readonly Discovered[] | undefined
+  let resources: readonly Discovered[] = []
+  let generation = -1
   const discovery = {
     serverAddress,
-    resources: () =>
-      (resources ??= [...[...engine.served.all()].map(({ kind }) => discoveredOf(kind)), ...discoveredReviews]),
+    resources() {
+      if (generation !== engine.served.generation) {
+        generation = engine.served.generation
+        resources = [...[...engine.served.all()].map(({ kind }) => discoveredOf(kind)), ...discoveredReviews]
+      }
+      return resources
+    },
   }
   const openApi = openApiOf(discovery.resources)
   return (request, target) => {

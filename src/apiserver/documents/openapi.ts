@@ -21,7 +21,11 @@ type Document = { readonly bytes: Uint8Array; readonly contentType: string }
 
 export function openApiOf(resources: () => readonly Discovered[]): OpenApi {
   const made = new Map<string, Document | undefined>()
+  let madeOf: readonly Discovered[] = []
   const once = (key: string, make: () => Document | undefined) => {
+    // The list is another one whenever what is served has changed.
+    if (madeOf !== resources()) made.clear()
+    madeOf = resources()
     if (!made.has(key)) made.set(key, make())
     return made.get(key)
   }

@@ -58,7 +58,7 @@ async function createOnce(engine: Engine, writing: Writing, sent: ApiObject): Pr
   try {
     object = taken.object
     refuseInvalid(served, object, [
-      ...checkMetadata(object.metadata ?? {}, served.resource.namespaced, kind.name?.bind(kind)),
+      ...checkMetadata(object.metadata ?? {}, served.resource.namespaced, kind.name?.bind(kind), kind.anyFinalizer),
       ...(kind.validate?.(object, undefined) ?? []),
     ])
     warnAll(writing, object, undefined)

@@ -75,6 +75,7 @@ export function checkMetadata(
   metadata: ObjectMeta,
   namespaced: boolean,
   checkName: NameCheck = subdomain,
+  anyFinalizer = false,
 ): FieldError[] {
   const path = (name: string) => `metadata.${name}`
   const { name = '', generateName: prefix = '', namespace = '' } = metadata
@@ -97,7 +98,7 @@ export function checkMetadata(
     ...checkLabels(metadata.labels, path('labels')),
     ...checkAnnotations(metadata.annotations, path('annotations')),
     ...checkOwners(metadata.ownerReferences ?? [], path('ownerReferences')),
-    ...checkFinalizers(metadata.finalizers ?? [], path('finalizers')),
+    ...checkFinalizers(metadata.finalizers ?? [], path('finalizers'), anyFinalizer),
   ]
 }
 
@@ -139,10 +140,10 @@ function checkOwners(owners: readonly OwnerReference[], path: string): FieldErro
 
 const standardFinalizers = ['orphan', 'foregroundDeletion', 'kubernetes']
 
-function checkFinalizers(finalizers: readonly string[], path: string): FieldError[] {
+function checkFinalizers(finalizers: readonly string[], path: string, isAny: boolean): FieldError[] {
   const errors = finalizers.flatMap((name) => [
     ...qualifiedName(name).map((why) => invalid(path, name, why)),
-    ...(name.includes('/') || standardFinalizers.includes(name)
+    ...(isAny || name.includes('/') || standardFinalizers.includes(name)
       ? []
       : [invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified')]),
   ])
@@ -193,5 +194,7 @@ type Content = ApiObject & { readonly spec?: unknown; readonly status?: unknown 
 function contentOf(rule: GenerationRule, object: Content): unknown {
   const { apiVersion: _a, kind: _k, metadata: { labels = {}, annotations = {} } = {}, status: _s, ...rest } = object
   if (rule === 'content') return { ...rest, labels }
+  if (rule === 'body') return rest
+  if (rule === 'body and status') return { ...rest, status: _s }
   return rule === 'spec' ? rest.spec : { spec: rest.spec, annotations }
 }

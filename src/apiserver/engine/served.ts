@@ -22,22 +22,48 @@ export type Served = {
   readonly fieldNames: readonly string[]
   /** how errors about selectors name it: `apps/v1, Resource=deployments` */
   readonly selectorName: string
+  /** aborted when it is served no more, or otherwise: watches end with it */
+  readonly ended: AbortSignal
+  end(): void
 }
 
 export class ServedResources {
   readonly #byPath = new Map<string, Served>()
+  readonly #store: Store
+  /** counts the changes of what is served */
+  #generation = 0
 
   constructor(kinds: readonly Kind[], store: Store) {
-    for (const kind of kinds) this.add(kind, store)
+    this.#store = store
+    for (const kind of kinds) this.#add(kind)
   }
 
-  add(kind: Kind, store: Store): void {
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** Serves these versions of a resource and no others; watches of what was served before end. */
+  replace(group: string, plural: string, kinds: readonly Kind[]): void {
+    this.#generation++
+    for (const [key, served] of this.#byPath)
+      if (served.group === group && served.plural === plural) {
+        this.#byPath.delete(key)
+        served.end()
+      }
+    for (const kind of kinds) this.#add(kind)
+  }
+
+  #add(kind: Kind): void {
+    const store = this.#store
     const { resource } = kind
     const { group, version, plural } = resource
     const { group: storedGroup, plural: storedPlural } = kind.storedAs?.resource ?? resource
     const prefix = `${storedGroup || 'core'}/${storedPlural}/`
     const own = kind.storedAs === undefined ? store : translatedStore(store, kind.storedAs)
     const fieldsOf = kind.fields?.bind(kind)
+    const fields = fieldsOf as ((object: ApiObject) => Record<string, string>) | undefined
+    const cache = new ResourceCache(own, prefix, fields)
+    const ending = new AbortController()
     this.#byPath.set(pathKey(group, version, plural), {
       kind,
       resource,
@@ -46,9 +72,14 @@ export class ServedResources {
       apiVersion: apiVersionOf(resource),
       prefix,
       store: own,
-      cache: new ResourceCache(own, prefix, fieldsOf as ((object: ApiObject) => Record<string, string>) | undefined),
+      cache,
       fieldNames: Object.keys(kind.fields?.({}) ?? {}),
       selectorName: `${group}/${version}, Resource=${plural}`,
+      ended: ending.signal,
+      end() {
+        ending.abort()
+        cache.close()
+      },
     })
   }
 

@@ -155,7 +155,8 @@ function errorsOf({ served, part }: Updating, object: ApiObject, old: ApiObject)
   const { kind } = served
   const errors = checkMetadataUpdate(object.metadata ?? {}, old.metadata ?? {})
   // What has a bad name since before today's rules is not refused for it now.
-  const metadataErrors = checkMetadata(object.metadata ?? {}, served.resource.namespaced, () => undefined)
+  const { namespaced } = served.resource
+  const metadataErrors = checkMetadata(object.metadata ?? {}, namespaced, () => undefined, kind.anyFinalizer)
   if (part === 'any') return [...errors, ...metadataErrors]
   const own =
     part === 'status'

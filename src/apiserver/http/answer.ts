@@ -30,6 +30,8 @@ export type Answer =
       readonly encode: WatchEncoder
       readonly bookmarks: boolean
       readonly timeoutMs: number
+      /** aborted when the resource is served no more */
+      readonly ended: AbortSignal
       /** Starts the events; the answer stops them. Throws StatusError. */
       open(sink: WatchSink): Promise<() => void>
       /** the revision for a bookmark */

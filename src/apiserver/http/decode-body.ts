@@ -7,8 +7,10 @@ import type { ApiObject, DeleteOptions } from '#api/meta.ts'
 import { apiVersionOf } from '#api/resource.ts'
 import { decodeMessage } from '#api/protobuf/decode-message.ts'
 import { openEnvelope, protobufMediaType } from '#api/protobuf/envelope.ts'
+import type { TypeRef } from '#api/type-ref.ts'
 import { ok, type Result } from '#api/result.ts'
-import { badRequest, StatusError, unsupportedMediaType } from '#api/status.ts'
+import { invalid as invalidField } from '#api/field-error.ts'
+import { badRequest, invalid, StatusError, unsupportedMediaType } from '#api/status.ts'
 import { parseJson, type Parsed } from '#api/json-text.ts'
 import { parseYaml } from '#api/yaml-text.ts'
 import { toHex } from '#lib/bytes.ts'
@@ -17,7 +19,7 @@ import type { Served } from '#apiserver/engine/served.ts'
 import type { ApiRequest } from '#apiserver/http/answer.ts'
 
 /** What a body shall be. */
-export type Expected = { readonly type: string; readonly apiVersion: string; readonly kind: string }
+export type Expected = { readonly type: TypeRef; readonly apiVersion: string; readonly kind: string }
 type Warn = (text: string) => void
 
 export const expectedOf = ({ kind }: Served): Expected => ({
@@ -71,9 +73,19 @@ function refuseOtherKind(parsed: unknown, expected: Expected): void {
       ),
     )
   }
+  if (typeof expected.type !== 'string')
+    throw new StatusError(
+      invalid({ group: groupOf(expected), kind: expected.kind }, nameIn(parsed), [
+        invalidField('kind', found.kind, `must be ${expected.kind}`),
+      ]),
+    )
   const why = `converting (${versionOf(found)}.${found.kind}) to (${expected.type}): unknown conversion`
   throw new StatusError(badRequest(cannotBeHandled(found, expected, why)))
 }
+
+const groupOf = ({ apiVersion }: { readonly apiVersion: string }) =>
+  apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+const nameIn = (parsed: ApiObject) => (typeof parsed.metadata?.name === 'string' ? parsed.metadata.name : '')
 
 const versionOf = ({ apiVersion }: { readonly apiVersion: string }) => apiVersion.split('/').at(-1) ?? ''
 
@@ -92,12 +104,17 @@ export function decodeDeleteOptions(request: ApiRequest): DeleteOptions | undefi
   return decoded.object
 }
 
-export const bodyTypes = ['application/json', 'application/yaml', protobufMediaType]
+/** Definitions of custom resources, and these themselves, are read as text only. */
+const hasProtobuf = ({ type }: Expected) => typeof type === 'string' && !type.startsWith('apiextensions.')
+
+const textTypes = ['application/json', 'application/yaml']
+export const bodyTypes = [...textTypes, protobufMediaType]
 
 /** The body as plain data. Throws StatusError. */
 export function parseBody(request: ApiRequest, expected: Expected): Parsed {
   const type = mediaTypeOf(request)
-  if (!bodyTypes.includes(type)) throw new StatusError(unsupportedMediaType(bodyTypes))
+  const taken = hasProtobuf(expected) ? bodyTypes : textTypes
+  if (!taken.includes(type)) throw new StatusError(unsupportedMediaType(taken))
   const parsed = parseAs(type, request.body, expected)
   if (parsed.kind === 'ok') return parsed.value
   throw new StatusError(
@@ -124,7 +141,7 @@ function parseProtobuf(body: Uint8Array, expected: Expected): Result<Parsed> {
   const { apiVersion, kind, raw } = envelope.value
   // A message can be read only as what it is; another kind is refused by name.
   const isOther = kind !== '' && kind !== expected.kind
-  const message = isOther ? ok({}) : decodeMessage(expected.type, raw)
+  const message = isOther || typeof expected.type !== 'string' ? ok({}) : decodeMessage(expected.type, raw)
   if (message.kind === 'error') return message
   return ok({ value: { ...message.value, ...(kind === '' ? {} : { apiVersion, kind }) }, problems: [] })
 }

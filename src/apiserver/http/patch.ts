@@ -27,6 +27,8 @@ const forms = {
   'application/apply-patch+yaml': 'apply',
 } as const
 type Form = (typeof forms)[keyof typeof forms]
+/** A custom resource has no rules for a strategic merge. */
+const customForms = Object.keys(forms).filter((type) => !type.includes('strategic'))
 const valueForms = Object.keys(forms).filter((type) => !type.includes('apply'))
 
 /** Server-side apply is no patch of values: http/apply.ts. */
@@ -41,6 +43,8 @@ function formOf(request: ApiRequest): Form {
 /** Throws StatusError. */
 export function patchOf(request: ApiRequest, expected: Expected, warn: (text: string) => void): Patch {
   const form = formOf(request)
+  if (form === 'strategic' && typeof expected.type !== 'string')
+    throw new StatusError(unsupportedMediaType(customForms))
   const options = parsePatchOptions(request.query, false)
   const parsed = parsePatch(new TextDecoder().decode(request.body), form)
   return {
@@ -86,7 +90,9 @@ function applyForm(form: Form, expected: Expected, old: JsonObject, patch: unkno
     case 'merge':
       return applyMergePatch(old, patch)
     case 'strategic':
-      return applyStrategicPatch(expected.type, old, patch)
+      return typeof expected.type === 'string'
+        ? applyStrategicPatch(expected.type, old, patch)
+        : { kind: 'status', status: unsupportedMediaType(customForms) }
     case 'apply':
       return { kind: 'status', status: unsupportedMediaType(valueForms) }
   }

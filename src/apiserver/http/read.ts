@@ -94,6 +94,7 @@ export function answerWatch(engine: Engine, request: ApiRequest, served: Served,
     encode: watchEncoder(representation, served),
     bookmarks: options.bookmarks,
     timeoutMs: seconds * 1000,
+    ended: served.ended,
     open: (sink) => watchObjects(served, namespace, options, sink),
     revision: () => served.cache.revision,
   }

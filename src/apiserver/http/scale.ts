@@ -14,7 +14,9 @@ type Tree = { readonly [key: string]: unknown }
 const keysOf = (path: string) => path.split('.').filter((key) => key !== '')
 
 function valueAt(object: unknown, path: string): unknown {
-  return keysOf(path).reduce<unknown>((value, key) => (value as Tree | undefined)?.[key], object)
+  return path === ''
+    ? undefined
+    : keysOf(path).reduce<unknown>((value, key) => (value as Tree | undefined)?.[key], object)
 }
 
 function withValueAt(object: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
@@ -42,7 +44,9 @@ const numberAt = (object: ApiObject, path: string) => Number(valueAt(object, pat
 
 /** Of a LabelSelector, or of the plain map that a ReplicationController has. */
 function selectorText(selector: unknown): string {
-  if (selector === undefined) return ''
+  if (selector === undefined || selector === null) return ''
+  // A custom resource has it as text.
+  if (typeof selector === 'string') return selector
   const isPlain = Object.values(selector as Tree).every((value) => typeof value === 'string')
   const requirements = requirementsOf((isPlain ? { matchLabels: selector } : selector) as LabelSelector)
   return requirements.kind === 'ok' ? formatRequirements(requirements.value) : ''

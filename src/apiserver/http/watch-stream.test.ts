@@ -44,6 +44,7 @@ function start(options: { bookmarks?: boolean; timeoutMs?: number } = {}) {
     encode: (event: WatchEvent) =>
       new TextEncoder().encode(event.kind === 'bookmark' ? `bookmark ${event.revision}\n` : `${'x'.repeat(1024)}\n`),
     bookmarks: options.bookmarks ?? false,
+    ended: new AbortController().signal,
     timeoutMs: options.timeoutMs ?? 3_600_000,
     open: async (to: WatchSink) => {
       sink = to
@@ -114,6 +115,7 @@ test('what cannot start says so as its only event', async () => {
     contentType: 'application/json',
     encode: () => new Uint8Array(),
     bookmarks: false,
+    ended: new AbortController().signal,
     timeoutMs: 1000,
     open: async () => {
       throw new StatusError(expired('too old resource version: 1 (9)'))

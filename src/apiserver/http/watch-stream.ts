@@ -63,9 +63,11 @@ export async function streamWatch(
     end()
   })
   response.on('close', end)
-  signal.addEventListener('abort', end, { once: true })
+  const ends = [signal, watch.ended]
+  if (watch.ended.aborted) end()
+  for (const one of ends) one.addEventListener('abort', end, { once: true })
   await ended.promise
-  signal.removeEventListener('abort', end)
+  for (const one of ends) one.removeEventListener('abort', end)
   cancelBookmark()
   cancelEnd()
   stop()

@@ -81,10 +81,10 @@ export function encodeList(
   }
 }
 
-function listKind(representation: Representation, { apiVersion, resource }: Served) {
+function listKind(representation: Representation, { apiVersion, kind, resource }: Served) {
   return representation.kind === 'partial'
     ? { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${representation.version}` }
-    : { kind: `${resource.kind}List`, apiVersion }
+    : { kind: kind.listKind ?? `${resource.kind}List`, apiVersion }
 }
 
 /** Watches in one representation: how each event looks on the wire, encoded once for all of them. */
