@@ -31,7 +31,8 @@ function collect(set: FieldSetDraft, path: PathElement[], value: unknown, declar
       path.push(fieldElement(key))
       collect(set, path, item, inner)
       const isEmpty = item === null || (isJsonObject(item) && Object.keys(item).length === 0)
-      if (isEmpty || shape.kind === 'map') insertPath(set, path)
+      // What is not declared is there because it was put there, like the members of a map.
+      if (isEmpty || shape.kind === 'map' || inner.kind === 'any') insertPath(set, path)
       path.pop()
     }
   }

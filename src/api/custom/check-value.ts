@@ -1,7 +1,7 @@
 // Whether a value is as its schema says, in the words of Kubernetes (kube-openapi's validation/validate, and
 // apiextensions-apiserver's validation).
 
-import { additionalOf, isIntOrString, isObject, itemsOf, type Node } from '#api/custom/schema-node.ts'
+import { additionalOf, isIntOrString, itemsOf, type Node } from '#api/custom/schema-node.ts'
 import { formatCheck, patternOf } from '#api/custom/format.ts'
 import { type FieldError, invalid, notSupported, required, tooLong, tooMany, typeInvalid } from '#api/field-error.ts'
 import { quote } from '#api/go-text.ts'

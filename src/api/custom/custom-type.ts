@@ -16,6 +16,7 @@ import {
 } from '#api/custom/schema-node.ts'
 import { resourceShape } from '#api/custom/shape.ts'
 import { type FieldError, formatFieldError } from '#api/field-error.ts'
+import { goJson } from '#api/go-text.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { CustomType } from '#api/type-ref.ts'
 
@@ -37,34 +38,50 @@ export function customType(schema: Node | undefined): CustomType {
       const { apiVersion: _a, kind: _k, metadata: _m, ...rest } = value
       const problems = [...named.problems]
       const fitted = prune(withDefaults(rest, node), node, problems) as JsonObject
-      const object = { ...named.object, ...(coerced(fitted, node, problems) as JsonObject) }
+      const coercing: Coercing = { problems, failure: undefined }
+      const object = { ...named.object, ...(coerced(fitted, node, '', coercing) as JsonObject) }
+      if (coercing.failure !== undefined) return { kind: 'error', message: coercing.failure }
       return { kind: 'ok', object: object as Record<string, never>, problems: problems.sort() }
     },
   }
 }
 
-/** apiVersion, kind and metadata are those of every object. */
-function resourceNames({ apiVersion, kind, metadata }: JsonObject): Decoded {
-  const decoded = decodeValue('meta.PartialObjectMetadata', { apiVersion, kind, metadata })
-  if (decoded.kind === 'error') return decoded
-  return { ...decoded, object: { ...decoded.object, metadata: decoded.object['metadata'] ?? {} } }
+/** apiVersion, kind and metadata are those of every object. `path`: of the resource inside of another. */
+function resourceNames({ apiVersion, kind, metadata = {} }: JsonObject, path = ''): Decoded {
+  const names = decodeValue('meta.TypeMeta', { apiVersion, kind })
+  if (names.kind === 'error') return names
+  const decoded = decodeValue('meta.ObjectMeta', metadata ?? {})
+  if (decoded.kind === 'error')
+    return path === ''
+      ? decoded
+      : { kind: 'error', message: `${path}.metadata: Invalid value: ${goJson(metadata)}: ${decoded.message}` }
+  const where = path === '' ? 'metadata' : `${path}.metadata`
+  const problems = decoded.problems.map((problem) => problem.replace('"', `"${where}.`))
+  return { kind: 'ok', object: { ...names.object, metadata: decoded.object }, problems }
 }
 
+type Coercing = { readonly problems: string[]; failure: string | undefined }
+
 /** Resources inside of resources have metadata as all have. */
-function coerced(value: unknown, node: Node, problems: string[]): unknown {
+function coerced(value: unknown, node: Node, path: string, into: Coercing): unknown {
   if (Array.isArray(value)) {
     const items = itemsOf(node)
-    return items === undefined ? value : value.map((item) => coerced(item, items, problems))
+    return items === undefined ? value : value.map((item, at) => coerced(item, items, `${path}[${at}]`, into))
   }
   if (!isObject(value)) return value
   const inside = mapMembers(value, (item, key) => {
     const inner = memberOf(node, key)
-    return inner === undefined || inner === true ? item : coerced(item, inner, problems)
+    if (inner === undefined || inner === true) return item
+    return coerced(item, inner, path === '' ? key : `${path}.${key}`, into)
   })
-  if (!isEmbedded(node) || inside['metadata'] === undefined) return inside
-  const named = resourceNames(inside)
-  // What does not fit is dropped: of a resource inside of another nobody is told.
-  return named.kind === 'error' ? inside : { ...inside, ...named.object }
+  if (!isEmbedded(node) || path === '' || inside['metadata'] === undefined) return inside
+  const named = resourceNames(inside, path)
+  if (named.kind === 'error') {
+    into.failure ??= named.message
+    return inside
+  }
+  into.problems.push(...named.problems)
+  return { ...inside, ...named.object }
 }
 
 const goKind = (value: unknown) => (Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value)

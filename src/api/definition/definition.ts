@@ -16,6 +16,7 @@ import { checkWord } from '#api/check-field.ts'
 import { type FieldError, forbidden, invalid, required } from '#api/field-error.ts'
 import { quote } from '#api/go-text.ts'
 import { dns1035Label, dns1123Subdomain } from '#api/names.ts'
+import { equalJson } from '#lib/equal.ts'
 
 export function defaultDefinition(definition: CustomResourceDefinition): CustomResourceDefinition {
   const { spec, status } = definition
@@ -88,6 +89,7 @@ function checkSpec(spec: CustomResourceDefinitionSpec): FieldError[] {
   else if (!group.includes('.')) errors.push(invalid('spec.group', group, 'should be a domain with at least one dot'))
   errors.push(...checkWord('spec.scope', scope, ['Cluster', 'Namespaced']))
   for (const [at, version] of versions.entries()) errors.push(...checkVersion(version, `spec.versions[${at}]`))
+  errors.push(...checkParts(versions))
   if (new Set(versions.map(({ name }) => name)).size < versions.length)
     errors.push(invalid('spec.versions', versions, 'must contain unique version names'))
   if (versions.filter(({ storage }) => storage).length !== 1)
@@ -133,19 +135,60 @@ function checkConversion(conversion: CustomResourceDefinitionSpec['conversion'])
 }
 
 function checkVersion(version: CustomResourceDefinitionVersion, path: string): FieldError[] {
-  const { name = '', schema, subresources, additionalPrinterColumns = [], selectableFields = [] } = version
+  const { name = '', schema } = version
   const errors: FieldError[] = []
-  const node = schema?.openAPIV3Schema
-  if (node === undefined) errors.push(required(`${path}.schema.openAPIV3Schema`))
+  if (schema?.openAPIV3Schema === undefined) errors.push(required(`${path}.schema.openAPIV3Schema`))
   if (dns1035Label(name).length > 0) errors.push(invalid(`${path}.name`, name, dns1035Label(name).join(',')))
-  errors.push(...checkDeprecation(version, path))
-  if (node !== undefined) errors.push(...checkNode(node, subresources?.status !== undefined, `${path}.schema`))
-  errors.push(...checkScale(subresources?.scale, `${path}.subresources.scale`))
-  for (const [at, column] of additionalPrinterColumns.entries())
-    errors.push(...checkColumn(column, `${path}.additionalPrinterColumns[${at}]`))
-  if (selectableFields.length > 0 && node !== undefined)
-    errors.push(...checkSelectable(selectableFields, node, `${path}.selectableFields`))
-  return errors
+  return [...errors, ...checkDeprecation(version, path)]
+}
+
+/** What all versions say alike is said once, as Kubernetes keeps it: of the definition as a whole. */
+function checkParts(versions: readonly CustomResourceDefinitionVersion[]): FieldError[] {
+  const [first] = versions
+  if (first === undefined) return []
+  const each = (
+    part: (version: CustomResourceDefinitionVersion) => unknown,
+    whole: string,
+    own: string,
+    check: (version: CustomResourceDefinitionVersion, path: string) => FieldError[],
+  ): FieldError[] =>
+    versions.every((version) => equalJson(part(version), part(first)))
+      ? check(first, `spec.${whole}`)
+      : versions.flatMap((version, at) => check(version, `spec.versions[${at}].${own}`))
+  const hasStatus = (version: CustomResourceDefinitionVersion) => version.subresources?.status !== undefined
+  return [
+    ...each(
+      ({ schema }) => schema,
+      'validation',
+      'schema',
+      (version, path) => {
+        const node = version.schema?.openAPIV3Schema
+        return node === undefined ? [] : checkNode(node, hasStatus(version), path)
+      },
+    ),
+    ...each(
+      ({ subresources }) => subresources,
+      'subresources',
+      'subresources',
+      ({ subresources }, path) => checkScale(subresources?.scale, `${path}.scale`),
+    ),
+    ...each(
+      ({ additionalPrinterColumns }) => additionalPrinterColumns,
+      'additionalPrinterColumns',
+      'additionalPrinterColumns',
+      ({ additionalPrinterColumns = [] }, path) =>
+        additionalPrinterColumns.flatMap((column, at) => checkColumn(column, `${path}[${at}]`)),
+    ),
+    ...each(
+      ({ selectableFields }) => selectableFields,
+      'selectableFields',
+      'selectableFields',
+      ({ selectableFields = [], schema }, path) => {
+        const node = schema?.openAPIV3Schema
+        return node === undefined ? [] : checkSelectable(selectableFields, node, path)
+      },
+    ),
+  ]
 }
 
 function checkDeprecation({ deprecated, deprecationWarning: text }: CustomResourceDefinitionVersion, path: string) {

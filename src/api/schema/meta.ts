@@ -106,11 +106,6 @@ export const meta = {
     controller: '6 bool?',
     blockOwnerDeletion: '7 bool?',
   },
-  PartialObjectMetadata: {
-    apiVersion: '0 string',
-    kind: '0 string',
-    metadata: '1 ObjectMeta',
-  },
   Preconditions: {
     uid: '1 string?',
     resourceVersion: '2 string?',
@@ -148,5 +143,9 @@ export const meta = {
   WatchEvent: {
     type: '1 string!',
     object: '2 Raw!',
+  },
+  TypeMeta: {
+    kind: '1 string',
+    apiVersion: '2 string',
   },
 } as const

@@ -98,8 +98,10 @@ function refuseStale({ served, name, unconditional }: Updating, object: ApiObjec
     throw new StatusError(invalidStatus(served.kind.resource, name, [error]))
   }
   if (resourceVersion === '') {
-    if (!unconditional) refuse(invalid('metadata.resourceVersion', 0, 'must be specified for an update'))
-    return
+    if (unconditional) return
+    const error = invalid('metadata.resourceVersion', 0, 'must be specified for an update')
+    // Kubernetes names the resource here, and not the kind.
+    throw new StatusError(invalidStatus({ group: served.group, kind: served.plural }, name, [error]))
   }
   if (resourceVersion === old.metadata?.resourceVersion) return
   if (!/^\d+$/.test(resourceVersion))

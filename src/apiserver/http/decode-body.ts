@@ -50,6 +50,7 @@ export function decodeParsed(
   warn: Warn,
 ): ApiObject {
   refuseOtherKind(value, expected)
+  if (typeof expected.type !== 'string') refuseWithoutKind(value, expected)
   const decoded = decodeTyped<ApiObject>(expected.type, value)
   const cannot = (why: string) => new StatusError(badRequest(cannotBeHandled(expected, expected, why)))
   if (decoded.kind === 'error') throw cannot(decoded.message)
@@ -59,6 +60,17 @@ export function decodeParsed(
     if (validation === 'Warn') for (const problem of problems) warn(problem)
   }
   return { ...decoded.object, apiVersion: expected.apiVersion, kind: expected.kind }
+}
+
+/** What a custom resource is, only its own words say. */
+function refuseWithoutKind(value: unknown, expected: Expected): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || (value as ApiObject).kind) return
+  const text = JSON.stringify(value)
+  const why = `Object 'Kind' is missing in '${text}'`
+  const shown = text.length > 30 ? `${text.slice(0, 30)} ...` : text
+  throw new StatusError(
+    badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why} (${shown})`),
+  )
 }
 
 function refuseOtherKind(parsed: unknown, expected: Expected): void {
@@ -75,7 +87,7 @@ function refuseOtherKind(parsed: unknown, expected: Expected): void {
   }
   if (typeof expected.type !== 'string')
     throw new StatusError(
-      invalid({ group: groupOf(expected), kind: expected.kind }, nameIn(parsed), [
+      invalid({ group: groupOf(expected), kind: found.kind }, nameIn(parsed), [
         invalidField('kind', found.kind, `must be ${expected.kind}`),
       ]),
     )

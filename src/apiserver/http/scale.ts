@@ -40,6 +40,9 @@ export function scaleOf(object: ApiObject, paths: Paths): Scale {
   } as Scale
 }
 
+export const hasReplicas = (object: ApiObject, { specReplicas }: Paths): boolean =>
+  valueAt(object, specReplicas) !== undefined
+
 const numberAt = (object: ApiObject, path: string) => Number(valueAt(object, path) ?? 0)
 
 /** Of a LabelSelector, or of the plain map that a ReplicationController has. */

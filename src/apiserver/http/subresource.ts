@@ -1,7 +1,8 @@
 // Requests for a part of an object: its status, its scale, or what its kind offers (binding, log, exec, token ...).
 
 import type { ApiObject } from '#api/meta.ts'
-import { invalid, methodNotAllowed, noSuchResource, StatusError } from '#api/status.ts'
+import { quote } from '#api/go-text.ts'
+import { internalError, invalid, methodNotAllowed, noSuchResource, StatusError } from '#api/status.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import { parseWriteOptions } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
@@ -12,7 +13,7 @@ import { decodeBody } from '#apiserver/http/decode-body.ts'
 import { managerOf, trackWrites, writeOf } from '#apiserver/http/field-record.ts'
 import { patchOf } from '#apiserver/http/patch.ts'
 import { answerGet, findObject, valueAnswer } from '#apiserver/http/read.ts'
-import { scaleOf, withScale, type Scale } from '#apiserver/http/scale.ts'
+import { hasReplicas, scaleOf, withScale, type Scale } from '#apiserver/http/scale.ts'
 import { answerPatch, answerUpdate, type WriteTarget } from '#apiserver/http/write.ts'
 import type { Target } from '#apiserver/http/target.ts'
 
@@ -55,6 +56,10 @@ async function answerScale(
 ): Promise<Answer> {
   if (verb === 'get') {
     const { object } = await findObject(served, namespace, name)
+    if (served.kind.custom !== undefined && !hasReplicas(object, paths)) {
+      const why = `the spec replicas field ${quote(paths.specReplicas)} does not exist`
+      throw new StatusError(internalError(why))
+    }
     return valueAnswer(request, scaleOf(object, paths))
   }
   if (verb !== 'update' && verb !== 'patch') throw new StatusError(methodNotAllowed(served, verb))

@@ -18,6 +18,7 @@ export const customResourceDefinitionKind: Kind<CustomResourceDefinition> = {
   row: (definition) => [nameOf(definition), definition.metadata?.creationTimestamp ?? null],
   generation: 'spec',
   unconditionalUpdate: false,
+  anyFinalizer: true,
   default: defaultDefinition,
   prepareCreate: (definition) => withStoredVersions({ ...definition, status: { conditions: [], storedVersions: [] } }),
   prepareUpdate: withStoredVersions,
