@@ -41,13 +41,20 @@ async function start(): Promise<TestServer> {
   return api
 }
 
-/** Everything that follows from a write happens without waiting for anything but itself. */
-const settled = () => new Promise((resolve) => setTimeout(resolve, 20))
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 2)))
+    if (await isSo()) return
+  assert.fail(`never: ${what}`)
+}
+
+const answers = (api: TestServer, url: string, code: number) =>
+  until(async () => (await api.request('GET', url)).code === code, `${code} of ${url}`)
 
 async function define(api: TestServer, name: keyof typeof definitions): Promise<Reply> {
   const made = await api.request('POST', path, { body: definitions[name] })
   assert.equal(made.code, 201, made.text)
-  await settled()
+  const { group, names, versions } = made.body.spec
+  await answers(api, `/apis/${group}/${versions[0].name}/${names.plural}`, 200)
   return made
 }
 
@@ -326,13 +333,12 @@ test('discovery and schemas are there at once, and go with the definition', asyn
 
   const going = await api.request('DELETE', `${path}/pools.ceph.rook.io`)
   assert.deepEqual(going.body.metadata.finalizers, ['customresourcecleanup.apiextensions.k8s.io'])
-  await settled()
+  const isGoing = async () => (await api.request('GET', `${pools}/replicapool`)).body.metadata.deletionTimestamp
+  await until(async () => (await isGoing()) !== undefined, 'the pool is going')
   assert.equal((await api.request('POST', pools, { body: pool })).code, 405, 'nothing new while it goes')
-  assert.ok((await api.request('GET', `${pools}/replicapool`)).body.metadata.deletionTimestamp)
   await api.request('PATCH', `${pools}/replicapool`, { body: { metadata: { finalizers: [] } }, headers: merge })
-  await settled()
-  assert.equal((await api.request('GET', `${path}/pools.ceph.rook.io`)).code, 404)
-  assert.equal((await api.request('GET', pools)).code, 404)
+  await answers(api, `${path}/pools.ceph.rook.io`, 404)
+  await answers(api, pools, 404)
   assert.equal((await api.request('GET', '/openapi/v3/apis/ceph.rook.io/v1beta1')).code, 404)
   const { uid } = defined.body.metadata
   assert.notEqual((await define(api, 'pool')).body.metadata.uid, uid)
@@ -345,8 +351,9 @@ test('names that others have are not given', async () => {
   second['metadata'] = { name: 'gadgets.example.com' }
   second['spec'] = { ...second['spec'], names: { plural: 'gadgets', kind: 'Widget', shortNames: ['wd'] } }
   await api.request('POST', path, { body: second })
-  await settled()
-  const { status } = (await api.request('GET', `${path}/gadgets.example.com`)).body
+  const statusNow = async () => (await api.request('GET', `${path}/gadgets.example.com`)).body.status
+  await until(async () => (await statusNow()).conditions?.length === 2, 'conditions')
+  const status = await statusNow()
   assert.deepEqual(
     status.conditions.map(({ type, status, reason, message }: Record<string, string>) => [
       type,
@@ -361,8 +368,7 @@ test('names that others have are not given', async () => {
   )
   assert.equal((await api.request('GET', '/apis/example.com/v1/gadgets')).code, 404)
   await api.request('DELETE', `${path}/widgets.example.com`)
-  await settled()
-  assert.equal((await api.request('GET', '/apis/example.com/v1/gadgets')).code, 200, 'the names are free')
+  await answers(api, '/apis/example.com/v1/gadgets', 200)
 })
 
 test('a changed schema counts from then on, also for what is stored', async () => {
@@ -385,8 +391,9 @@ test('a changed schema counts from then on, also for what is stored', async () =
     properties: { tier: { type: 'string', default: 'hot' } },
   }
   await api.request('PATCH', `${path}/pools.ceph.rook.io`, { body: { spec: { versions } }, headers: merge })
-  await settled()
-  assert.deepEqual((await api.request('GET', `${pools}/p`)).body.spec, { tier: 'hot' })
+  const specNow = async () => (await api.request('GET', `${pools}/p`)).body?.spec
+  await until(async () => (await specNow())?.tier === 'hot', 'the new default')
+  assert.deepEqual(await specNow(), { tier: 'hot' })
   assert.equal(watch.lines.length, 1)
   watch.stop()
 })
