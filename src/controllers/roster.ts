@@ -21,6 +21,8 @@ import { rootCaPublisher, serviceAccountController } from '#controllers/service-
 import { serviceCidrController } from '#controllers/service-cidr/controller.ts'
 import { statefulSetController } from '#controllers/statefulset/controller.ts'
 import { taintEvictionController } from '#controllers/taint-eviction/controller.ts'
+import { volumeBinder } from '#controllers/volume-binder/controller.ts'
+import { claimProtectionController, volumeProtectionController } from '#controllers/volume-protection/controller.ts'
 import { UserError } from '#daemon/error.ts'
 import { nearest } from '#lib/nearest.ts'
 
@@ -35,6 +37,9 @@ export const roster: readonly Controller[] = [
   statefulSetController,
   daemonSetController,
   jobController,
+  volumeBinder,
+  claimProtectionController,
+  volumeProtectionController,
   nodeIpamController,
   nodeLifecycleController,
   taintEvictionController,

@@ -1,6 +1,6 @@
 // What controllers keep of objects in memory: what one of them reads, and always the metadata.
 
-import type { ConfigMap, Container, Pod } from '#api/core.ts'
+import type { ConfigMap, Container, Pod, Volume } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
 import { type Resource } from '#api/resource.ts'
 import { rootCaName } from '#controllers/service-account/plan.ts'
@@ -16,6 +16,8 @@ const kept: Readonly<Record<string, Slim>> = {
   'endpoints.': withoutManagedFields,
   'configmaps.': slimConfigMap,
   'persistentvolumeclaims.': withoutManagedFields,
+  'persistentvolumes.': withoutManagedFields,
+  'storageclasses.storage.k8s.io': withoutManagedFields,
   'deployments.apps': withoutManagedFields,
   'replicasets.apps': withoutManagedFields,
   'statefulsets.apps': withoutManagedFields,
@@ -61,12 +63,13 @@ function slimPod(object: ApiObject): ApiObject {
       ...spec,
       containers: containers.map(slimContainer),
       ...(initContainers && { initContainers: initContainers.map(slimContainer) }),
-      ...(volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim) && {
-        volumes: volumes.filter(({ persistentVolumeClaim }) => persistentVolumeClaim),
-      }),
+      ...(volumes?.some(isOfClaim) && { volumes: volumes.filter(isOfClaim) }),
     },
   } as Pod
 }
+
+const isOfClaim = ({ persistentVolumeClaim, ephemeral }: Volume): boolean =>
+  persistentVolumeClaim !== undefined || ephemeral !== undefined
 
 function slimContainer({ name, ports, resources, restartPolicy }: Container): Container {
   return {
