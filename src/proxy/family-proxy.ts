@@ -26,6 +26,8 @@ export type FamilyContext = {
   readonly metrics: ProxyMetrics
   readonly services: ServiceCache
   readonly health: ServiceHealthServer
+  /** the network namespace of the connections; undefined: this process's own */
+  readonly netns?: string
   /** addresses of this machine */
   machineIps(): readonly Ip[]
   /** A front of this Service is not programmed, for the sake of the node. */
@@ -178,15 +180,15 @@ export class FamilyProxy implements Disposable {
 
   /** After a start, flows to endpoints that went away in the meantime are forgotten too. */
   #forgetFlows(changes: ReadonlyMap<string, Change>, whole: boolean): void {
-    const { clock, log, machineIps, metrics } = this.#context
+    const { clock, log, machineIps, metrics, netns } = this.#context
     const before = [...changes.values()].flatMap((change) => change.before)
     const after = whole ? [...this.#plans.values()].flat() : [...changes.values()].flatMap((change) => change.after)
     const targets = planTargets(before, after)
     if (targets.size === 0) return
     const startMs = clock.monotonicMs()
     try {
-      const stale = staleFlows(listFlows(this.family, udp), targets, new Set(machineIps()))
-      const deleted = deleteFlows(this.family, stale)
+      const stale = staleFlows(listFlows(this.family, udp, netns), targets, new Set(machineIps()))
+      const deleted = deleteFlows(this.family, stale, netns)
       metrics.conntrackDeleted.add(deleted, this.#label)
       if (deleted > 0)
         log.debug('Finished reconciling conntrack entries', { ipFamily: this.#label, entriesDeleted: deleted })

@@ -2,23 +2,15 @@
 // Each pod answers its name and the address that it saw.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { silentLog } from '#daemon/log.ts'
-import { openIpset } from '#kernel/ipset/ipset.ts'
-import { openIpvs } from '#kernel/ipvs/ipvs.ts'
-import { findIptables } from '#kernel/iptables/program.ts'
 import type { Dataplane, Plans } from '#proxy/dataplane.ts'
-import { IptablesDataplane } from '#proxy/iptables/iptables-dataplane.ts'
 import { allowLocalhostNodePorts } from '#proxy/kernel-settings.ts'
-import { IpvsDataplane } from '#proxy/ipvs/ipvs-dataplane.ts'
-import { setIpvs } from '#proxy/ipvs/settings.ts'
-import { openRoute } from '#kernel/route/open-route.ts'
-import { proxyDefaults } from '#proxy/options.ts'
-import { NftablesDataplane } from '#proxy/nftables/nftables-dataplane.ts'
 import { planService } from '#proxy/plan/plan.ts'
 import { type Family, type NodePlace, viewService, viewSlice } from '#proxy/state.ts'
 import { need } from '#test/need.ts'
-import { addresses, createProxyTopology, type Name, stranger } from '#test/proxy-topology.ts'
-import type { ConnectOptions, Tally, Topology } from '#test/topology.ts'
+import { modes } from '#test/proxy-modes.ts'
+import { at, cluster, nodePort, probe, type To } from '#test/proxy-probe.ts'
+import { addresses, createProxyTopology, type Name } from '#test/proxy-topology.ts'
+import type { Tally, Topology } from '#test/topology.ts'
 import { readObjects } from '#test/yaml-objects.ts'
 
 const objects = readObjects('src/proxy/testdata/packets.yaml')
@@ -39,83 +31,7 @@ function plansFor(node: NodePlace, family: Family): Plans {
   return plans
 }
 
-const podCidr = { 4: '10.244.0.0/16', 6: 'fd00:244::/32' } as const
-const iptables = (backend: 'nft' | 'legacy') => async (family: Family, netns: string) =>
-  new IptablesDataplane(
-    await findIptables(family, { backend, netns }),
-    {
-      masqueradeMark: 0x4000,
-      masqueradeAll: false,
-      local: { kind: 'cidr', cidr: podCidr[family] },
-      localhostNodePorts: true,
-      nodePortIps: 'all',
-      conntrackLiberal: false,
-    },
-    silentLog,
-    { written: () => undefined, failed: () => undefined },
-  )
-
-const nftables = (family: Family, netns: string) =>
-  Promise.resolve(
-    new NftablesDataplane(
-      {
-        family,
-        masqueradeMark: 0x4000,
-        masqueradeAll: false,
-        local: { kind: 'cidr', cidr: podCidr[family] },
-        nodePortIps: 'all',
-      },
-      { failed: () => undefined },
-      netns,
-    ),
-  )
-
-const ownIps = { node1: addresses.node1, node2: addresses.node2 }
-async function ipvs(family: Family, netns: string): Promise<Dataplane> {
-  const kernel = openIpvs(netns)!
-  setIpvs(kernel, proxyDefaults.ipvs, netns)
-  const bridge = { 4: ['10.244.0.1', '10.244.1.1'], 6: ['fd00:244::1', 'fd00:244:0:1::1'] }[family]
-  const isFirst = netns.endsWith('node1')
-  const ips = [ownIps[isFirst ? 'node1' : 'node2'][family], bridge[isFirst ? 0 : 1]!]
-  return new IpvsDataplane(
-    { ipvs: kernel, ipset: openIpset(netns), route: openRoute(netns), iptables: await findIptables(family, { netns }) },
-    {
-      family,
-      scheduler: 'rr',
-      masqueradeMark: 0x4000,
-      masqueradeAll: false,
-      local: { kind: 'cidr', cidr: podCidr[family] },
-      nodePortIps: ips,
-      ownIps: ips,
-      excludeCidrs: [],
-    },
-  )
-}
-
-type Mode = { readonly name: string; open(family: Family, netns: string): Promise<Dataplane> }
-/** In a virtual machine, connections are slow. */
-const fairTimes = process.env['FAIRWAY_SHORT'] === '1' ? 30 : 90
-
-const modes: readonly Mode[] = [
-  { name: 'iptables (nft)', open: iptables('nft') },
-  { name: 'iptables (legacy)', open: iptables('legacy') },
-  { name: 'nftables', open: nftables },
-  { name: 'ipvs', open: ipvs },
-]
-
-type To = {
-  /** an address of the cluster: 4 -> '10.96.0.1' */
-  readonly to: (family: Family) => string
-  readonly port: number
-}
-const cluster = (i: number): To => ({ to: (family) => (family === 4 ? `10.96.0.${i}` : `fd00:96::${i}`), port: 80 })
-const nodePort = (node: 'node1' | 'node2', port: number): To => ({ to: (family) => addresses[node][family], port })
-const at = (v4: string, v6: string): To => ({ to: (family) => (family === 4 ? v4 : v6), port: 80 })
-
-/**
- * `a b c`: these pods answer, in equal shares. `a@client`: and see that address. A single word in capitals: an error.
- * `ipvs`: what that mode does instead, since a virtual server of the kernel is the same for all clients.
- */
+/** `ipvs`: what that mode does instead, since a virtual server of the kernel is the same for all clients. */
 type Probe = readonly [from: Name | 'stranger', to: To, want: string, ipvs?: string]
 
 const probes: Readonly<Record<string, readonly Probe[]>> = {
@@ -179,55 +95,6 @@ const probes: Readonly<Record<string, readonly Probe[]>> = {
     ['a', cluster(14), 'a b'],
     ['c', cluster(14), 'c'],
   ],
-}
-
-const sourceOf = (word: string, family: Family): string => {
-  const bridge = { 4: ['10.244.0.1', '10.244.1.1'], 6: ['fd00:244::1', 'fd00:244:0:1::1'] }[family]
-  if (word.startsWith('bridge')) return bridge[Number(word.at(-1)) - 1]!
-  const address = addresses[word as keyof typeof addresses][family]
-  return address.replace('fd00:244:0:0::', 'fd00:244::')
-}
-
-/** Whether each of n equal shares was had often enough; fails below one in 10^9. */
-function assertShares(counts: readonly number[], of: number): void {
-  const share = of / counts.length
-  const spread = 6.2 * Math.sqrt(share * (1 - 1 / counts.length))
-  for (const count of counts) assert.ok(Math.abs(count - share) <= spread + 1, `${counts.join(' ')} of ${of}`)
-}
-
-function check(tally: Tally, want: string, family: Family, times: number): void {
-  if (/^[A-Z]|^timeout$/.test(want)) return assert.deepEqual(tally, { [want]: times })
-  const pods = want.split(' ').map((word) => word.split('@'))
-  const byPod = new Map<string, number>()
-  for (const [answer, count] of Object.entries(tally)) {
-    const [pod = '', source] = answer.split(' ')
-    byPod.set(pod, (byPod.get(pod) ?? 0) + count)
-    const seen = pods.find(([name]) => name === pod)?.[1]
-    if (seen !== undefined) assert.equal(source, sourceOf(seen, family), `${pod} saw`)
-  }
-  assert.deepEqual([...byPod.keys()].sort(), pods.map(([pod]) => pod).sort(), JSON.stringify(tally))
-  assertShares([...byPod.values()], times)
-}
-
-async function probe(net: Topology<Name>, [from, { to, port }, want]: Probe, family: Family): Promise<void> {
-  const place = from === 'stranger' ? net.client : net[from]
-  for (const protocol of ['tcp', 'udp'] as const) {
-    const times = want.includes(' ') ? fairTimes : want === 'timeout' ? 1 : 10
-    const options: ConnectOptions = {
-      host: to(family),
-      port,
-      protocol,
-      times,
-      timeoutMs: want === 'timeout' ? 200 : 3000,
-      ...(place === net.client && { localAddress: (from === 'stranger' ? stranger : addresses.client)[family] }),
-    }
-    const tally = await place.connect(options)
-    try {
-      check(tally, want, family, times)
-    } catch (error) {
-      assert.fail(`${from} to ${options.host}:${port}/${protocol}: ${(error as Error).message}`)
-    }
-  }
 }
 
 const needIptables = { root: true, programs: ['iptables', 'ip6tables'] }
