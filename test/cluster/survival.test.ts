@@ -135,6 +135,22 @@ test('a node is killed, started, deleted', { skip }, async () => {
   )
 })
 
+test('every process says how it is, and has metrics', { skip }, () => {
+  const asked = (place: string, url: string) => live.sh(place, `curl -sSk -m 5 ${url}`).text
+  for (const port of [10248, 10249, 8471])
+    assert.match(asked('node/node-1', `http://127.0.0.1:${port}/metrics`), /^process_cpu_seconds_total /m, `${port}`)
+  for (const url of ['10248/healthz', '10248/readyz', '10256/healthz', '8471/healthz', '8471/readyz'])
+    assert.match(asked('node/node-1', `http://127.0.0.1:${url}`), /^ok$|lastUpdated/, url)
+  for (const path of ['/healthz', '/livez', '/readyz']) assert.equal(live.kubectl('get', '--raw', path), 'ok')
+  assert.match(live.kubectl('get', '--raw', '/metrics'), /^process_cpu_seconds_total /m)
+  const controlPlane = requireCluster(live.name).hosts.find(({ role }) => role === 'control-plane')!
+  assert.match(asked(controlPlane.name, 'http://127.0.0.1:10257/metrics'), /^workqueue_adds_total/m)
+  assert.match(asked('node/node-1', 'http://10.96.0.10:9153/metrics'), /^process_cpu_seconds_total /m)
+  const { status, stdout } = live.fairway('status')
+  assert.equal(status, 0, stdout)
+  assert.match(stdout, /^control-plane +\d+ +\d+\.\d MiB +\d+\.\d\d s +\d+\.\d% /m)
+})
+
 const refusals: readonly (readonly [readonly string[], RegExp, number])[] = [
   [['node stop', 'node-9'], /has no node "node-9"\n {2}there are: node-1, node-2/, 1],
   [['node start'], /node start: which node\?/, 2],

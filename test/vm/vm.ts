@@ -9,12 +9,17 @@ export type VmRun = {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   readonly memoryMb?: number
+  /** more flags of `fairway vm` */
+  readonly flags?: readonly string[]
   readonly timeout?: string
 }
 
 /** Runs a command in a machine of its own, to its end. The folder is that of the checkout; what it writes is lost. */
-export const inVm = (command: readonly string[], { env, input, memoryMb = 2048, timeout = '8m' }: VmRun = {}): Ran =>
-  fairway(['vm', '--memory', String(memoryMb), '--timeout', timeout, '--', ...command], {
+export const inVm = (
+  command: readonly string[],
+  { env, input, flags = [], memoryMb = 2048, timeout = '8m' }: VmRun = {},
+): Ran =>
+  fairway(['vm', '--memory', String(memoryMb), '--timeout', timeout, ...flags, '--', ...command], {
     ...(env && { env }),
     ...(input !== undefined && { input }),
   })

@@ -8,6 +8,7 @@ import { requireCluster } from '#lab/cluster-file.ts'
 import { nodeParts } from '#lab/cluster.ts'
 import { type Cost, observeCosts } from '#lab/cost.ts'
 import { isRunning } from '#lab/fabric.ts'
+import { askHealth } from '#lab/health.ts'
 import { type ClusterPlan, expectedOf } from '#lab/plan.ts'
 import { fetchBackends } from '#lab/backends.ts'
 import { missingProcesses } from '#lab/processes.ts'
@@ -19,6 +20,9 @@ export const status = defineCommand({
   name: 'status',
   summary: 'what runs in a cluster, what it costs, and what is unwell',
   usage: '[flags]',
+  description:
+    'Memory is PSS: what processes share is counted once, in parts. Every process is asked by its /readyz how it is; the\n' +
+    'exit code is 1 where something is unwell.',
   examples: ['fairway status', 'fairway status --name small'],
   flags: clusterFlags,
   async run({ name }, rest, { signal, stdout }) {
@@ -29,6 +33,7 @@ export const status = defineCommand({
       return 1
     }
     const stopped = missingProcesses(plan)
+    const asked = askHealth(plan, stopped, signal)
     stdout.write(`${renderKubeconfigLine(plan)}\n${renderCosts(observeCosts(plan))}`)
     const unwell = [...stopped.map((process) => `${process} does not run`), ...leftOut(plan)]
     if (!stopped.includes('control-plane')) {
@@ -45,6 +50,7 @@ export const status = defineCommand({
         unwell.push('the API server does not answer')
       }
     }
+    unwell.push(...(await asked))
     if (unwell.length === 0) return 0
     stdout.write(`\nunwell:\n${unwell.map((line) => `  ${line}\n`).join('')}`)
     if (stopped.length > 0) stdout.write(`  (fairway up --name ${name} starts what does not run)\n`)

@@ -26,10 +26,15 @@ export const vm = defineCommand({
       default: defaultKernel,
       placeholder: 'PACKAGE',
     }),
+    kernelArguments: text({
+      help: "more words for the kernel's command line, for example ipv6.disable=1",
+      default: '',
+      placeholder: 'WORDS',
+    }),
     timeout: duration({ help: 'the machine is turned off after this time', default: '10m' }),
     prepare: toggle({ help: 'only install and download what is missing' }),
   },
-  async run({ memory, cpus, kernel, timeout, prepare }, command, { signal, stderr, env }) {
+  async run({ memory, cpus, kernel, kernelArguments, timeout, prepare }, command, { signal, stderr, env }) {
     if (command.length === 0 && !prepare)
       throw new UserError('which command?', {
         code: 'BadArgument',
@@ -38,7 +43,7 @@ export const vm = defineCommand({
       })
     const ready = await prepareKernel(kernel, (line) => stderr.write(`${line}\n`), signal)
     if (prepare) return 0
-    const options = { command, folder: process.cwd(), env, memoryMb: memory, cpus }
+    const options = { command, folder: process.cwd(), env, memoryMb: memory, cpus, kernelArguments }
     const late = AbortSignal.timeout(timeout)
     try {
       return await runVm(ready, options, process, AbortSignal.any([signal, late]))

@@ -12,6 +12,8 @@ export type VmOptions = {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly memoryMb: number
   readonly cpus: number
+  /** more words for the kernel's command line */
+  readonly kernelArguments?: string
 }
 
 /** A kernel as its Debian package was unpacked. */
@@ -32,7 +34,7 @@ export type Port = (typeof ports)[number]
 /** `files` names the first root's archive, the console's log, and a socket for each port. */
 export function planQemu(
   { image }: Kernel,
-  { memoryMb, cpus }: Pick<VmOptions, 'memoryMb' | 'cpus'>,
+  { memoryMb, cpus, kernelArguments = '' }: Pick<VmOptions, 'memoryMb' | 'cpus' | 'kernelArguments'>,
   files: { readonly archive: string; readonly console: string; readonly socket: (port: Port) => string },
 ): string[] {
   return [
@@ -40,7 +42,7 @@ export function planQemu(
     ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', String(cpus), '-m', String(memoryMb)],
     ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none', '-nic', 'none'],
     ['-serial', `file:${files.console}`, '-kernel', image, '-initrd', files.archive],
-    ['-append', 'console=ttyS0 quiet panic=-1 mitigations=off'],
+    ['-append', `console=ttyS0 quiet panic=-1 mitigations=off ${kernelArguments}`.trimEnd()],
     ['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
     ['-device', 'virtio-serial'],
     ...ports.flatMap((port) => [
