@@ -100,7 +100,8 @@ export async function makeNodes({ count, families = [4], far = [] }: NodesOption
       exec,
       /** the same; nothing where it fails */
       show: (...words: string[]) => inside(netns, words).stdout,
-      execInPod: (...words: string[]) => inside(podNetns, words),
+      /** for files of its own */
+      folder: join(folder, name),
       subnetFile: () => readFileSync(subnetFile, 'utf8'),
       start: (backend: Partial<BackendConfig>, more: Partial<FlannelOptions> = {}) =>
         start(name, netns, subnetFile, backend, more),
@@ -212,9 +213,18 @@ export async function serveInPod({ podNetns }: TestNode): Promise<AsyncDisposabl
   }
 }
 
+/** What a program in the pod says. */
+export const execInPod = ({ podNetns }: TestNode, ...words: readonly string[]) =>
+  withNetns(podNetns, () => spawnSync(words[0]!, words.slice(1), { encoding: 'utf8' }))
+
 /** What got through to a pod and back: bytes of a TCP connection, and the datagrams of these sizes that came back whole. */
-export function talk(from: TestNode, to: string, sizes: readonly number[]): { tcp: number; udp: readonly number[] } {
-  const { stdout, stderr } = from.execInPod('python3', '-c', clientText, to, sizes.join())
+export function talk(
+  from: TestNode,
+  to: string,
+  sizes: readonly number[],
+  timeoutSeconds = 5,
+): { tcp: number; udp: readonly number[] } {
+  const { stdout, stderr } = execInPod(from, 'python3', '-c', clientText, to, sizes.join(), String(timeoutSeconds))
   return stdout === '' ? { tcp: -1, udp: [stderr.length] } : (JSON.parse(stdout) as { tcp: number; udp: number[] })
 }
 
@@ -256,16 +266,16 @@ print('ready', flush=True)
 `
 const clientText = `
 import json, socket, sys
-to, sizes = sys.argv[1], [int(size) for size in sys.argv[2].split(',') if size]
+to, sizes, limit = sys.argv[1], [int(size) for size in sys.argv[2].split(',') if size], float(sys.argv[3])
 family = socket.AF_INET6 if ':' in to else socket.AF_INET
 tcp = 0
 try:
-    connection = socket.create_connection((to, 8080), 5)
+    connection = socket.create_connection((to, 8080), limit)
     connection.sendall(b'x' * ${tcpBytes})
     tcp = int(connection.recv(99).decode() or 0)
 except OSError: pass
 echo = socket.socket(family, socket.SOCK_DGRAM)
-echo.settimeout(5)
+echo.settimeout(limit)
 back = []
 for size in sizes:
     try:

@@ -14,6 +14,9 @@ export type DeviceWorld = {
   readonly netns: string | undefined
 }
 
+/** Of a TUN device: what comes while its thread does something else waits, a second at 2,000 packets/s. */
+const queueLength = 2000
+
 /** `repaired`: it had been there and was not as it should be; `later`: its old thread must end first. */
 export type Ensured = 'same' | 'repaired' | 'later'
 
@@ -33,7 +36,8 @@ export function ensureDevice(world: DeviceWorld, plan: FamilyPlan, device: Devic
   const isRepaired = ensureAddress(route, device)
   const link = route.link(device.name)
   const isWrong = link?.mtu !== device.mtu || !link.up
-  if (isWrong) route.setLink(device.name, { mtu: device.mtu, up: true })
+  const queue = device.kind === 'tun' ? { queueLength } : {}
+  if (isWrong) route.setLink(device.name, { mtu: device.mtu, up: true, ...queue })
   return found !== undefined && (!isSame || isWrong || isRepaired) ? 'repaired' : 'same'
 }
 

@@ -29,6 +29,8 @@ export type FlannelOptions = {
   readonly masquerade: boolean
   readonly randomFully: boolean
   readonly forwardRules: boolean
+  /** ranges of other networks on the same nodes, whose pods and ours shall not reach each other */
+  readonly isolateFrom: readonly string[]
   /** how often the rules are looked after */
   readonly rulesResyncMs: number
   /** subnet.env; what flannel remembers lies beside it */
@@ -52,6 +54,7 @@ export const defaultOptions: Omit<FlannelOptions, 'keeper' | 'nodeName' | 'confi
   masquerade: true,
   randomFully: true,
   forwardRules: true,
+  isolateFrom: [],
   rulesResyncMs: 5000,
   subnetFile: '/run/flannel/subnet.env',
   cniConfFile: undefined,

@@ -83,6 +83,10 @@ test('plan: why a node cannot take part', () => {
     [{ subnets: {} }, /^node "node-1" pod cidr not assigned$/],
     [{ subnets: { 4: '10.99.0.0/24' } }, /^the network 10\.244\.0\.0\/16 does not contain 10\.99\.0\.0\/24/],
     [
+      { config: { ...input({}, []).config, backend: { ...defaultBackend, mtu: 9000 } } },
+      /^the MTU 9000 of the configuration is more than eth0 carries \(1500\)$/,
+    ],
+    [
       { external: nat },
       /^host-gw cannot work behind NAT: the public address is 203\.0\.113\.9, but eth0 has 10\.168\.0\.2$/,
     ],

@@ -31,6 +31,8 @@ export function planSelf(input: Omit<PlanInput, 'leases'>): readonly Self[] | st
     if (!containsCidr(parseCidr(network)!, parseCidr(subnet)!))
       return `the network ${network} does not contain ${subnet}, the pod CIDR of node "${node}"`
     const mtu = config.backend.mtu ?? external.mtu
+    if (mtu > external.mtu)
+      return `the MTU ${mtu} of the configuration is more than ${external.name} carries (${external.mtu})`
     const self = { ...address, family, node, subnet, network, link: external.name, mtu }
     const refusal = backend.refuse(self)
     if (refusal !== undefined) return refusal

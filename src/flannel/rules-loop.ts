@@ -7,7 +7,7 @@ import type { PartContext } from '#daemon/part.ts'
 import type { Self } from '#flannel/backend.ts'
 import type { Family } from '#flannel/lease.ts'
 import { RuleKeeper } from '#flannel/masquerade/keep-rules.ts'
-import { forwardChain, masqueradeChain } from '#flannel/masquerade/rules.ts'
+import { forwardChain, masqueradeChain, wallChain } from '#flannel/masquerade/rules.ts'
 import type { FlannelMetrics } from '#flannel/metrics.ts'
 import type { FlannelOptions } from '#flannel/options.ts'
 
@@ -18,8 +18,8 @@ export function createRulesLoop(
   metrics: FlannelMetrics,
   selves: () => readonly Self[],
 ): Loop & { readonly reason: Check } {
-  const { config, masquerade, forwardRules, netns } = options
-  const isWanted = masquerade || forwardRules
+  const { config, masquerade, forwardRules, isolateFrom, netns } = options
+  const isWanted = masquerade || forwardRules || isolateFrom.length > 0
   const keepers = new Map<Family, RuleKeeper>()
   let written: readonly Self[] = []
   let reason: string | undefined = isWanted ? 'rules are not written yet' : undefined
@@ -30,9 +30,11 @@ export function createRulesLoop(
     const keeper = keepers.get(family) ?? (await RuleKeeper.open(family, netns))
     keepers.set(family, keeper)
     const randomFully = options.randomFully && keeper.randomFully
+    const others = isolateFrom.filter((other) => other.includes(':') === (family === 6))
     const chains = [
       ...(masquerade ? [masqueradeChain({ family, network, subnet, randomFully })] : []),
       ...(forwardRules ? [forwardChain(network)] : []),
+      ...(others.length > 0 ? [wallChain(network, others)] : []),
     ]
     const names = await keeper.ensure(chains)
     const isRepair = written.some((one) => one.family === family && one.subnet === subnet)

@@ -2,7 +2,16 @@
 // pictures of each.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { knowEachOther, makeNodes, serveInPod, talk, tcpBytes, until, type TestNode } from '#test/flannel-nodes.ts'
+import {
+  execInPod,
+  knowEachOther,
+  makeNodes,
+  serveInPod,
+  talk,
+  tcpBytes,
+  until,
+  type TestNode,
+} from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'python3'], files: ['/dev/net/tun'] })
@@ -63,7 +72,7 @@ test('udp: the device comes back, with its thread; what nobody has is unreachabl
     await settle()
   }
   // The kernel of the pod hears it from flannel0: the connection does not wait for its time-out.
-  const { stdout } = one.execInPod('python3', '-c', unreachableText)
+  const { stdout } = execInPod(one, 'python3', '-c', unreachableText)
   assert.equal(stdout.trim(), 'ENETUNREACH')
   assert.match(first.registry.render(), /flannel_udp_packets\{device="flannel0",what="no_peer"\} [1-9]/)
   cluster.server.remove('nodes', { name: 'node-2' })

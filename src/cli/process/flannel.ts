@@ -60,6 +60,11 @@ const flags = {
     default: true,
     env: 'FLANNELD_IPTABLES_FORWARD_RULES',
   }),
+  isolateFrom: list({
+    help: 'ranges of other networks on the same nodes: their pods and ours do not reach each other',
+    placeholder: 'CIDR',
+    env: 'FLANNELD_ISOLATE_FROM',
+  }),
   iptablesResync: text({
     help: 'how often the rules are looked after, as 5s or in seconds',
     default: '5s',
@@ -128,6 +133,7 @@ export const command = partCommand({
         blackholeRoute: options.ipBlackholeRoute,
         randomFully: !options.ipMasqFullyRandomDisable,
         forwardRules: options.iptablesForwardRules,
+        isolateFrom: options.isolateFrom.map(checkRange),
         rulesResyncMs: checkResync(options.iptablesResync),
         subnetFile: options.subnetFile,
         cniConfFile: options.cniConfFile,
@@ -191,6 +197,12 @@ function checkResync(words: string): number {
   const ms = /^\d+$/.test(words) ? Number(words) * 1000 : parseDuration(words)
   if (ms !== undefined && ms > 0) return ms
   throw new UserError(`--iptables-resync: "${words}" is no time`, { code: 'BadFlag', exitCode: 2, remedy: 'as 5s' })
+}
+
+function checkRange(words: string): string {
+  const range = canonicalCidr(words)
+  if (range !== undefined) return range
+  throw new UserError(`--isolate-from: "${words}" is no range`, { code: 'BadFlag', exitCode: 2 })
 }
 
 function checkIp(flag: string, ip: string): string {

@@ -11,6 +11,8 @@ export type OwnChain = {
   readonly name: string
   readonly from: string
   readonly jump: Rule
+  /** the jump stands before what others have there */
+  readonly isFirst?: boolean
   readonly rules: readonly Rule[]
 }
 export type MasqueradeInput = {
@@ -69,13 +71,34 @@ export function forwardChain(network: string): OwnChain {
   }
 }
 
+/**
+ * FLANNEL-WALL: what pods of this network and of others on the same nodes send each other is dropped. On the wire VNIs keep
+ * networks apart; within a node, which routes for all of them, this does.
+ */
+export function wallChain(network: string, others: readonly string[]): OwnChain {
+  const matches: Match[] = [{ kind: 'comment', text: 'flanneld wall' }]
+  const target = { kind: 'verdict', verdict: 'DROP' } as const
+  return {
+    table: 'filter',
+    name: 'FLANNEL-WALL',
+    from: 'FORWARD',
+    isFirst: true,
+    jump: { matches, target: { kind: 'jump', chain: 'FLANNEL-WALL' } },
+    rules: others.flatMap((other) => [
+      { source: { value: network }, destination: { value: other }, matches, target },
+      { source: { value: other }, destination: { value: network }, matches, target },
+    ]),
+  }
+}
+
 /** What `iptables -S CHAIN` says of a chain that is as it should be. */
 export function listingOf({ name, rules }: OwnChain): string {
   return [`-N ${name}`, ...rules.map((rule) => renderRuleLine(name, rule))].join('\n')
 }
 
 /** Input of iptables-restore --noflush: makes the chain anew in one step, and adds the jump where it is missing. */
-export function renderRestore({ table, name, from, jump, rules }: OwnChain, hasJump: boolean): string {
+export function renderRestore({ table, name, from, jump, isFirst, rules }: OwnChain, hasJump: boolean): string {
   const lines = rules.map((rule) => renderRuleLine(name, rule))
-  return `${[`*${table}`, `:${name} - [0:0]`, ...lines, ...(hasJump ? [] : [renderRuleLine(from, jump)]), 'COMMIT'].join('\n')}\n`
+  const jumpLine = renderRuleLine(from, jump).replace(/^-A/, isFirst ? '-I' : '-A')
+  return `${[`*${table}`, `:${name} - [0:0]`, ...lines, ...(hasJump ? [] : [jumpLine]), 'COMMIT'].join('\n')}\n`
 }

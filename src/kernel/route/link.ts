@@ -69,6 +69,8 @@ export type LinkChange = {
   readonly mtu?: number
   readonly mac?: string
   readonly name?: string
+  /** Packets that wait for a slow reader, at most. */
+  readonly queueLength?: number
   /** Index of the bridge; 0 takes it out. */
   readonly master?: number
   readonly netns?: string
@@ -83,6 +85,7 @@ const IFLA = {
   mtu: 4,
   link: 5,
   master: 10,
+  queueLength: 13,
   info: 18,
   netnsFd: 28,
   extMask: 29,
@@ -121,6 +124,7 @@ export function encodeLinkChange(writer: MessageWriter, index: number, change: L
   const promiscuous = flag(change.promiscuous, IFF.promiscuous)
   encodeHeader(writer, index, up.set | promiscuous.set, up.mask | promiscuous.mask)
   if (change.name !== undefined) writer.attributeText(IFLA.name, change.name)
+  if (change.queueLength !== undefined) writer.attributeU32(IFLA.queueLength, change.queueLength)
   encodeCommon(writer, change, netnsFile)
 }
 
