@@ -2,6 +2,7 @@
 // Puts pods on the node's network and takes them off it, after plans of attachment.ts. Every call may be repeated: what
 // is there already is left or put right, what is missing already is fine.
 import { closeSync, openSync } from 'node:fs'
+import { release } from 'node:os'
 import { NetlinkError } from '#kernel/netlink/socket.ts'
 import type { Link } from '#kernel/route/link.ts'
 import { openRoute, type Route } from '#kernel/route/open-route.ts'
@@ -60,7 +61,7 @@ export function attach(
   netns: string,
   { preferred = [], hostPorts = [] }: AttachOptions = {},
 ): Attachment {
-  const attachment = planAttachment(network, owner, leases.acquire(network, owner, preferred))
+  const attachment = planAttachment(network, owner, leases.acquire(network, owner, preferred), release())
   using route = openRoute()
   // What an attempt before this one has left behind is of no use.
   route.deleteLink(attachment.hostLink)

@@ -33,15 +33,25 @@ export function macOf(ip: string): string {
   return `0a:58:${toHex(last).match(/../g)!.join(':')}`
 }
 
-/** `ips`: one per range of the network, in its order. */
-export function planAttachment(network: Network, owner: Owner, ips: readonly string[]): Attachment {
+/**
+ * What a promiscuous bridge takes for itself has no connection any more on kernels of today (since 6.9, and in the stable
+ * series from 6.1 on), so that a pod's packet to itself would leave without being masqueraded: there the cable's hairpin mode must
+ * help. `release` is the kernel's: `6.1.0-28-amd64`.
+ */
+export function needsCableToo(release: string): boolean {
+  const [major = 0, minor = 0] = release.split('.').map(Number)
+  return major > 6 || (major === 6 && minor >= 1)
+}
+
+/** `ips`: one per range of the network, in its order; `release`: the kernel's. */
+export function planAttachment(network: Network, owner: Owner, ips: readonly string[], release: string): Attachment {
   return {
     owner,
     hostLink: hostLinkOf(owner),
     mac: macOf(ips[0]!),
     mtu: network.mtu,
     bridge: network.bridge,
-    hairpin: network.hairpin === 'hairpin-veth',
+    hairpin: network.hairpin === 'hairpin-veth' || (network.hairpin === 'promiscuous-bridge' && needsCableToo(release)),
     addresses: network.ranges.map(({ cidr, gateway }: Range, place) => ({
       ip: ips[place]!,
       prefix: cidr.prefix,

@@ -45,11 +45,27 @@ test('an attachment follows from the id and the address', () => {
   const owner = { containerId: 'abc', ifname: 'eth0' }
   assert.match(hostLinkOf(owner), /^veth[0-9a-f]{8}$/)
   assert.equal(macOf('10.244.0.5'), '0a:58:0a:f4:00:05')
-  assert.deepEqual(planAttachment(network('10.244.0.0/24', 'fd00::/64'), owner, ['10.244.0.5', 'fd00::5']).addresses, [
-    { ip: '10.244.0.5', prefix: 24, gateway: '10.244.0.1' },
-    { ip: 'fd00::5', prefix: 64, gateway: 'fd00::1' },
-  ])
+  assert.deepEqual(
+    planAttachment(network('10.244.0.0/24', 'fd00::/64'), owner, ['10.244.0.5', 'fd00::5'], '6.1.0').addresses,
+    [
+      { ip: '10.244.0.5', prefix: 24, gateway: '10.244.0.1' },
+      { ip: 'fd00::5', prefix: 64, gateway: 'fd00::1' },
+    ],
+  )
 })
+
+for (const [hairpin, release, want] of [
+  ['hairpin-veth', '5.10.0', true],
+  ['none', '6.18.44', false],
+  ['promiscuous-bridge', '5.10.0-28-amd64', false],
+  ['promiscuous-bridge', '6.1.0-28-amd64', true],
+  ['promiscuous-bridge', '7.0.1', true],
+] as const)
+  test(`hairpin of the cable: ${hairpin} on ${release}`, () => {
+    const network = planNetwork(['10.244.0.0/24'], { hairpin, mtu: 1500 })!
+    const owner = { containerId: 'abc', ifname: 'eth0' }
+    assert.equal(planAttachment(network, owner, ['10.244.0.5'], release).hairpin, want)
+  })
 
 test('a network: bad ranges and the conflist', () => {
   for (const cidrs of [[], ['10.244.0.0/31'], ['nonsense']])

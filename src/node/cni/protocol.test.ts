@@ -85,7 +85,12 @@ test('CNI: ranges and ports of a configuration, or of subnet.env', () => {
 
 test('CNI: the result, in each version’s form', () => {
   const network = planNetwork(['10.244.1.0/24', 'fd00:1::/64'], { hairpin: 'none', mtu: 1450 })!
-  const attachment = planAttachment(network, { containerId: 'c1', ifname: 'eth0' }, ['10.244.1.2', 'fd00:1::2'])
+  const attachment = planAttachment(
+    network,
+    { containerId: 'c1', ifname: 'eth0' },
+    ['10.244.1.2', 'fd00:1::2'],
+    '6.1.0',
+  )
   const macs = { bridge: '0a:58:0a:f4:01:01', host: '00:00:00:00:00:01' }
   const result = resultOf('1.1.0', attachment, '/run/netns/x', macs) as { interfaces: object[] }
   assert.deepEqual(result, {
