@@ -21,7 +21,7 @@ export function createPortResponder(
   const loops = servers
     .filter((server) => server.config.loop && server.forwards.length > 0)
     .map((server) => ({ server, check: createLoopCheck(token, server.config.zones[0]!) }))
-  for (const { server, check } of loops) void server.forwards[0]!.forward(check.name, recordTypes.HINFO, {})
+  for (const { server, check } of loops) void server.forwards[0]!.forward.ask(check.name, recordTypes.HINFO, {})
   const logs = servers.flatMap((server) => server.config.log)
   const count = o.metrics.answersOf(`dns://:${port}`)
   return createResponder(createResolver(servers), (...answered) => {

@@ -16,8 +16,14 @@ import { formatIp, parseIp } from '#lib/ip.ts'
 /** A reply before it is rendered. */
 export type Reply = Sections & { readonly rcode: number; readonly authoritative: boolean }
 
-/** Asks the world outside. Answers SERVFAIL or REFUSED itself: it never throws. */
-export type Forward = (name: string, type: number, query: Pick<Query, 'edns' | 'byTcp'>) => Promise<Reply>
+/** Who is asked about the world outside. */
+export type Forward = {
+  /** Answers SERVFAIL or REFUSED itself: it never throws. */
+  ask(name: string, type: number, query: ForwardedQuery): Promise<Reply>
+  /** The answer, where it is known without asking. */
+  known?(name: string, type: number, query: ForwardedQuery): Reply | undefined
+}
+export type ForwardedQuery = Pick<Query, 'edns' | 'byTcp'>
 
 export type Resolution =
   /** known at once; `service` is what the reply rests on, if that is one Service (`namespace/name`) or nothing ('') */
@@ -97,7 +103,7 @@ function resolve(server: Server, query: Query): Resolution {
       if (alias === undefined) return known(reply, query, options)
       const outside = resolveOutside(server, alias, query)
       if (outside.kind === 'elsewhere') return outside
-      if (outside.kind === 'now') return { kind: 'now', reply }
+      if (outside.kind === 'now') return { kind: 'now', reply: joinAlias(reply, outside.reply) }
       return { kind: 'later', ask: async () => joinAlias(reply, await outside.ask()) }
     }
   }
@@ -119,7 +125,10 @@ function resolveOutside(server: Server, name: string, query: Query): Resolution 
     .filter(({ config }) => isWithin(name, config.from) && !config.except.some((zone) => isWithin(name, zone)))
     .toSorted((a, b) => b.config.from.length - a.config.from.length)
   if (best === undefined) return code(server.forwards.length === 0 ? rcodes.REFUSED : rcodes.SERVFAIL)
-  return { kind: 'later', ask: () => best.forward(name, query.type, query) }
+  const { forward } = best
+  const reply = forward.known?.(name, query.type, query)
+  if (reply !== undefined) return { kind: 'now', reply }
+  return { kind: 'later', ask: () => forward.ask(name, query.type, query) }
 }
 
 /** The CNAME with what upstreams know of its target: alone where they fail, so that the name itself still answers. */

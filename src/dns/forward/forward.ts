@@ -27,7 +27,7 @@ export function createForward(config: ForwardConfig, upstreams: readonly Upstrea
   let waiting = 0
   let turn = 0
 
-  const ask = async (...[name, type, query]: Parameters<Forward>): Promise<Outcome> => {
+  const askInTurn = async (...[name, type, query]: Parameters<Forward['ask']>): Promise<Outcome> => {
     let outcome: Outcome = { kind: 'failed', reason: 'no upstream has answered in time' }
     const started = clock.monotonicMs()
     for (const index of askingOrder(config, health.states, turn++, Math.random())) {
@@ -49,14 +49,14 @@ export function createForward(config: ForwardConfig, upstreams: readonly Upstrea
     return outcome
   }
 
-  return async (name, type, query): Promise<Reply> => {
+  const ask: Forward['ask'] = async (name, type, query) => {
     if (config.maxConcurrent > 0 && waiting >= config.maxConcurrent) {
       context.onFailure?.(name, type, `concurrent queries exceeded maximum ${config.maxConcurrent}`)
       return { rcode: rcodes.REFUSED, authoritative: false }
     }
     waiting++
     try {
-      const outcome = await ask(name, type, query)
+      const outcome = await askInTurn(name, type, query)
       if (outcome.kind === 'answered') {
         const { rcode, answers, authorities, additionals } = outcome.message
         return { rcode, authoritative: false, answers, authorities, additionals }
@@ -67,6 +67,7 @@ export function createForward(config: ForwardConfig, upstreams: readonly Upstrea
       waiting--
     }
   }
+  return { ask }
 }
 
 /** Which upstreams have failed how often; one that failed is probed until it answers. */
@@ -108,24 +109,30 @@ export function withCache(
 ): Forward {
   const cache = new AnswerCache(config)
   const onTheWay = new Map<string, Promise<Reply>>()
-  return async (name, type, query) => {
-    const key = `${type}${query.edns?.dnssecOk === true ? '+' : ' '}${name}`
-    const fetch = () => {
-      const known = onTheWay.get(key)
-      if (known !== undefined) return known
-      const asked = forward(name, type, query)
-        .then((reply) => {
-          cache.put(key, name, reply, clock.monotonicMs())
-          return reply
-        })
-        .finally(() => onTheWay.delete(key))
-      onTheWay.set(key, asked)
-      return asked
-    }
-    const hit = cache.get(key, clock.monotonicMs())
-    onLookup?.(hit !== undefined)
-    if (hit === undefined) return fetch()
-    if (hit.refresh) void fetch()
-    return hit.reply
+  const keyOf = (...[name, type, query]: Parameters<Forward['ask']>) =>
+    `${type}${query.edns?.dnssecOk === true ? '+' : ' '}${name}`
+
+  const ask: Forward['ask'] = (...question) => {
+    const key = keyOf(...question)
+    const asked = onTheWay.get(key)
+    if (asked !== undefined) return asked
+    const fetched = forward
+      .ask(...question)
+      .then((reply) => {
+        cache.put(key, question[0], reply, clock.monotonicMs())
+        return reply
+      })
+      .finally(() => onTheWay.delete(key))
+    onTheWay.set(key, fetched)
+    return fetched
+  }
+  return {
+    ask,
+    known(...question) {
+      const hit = cache.get(keyOf(...question), clock.monotonicMs())
+      onLookup?.(hit !== undefined)
+      if (hit?.refresh) void ask(...question)
+      return hit?.reply
+    },
   }
 }

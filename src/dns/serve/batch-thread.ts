@@ -113,7 +113,7 @@ function resolverOf(zone: Zone, servers: BatchThreadData['servers']): Resolver {
     servers.map(({ config, options }): Server => ({
       config,
       ...(options === undefined ? {} : { kubernetes: { zone, options } }),
-      forwards: config.forward.map((entry) => ({ config: entry, forward: later })),
+      forwards: config.forward.map((entry) => ({ config: entry, forward: { ask: later } })),
     })),
   )
   // Hosts files are read by the main thread alone.

@@ -1,0 +1,49 @@
+// What dnsperf sees of a server, and what the server spends on it.
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { percentile } from '../bench.ts'
+
+/** Runs dnsperf on the second core; its output. */
+export function perf(port: number, queries: string, more: readonly string[]): string {
+  const words = ['-c', '1', 'dnsperf', '-s', '127.0.0.1', '-p', String(port), '-d', queries, ...more]
+  return spawnSync('taskset', words, { encoding: 'utf8', maxBuffer: 1 << 30 }).stdout
+}
+
+/** Queries per second, and per second of the server's processor: the latter does not suffer from busy neighbours. */
+export function measureRate(port: number, pid: number, queries: string, seconds: number, isWide: boolean) {
+  const words = ['-c', '8', '-q', '400', ...(isWide ? ['-e'] : [])]
+  perf(port, queries, ['-l', String(Math.min(1, seconds)), ...words])
+  const before = processorSeconds(pid)
+  const text = perf(port, queries, ['-l', String(seconds), ...words])
+  const spent = processorSeconds(pid) - before
+  const completed = Number(/completed:\s+(\d+)/.exec(text)?.[1])
+  return { qps: Number(/per second:\s+([\d.]+)/.exec(text)?.[1]), coreQps: completed / spent }
+}
+
+/** Milliseconds until the answer at `rate` queries per second. */
+export function measureLatency(port: number, queries: string, seconds: number, rate: number) {
+  const text = perf(port, queries, ['-l', String(seconds), '-c', '8', '-q', '1000', '-Q', String(rate), '-v'])
+  const took = [...text.matchAll(/^> \S+ \S+ \S+ ([\d.]+)$/gm)].map(([, time]) => Number(time) * 1000)
+  return { p50: percentile(took, 0.5), p99: percentile(took, 0.99) }
+}
+
+/** The process and its children (CoreDNS, BIND and Fairway are one; NSD forks). */
+function processorSeconds(pid: number): number {
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
+  const pids = [pid, ...stdout.split('\n').filter(Boolean).map(Number)]
+  return pids.reduce((sum, each) => sum + secondsOf(each), 0)
+}
+
+const ticksPerSecond = 100
+
+function secondsOf(pid: number): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(/\) /)
+  const fields = rest.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+}
+
+export function memoryMb(pid: number): { readonly rss: number; readonly pss: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const mb = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024
+  return { rss: mb('Rss'), pss: mb('Pss') }
+}
