@@ -13,15 +13,19 @@ export type BenchApi = AsyncDisposable & {
 
 export async function startApi(names: number): Promise<BenchApi> {
   const objects = objectsOf(names)
-  const watchers = new Map<string, Set<ServerResponse>>()
+  const watchers = new Set<ServerResponse>()
+  let last = ''
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://api')
     const collection = url.pathname.split('/').at(-1)!
     response.setHeader('content-type', 'application/json')
     if (url.searchParams.has('watch')) {
-      const set = watchers.get(collection) ?? new Set()
-      watchers.set(collection, set.add(response))
       response.flushHeaders()
+      if (collection !== 'endpointslices') return
+      // Who comes back after a pause has missed no more than the last change.
+      if (url.searchParams.get('resourceVersion') !== '1') response.write(last)
+      watchers.add(response)
+      response.on('close', () => watchers.delete(response))
       return
     }
     const all = objects[collection] ?? []
@@ -35,9 +39,9 @@ export async function startApi(names: number): Promise<BenchApi> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     change(slice) {
-      const line = `${JSON.stringify({ type: 'MODIFIED', object: slice })}\n`
+      last = `${JSON.stringify({ type: 'MODIFIED', object: slice })}\n`
       const sent = performance.now()
-      for (const watcher of watchers.get('endpointslices') ?? []) watcher.write(line)
+      for (const watcher of watchers) watcher.write(last)
       return sent
     },
     async [Symbol.asyncDispose]() {

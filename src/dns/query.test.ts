@@ -119,3 +119,16 @@ test('query: an unknown EDNS version is told ours', () => {
   assert.equal(reply?.rcode, rcodes.BADVERS)
   assert.equal(reply?.edns?.version, 0)
 })
+
+test('query: options that mean something to the client come back, where there is room', () => {
+  const cookie = { code: 10, bytes: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }
+  const subnet = { code: 8, bytes: Uint8Array.of(0, 1, 24, 0, 10, 0, 0) }
+  const asked = { ...base, edns: { ...edns, options: [subnet, cookie] } }
+  assert.deepEqual(replyTo(asked, addresses(1), 'udp').message.edns?.options, [cookie])
+  const padded = { ...base, edns: { ...edns, udpSize: 512, options: [{ code: 12, bytes: new Uint8Array(600) }] } }
+  const reply = replyTo(padded, addresses(1), 'udp')
+  assert.deepEqual([reply.message.edns?.options, reply.message.answers.length, reply.length <= 512], [[], 1, true])
+  const broken = encodeMessage(asked)
+  broken[broken.length - 9] = 200
+  assert.deepEqual(readQuery(broken), { kind: 'reject', rcode: rcodes.FORMERR })
+})

@@ -11,8 +11,16 @@ export type Query = {
   readonly class: number
   /** end of the question section */
   readonly questionEnd: number
-  readonly edns?: { readonly udpSize: number; readonly version: number; readonly dnssecOk: boolean }
+  readonly edns?: QueryEdns
   readonly byTcp?: boolean
+}
+
+export type QueryEdns = {
+  readonly udpSize: number
+  readonly version: number
+  readonly dnssecOk: boolean
+  /** options that go back as they came, on the wire */
+  readonly options?: Uint8Array
 }
 
 /** `drop`: no query at all, so that no answer may be sent. `reject`: answered with a code alone. */
@@ -56,11 +64,33 @@ function readEdns(bytes: Uint8Array, start: number, length: number, skip: number
     if (end > length) return 'bad'
     if (i >= skip && word(0) === recordTypes.OPT) {
       if (found !== undefined || name.text !== '') return 'bad'
-      found = { udpSize: word(2), version: bytes[name.end + 5]!, dnssecOk: (bytes[name.end + 6]! & 0x80) !== 0 }
+      const options = keptOptions(bytes, name.end + 10, end)
+      if (options === 'bad') return 'bad'
+      found = {
+        udpSize: word(2),
+        version: bytes[name.end + 5]!,
+        dnssecOk: (bytes[name.end + 6]! & 0x80) !== 0,
+        ...(options === undefined ? {} : { options }),
+      }
     }
     at = end
   }
   return found
+}
+
+/** NSID, EXPIRE, COOKIE, TCP-KEEPALIVE and PADDING go back to the client, as CoreDNS does; others are not understood. */
+const keptCodes: readonly number[] = [3, 9, 10, 11, 12]
+
+function keptOptions(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined | 'bad' {
+  const kept: number[] = []
+  for (let at = start; at < end;) {
+    if (at + 4 > end) return 'bad'
+    const next = at + 4 + ((bytes[at + 2]! << 8) | bytes[at + 3]!)
+    if (next > end) return 'bad'
+    if (keptCodes.includes((bytes[at]! << 8) | bytes[at + 1]!)) kept.push(...bytes.subarray(at, next))
+    at = next
+  }
+  return kept.length === 0 ? undefined : Uint8Array.from(kept)
 }
 
 /** What follows the question of a reply, rendered once and sent many times. It fits after that question only. */
@@ -146,7 +176,7 @@ export function writeReply(
   out: Uint8Array,
 ): number {
   const { questionEnd } = query
-  const opt = query.edns === undefined ? undefined : renderOpt(query.edns, body.rcode)
+  const opt = query.edns === undefined ? undefined : renderOpt(query.edns, body.rcode, limit - questionEnd)
   const room = Math.min(limit, out.length) - questionEnd - (opt?.length ?? 0)
   let [answers, authorities, additionals] = body.counts
   let bodyEnd = body.bytes.length
@@ -210,12 +240,24 @@ function writeHeader(
 
 const plainOpt = new Map<string, Uint8Array>()
 
-function renderOpt(edns: NonNullable<Query['edns']>, rcode: number): Uint8Array {
-  const key = `${edns.dnssecOk} ${rcode >> 4}`
+/** Without the options where there is no room for them. */
+function renderOpt(edns: QueryEdns, rcode: number, room: number): Uint8Array {
+  const plain = renderPlainOpt(edns.dnssecOk, rcode)
+  const { options } = edns
+  if (options === undefined || plain.length + options.length > room) return plain
+  const opt = new Uint8Array(plain.length + options.length)
+  opt.set(plain)
+  opt.set([options.length >> 8, options.length], plain.length - 2)
+  opt.set(options, plain.length)
+  return opt
+}
+
+function renderPlainOpt(dnssecOk: boolean, rcode: number): Uint8Array {
+  const key = `${dnssecOk} ${rcode >> 4}`
   const known = plainOpt.get(key)
   if (known !== undefined) return known
   const writer: MessageWriter = createWriter(11)
-  const answer: Edns = { udpSize: ownUdpSize, version: 0, dnssecOk: edns.dnssecOk, options: [] }
+  const answer: Edns = { udpSize: ownUdpSize, version: 0, dnssecOk, options: [] }
   encodeOpt(writer, answer, rcode)
   const bytes = writer.done()
   plainOpt.set(key, bytes)
