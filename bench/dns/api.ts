@@ -23,7 +23,7 @@ export async function startApi(names: number): Promise<BenchApi> {
       response.flushHeaders()
       if (collection !== 'endpointslices') return
       // Who comes back after a pause has missed no more than the last change.
-      if (url.searchParams.get('resourceVersion') !== '1') response.write(last)
+      if (last !== '') response.write(last)
       watchers.add(response)
       response.on('close', () => watchers.delete(response))
       return

@@ -171,9 +171,11 @@ test('serve: rubbish is answered by no more than was asked, and others are still
   const socket = createSocket('udp4')
   let longest = 0
   socket.on('message', (bytes) => (longest = Math.max(longest, bytes.length)))
-  for (let i = 0; i < 500; i++)
-    socket.send(Buffer.from(Array.from({ length: i % 40 }, (_, j) => (i * 31 + j * 17) & 255)), port, address)
-  assert.equal((await askUdp(port, queryFor('a.test')))?.answers.length, 1)
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 250; i++)
+      socket.send(Buffer.from(Array.from({ length: i % 40 }, (_, j) => (i * 31 + j * 17) & 255)), port, address)
+    assert.equal((await askUdp(port, queryFor('a.test')))?.answers.length, 1)
+  }
   assert.ok(longest <= 40)
   socket.close()
 })

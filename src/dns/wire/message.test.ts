@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { decodeMessage, encodeMessage, type Message } from '#dns/wire/message.ts'
 import { decodeName, encodeName } from '#dns/wire/name.ts'
 import { recordTypes, type ResourceRecord } from '#dns/wire/record.ts'
+import { seeded } from '#test/random.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const record = (name: string, type: number, data: ResourceRecord['data']): ResourceRecord => ({
@@ -98,7 +99,7 @@ test('name: what is no name is undefined', () => {
 test('message: no bytes make decode throw', () => {
   const seed = Number(process.env['FAIRWAY_SEED'] ?? 1)
   const rounds = process.env['FAIRWAY_SOAK'] === '1' ? 1_000_000 : 20_000
-  const random = mulberry(seed)
+  const { next: random } = seeded(seed)
   const good = encodeMessage(message)
   let decoded = 0
   for (let i = 0; i < rounds; i++) {
@@ -117,13 +118,3 @@ test('message: no bytes make decode throw', () => {
   }
   assert.ok(decoded > 0)
 })
-
-function mulberry(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
