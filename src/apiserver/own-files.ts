@@ -4,6 +4,7 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { renderKubeconfig } from '#client/render-kubeconfig.ts'
 import { createAuthority, createKey, issueCertificate, type Authority, type KeyPair } from '#pki/certificate.ts'
 
 export type OwnFiles = {
@@ -36,7 +37,7 @@ export function ownFiles({ folder, ips, dnsNames }: OwnFilesOptions): OwnFiles {
   })
   const tokenKey = keepText(at('service-account.key'), createKey)
   const writeKubeconfig = (url: string) => {
-    writeFileSync(at('kubeconfig'), renderKubeconfig(url, ca), { mode: 0o600 })
+    writeFileSync(at('kubeconfig'), kubeconfigOf(url, ca), { mode: 0o600 })
     return at('kubeconfig')
   }
   return { ca: ca.cert, authority: ca, server, agentClient, tokenKey, writeKubeconfig }
@@ -58,30 +59,11 @@ function keepText(path: string, make: () => string): string {
   return made
 }
 
-function renderKubeconfig(url: string, ca: Authority): string {
+function kubeconfigOf(url: string, ca: Authority): string {
   const admin = issueCertificate(ca, {
     commonName: 'kubernetes-admin',
     organizations: ['system:masters'],
     usages: ['client'],
   })
-  const base64 = (text: string) => Buffer.from(text).toString('base64')
-  return `apiVersion: v1
-kind: Config
-clusters:
-- name: fairway
-  cluster:
-    server: ${url}
-    certificate-authority-data: ${base64(ca.cert)}
-users:
-- name: admin
-  user:
-    client-certificate-data: ${base64(admin.cert)}
-    client-key-data: ${base64(admin.key)}
-contexts:
-- name: fairway
-  context:
-    cluster: fairway
-    user: admin
-current-context: fairway
-`
+  return renderKubeconfig({ name: 'fairway', user: 'admin', server: url, ca: ca.cert, ...admin })
 }

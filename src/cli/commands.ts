@@ -129,6 +129,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/logs.ts')).logs,
   },
   {
+    name: 'token create',
+    summary: 'a bootstrap token, and the command by which another machine joins',
+    group: 'other',
+    load: async () => (await import('#cli/command/token-commands.ts')).tokenCreate,
+  },
+  {
     name: 'store backup',
     summary: 'everything that an API server keeps, into one file',
     group: 'other',
@@ -199,6 +205,12 @@ export const commands: readonly Entry[] = [
     summary: 'a node: runs pods, and carries their packets and Services',
     group: 'parts',
     load: async () => (await import('#cli/process/node.ts')).node,
+  },
+  {
+    name: 'node leave',
+    summary: 'end the pods of this machine, take its Node away, and clean up',
+    group: 'parts',
+    load: async () => (await import('#cli/process/node-leave.ts')).nodeLeave,
   },
   {
     name: 'dns',

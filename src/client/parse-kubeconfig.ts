@@ -53,6 +53,17 @@ export function parseKubeconfig(text: string, path: string, context?: string): P
   }
 }
 
+/** The authority (PEM) of the first cluster in a kubeconfig that may have no users: cluster-info's. */
+export function parseKubeconfigCa(text: string): string | undefined {
+  try {
+    const { clusters } = parse(text) as { clusters?: { cluster?: { 'certificate-authority-data'?: string } }[] }
+    const data = clusters?.[0]?.cluster?.['certificate-authority-data']
+    return data === undefined ? undefined : atob(data)
+  } catch {
+    return undefined
+  }
+}
+
 function parseYaml(text: string, wrong: (what: string) => UserError): Entry {
   let config: unknown
   try {

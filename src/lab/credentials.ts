@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createAuthority, createKey, issueCertificate, publicKeyOf } from '#pki/certificate.ts'
 import type { Authority, CertificateRequest } from '#pki/certificate.ts'
-import { renderKubeconfig } from '#lab/kubeconfig.ts'
+import { renderKubeconfig } from '#client/render-kubeconfig.ts'
 import { serviceAddresses } from '#lab/options.ts'
 import { balancerUser, flannelUser } from '#lab/roles-manifest.ts'
 import { credentialFiles } from '#lab/credential-files.ts'

@@ -1,7 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { renderKubeconfig } from '#lab/kubeconfig.ts'
+import { renderKubeconfig } from '#client/render-kubeconfig.ts'
 import { mergeKubeconfig, removeFromKubeconfig, renameKubeconfig, serverNamed } from '#lab/merge-kubeconfig.ts'
 
 const own = renderKubeconfig({

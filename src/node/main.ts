@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createRecorder } from '#client/events.ts'
+import { messageOf } from '#daemon/error.ts'
 import { serveHealth } from '#daemon/health.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { NodeNetwork } from '#node/agent/node-network.ts'
@@ -14,8 +15,9 @@ import { observeMachine } from '#node/register/machine.ts'
 import { planNodeStatus } from '#node/register/node-object.ts'
 import { Registration } from '#node/register/registration.ts'
 import { openSandboxRuntime } from '#node/sandbox/open-runtime.ts'
-import { serveAgent } from '#node/server/agent-server.ts'
+import { serveAgent, type AgentServer } from '#node/server/agent-server.ts'
 import { ownCertificate } from '#node/server/own-certificate.ts'
+import { loadServing, saveServing } from '#node/server/serving-certificate.ts'
 
 /** Runs the pods of this node until the signal aborts. The pods go on after it, and are taken up by the next run. */
 export async function run(options: AgentOptions, context: PartContext): Promise<void> {
@@ -78,7 +80,10 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     input: self,
     registerNode: options.registerNode,
     told: agent.told,
-    onReported: () => options.onReported?.(),
+    onReported() {
+      options.onReported?.()
+      void askForCertificate()
+    },
     onPodCidrs(cidrs) {
       if (!network.follow(cidrs)) return
       registration.mark()
@@ -89,7 +94,19 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     registration.mark()
     agent.markAll()
   }, signal)
-  await serve(options, context, agent, mirrors)
+  const server = await serve(options, context, agent, mirrors)
+  const pkiFolder = join(rootDir, 'pki')
+  const askForCertificate = async () => {
+    if (options.requestTls === undefined || loadServing(pkiFolder, nodeIps, clock.now()) !== undefined) return
+    try {
+      const pair = await options.requestTls(signal)
+      saveServing(pkiFolder, pair)
+      server.useCertificate(pair)
+      log.info('The cluster gave a certificate to serve with')
+    } catch (error) {
+      if (!signal.aborted) log.warn('no certificate to serve with', { err: messageOf(error) })
+    }
+  }
   if (options.healthz) {
     const { host: address, port } = options.healthz
     await serveHealth({ address, port, checks: { network: network.problem }, notLive: ['network'], registry, signal })
@@ -101,12 +118,14 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
 }
 
 function serve(
-  { api, nodeIps, nodeName, rootDir, tls, clientCa }: AgentOptions,
-  { registry, signal }: PartContext,
+  { api, nodeIps, nodeName, rootDir, tls, requestTls, clientCa }: AgentOptions,
+  { clock, registry, signal }: PartContext,
   { context }: PodAgent,
   mirrors: MirrorPods,
-): Promise<unknown> {
-  const { cert, key } = tls ?? ownCertificate(join(rootDir, 'pki'), nodeName, nodeIps)
+): Promise<AgentServer> {
+  const folder = join(rootDir, 'pki')
+  const given = tls ?? (requestTls && loadServing(folder, nodeIps, clock.now()))
+  const { cert, key } = given ?? ownCertificate(folder, nodeName, nodeIps)
   return serveAgent({
     ...context,
     registry,

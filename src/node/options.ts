@@ -21,6 +21,8 @@ export type AgentOptions = {
   readonly secretDirs: readonly string[]
   /** PEM texts; without them the agent makes its own certificate */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
+  /** where the cluster gives the agent a certificate to serve with: asks for it, once it knows the node */
+  readonly requestTls?: ((signal: AbortSignal) => Promise<{ readonly cert: string; readonly key: string }>) | undefined
   /** authority of client certificates, PEM; without it nobody is let in on port 10250 */
   readonly clientCa?: string | undefined
   /** where the agent's API is served; host 0.0.0.0 means the node's address */

@@ -35,9 +35,18 @@ type Part = keyof typeof components
 const podNetworks = ['vxlan', 'host-gw', 'udp'] as const
 const allParts = Object.keys(components) as Part[]
 
-const flags = {
+export const nodeFlags = {
   nodeName: text({ help: 'name of the Node; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
-  nodeIp: list({ help: "the node's addresses, the primary one first", placeholder: 'IP' }),
+  nodeIp: list({
+    help: "the node's addresses, the primary one first; default with --server: the one that it reaches the server by",
+    placeholder: 'IP',
+  }),
+  server: text({ help: 'join the cluster of this API server: https://HOST:PORT', placeholder: 'URL' }),
+  token: text({ help: 'bootstrap token to join with, the first time', placeholder: 'TOKEN', env: 'FAIRWAY_TOKEN' }),
+  caCertHash: text({
+    help: "what the cluster's authority has to be, beside the token's proof",
+    placeholder: 'sha256:HEX',
+  }),
   registerNode: toggle({ help: 'create the Node object where it is missing', default: true }),
   parts: list({ help: `which parts to run: ${allParts.join(', ')}`, default: allParts, placeholder: 'PART' }),
   rootDir: text({ help: "pods' volumes, logs and records", default: '/var/lib/fairway-node', placeholder: 'DIR' }),
@@ -80,8 +89,8 @@ const flags = {
   flannelKubeconfig: text({ help: 'as whom the pod network speaks; default: as the node does', placeholder: 'FILE' }),
   ...logFlags,
 }
-type NodeFlags = OptionsOf<typeof flags>
-const usualSubnetFile = '/run/flannel/subnet.env'
+export type NodeFlags = OptionsOf<typeof nodeFlags>
+export const usualSubnetFile = '/run/flannel/subnet.env'
 
 export const node = defineCommand({
   name: 'node',
@@ -92,32 +101,64 @@ export const node = defineCommand({
     'machine to itself. Pods outlive it: the next run finds them again.',
   examples: [
     'fairway node --kubeconfig node-1.conf --node-name node-1 --node-ip 10.168.0.2',
+    'fairway node --server https://10.0.0.1:6443 --token 0a1b2c.0123456789abcdef   # joins; the next start needs no token',
     'fairway node --kubeconfig node-1.conf --parts agent                 # proxy and pod network run apart',
   ],
-  flags,
-  async run(options, rest, { signal, stderr }) {
+  flags: nodeFlags,
+  async run(given, rest, { signal, stderr }) {
     takesNone('node', rest)
-    // Without a pool there is nothing to announce.
-    const parts = checkParts(options.parts).filter((part) => part !== 'announcer' || options.addressPool.length > 0)
-    const nodeName = (options.nodeName ?? hostname()).trim().toLowerCase()
-    const stop = new AbortController()
-    const contexts = new Map(
-      parts.map((part) => [part, contextOf(part, nodeName, options, AbortSignal.any([signal, stop.signal]), stderr)]),
-    )
-    const client = connect(loadKubeconfig(options.kubeconfig))
-    // A part that fails takes the others with it: the node is whole or it is not there.
-    const running = parts.map((part) =>
-      start(part, { options, nodeName, client, parts }, contexts.get(part)!).catch((error: unknown) => {
-        stop.abort()
-        throw error
-      }),
-    )
-    return endInTime(
-      Promise.all(running).then(() => undefined),
-      contexts.get(parts[0]!)!,
-    )
+    const options = await joined(given, signal, stderr)
+    return runParts(options, signal, stderr)
   },
 })
+
+/** Runs the parts of a node until the signal; answers the exit code. */
+export function runParts(
+  options: NodeFlags,
+  signal: AbortSignal,
+  stderr: { write(text: string): unknown },
+): Promise<number> {
+  // Without a pool there is nothing to announce.
+  const parts = checkParts(options.parts).filter((part) => part !== 'announcer' || options.addressPool.length > 0)
+  const nodeName = nameOf(options)
+  const stop = new AbortController()
+  const contexts = new Map(
+    parts.map((part) => [part, contextOf(part, nodeName, options, AbortSignal.any([signal, stop.signal]), stderr)]),
+  )
+  const client = connect(loadKubeconfig(options.kubeconfig))
+  // A part that fails takes the others with it: the node is whole or it is not there.
+  const running = parts.map((part) =>
+    start(part, { options, nodeName, client, parts }, contexts.get(part)!).catch((error: unknown) => {
+      stop.abort()
+      throw error
+    }),
+  )
+  return endInTime(
+    Promise.all(running).then(() => undefined),
+    contexts.get(parts[0]!)!,
+  )
+}
+
+export const nameOf = ({ nodeName }: NodeFlags): string => (nodeName ?? hostname()).trim().toLowerCase()
+
+/** With --server: the same flags once this machine has its kubeconfig and an address. */
+async function joined(options: NodeFlags, signal: AbortSignal, stderr: { write(text: string): unknown }) {
+  const { server, token, caCertHash: caHash, rootDir } = options
+  if (server === undefined) return options
+  if (!/^https:\/\/[^/]+$/.test(server) || !URL.canParse(server))
+    throw new UserError(`--server: not the URL of an API server: "${server}"`, {
+      code: 'BadFlag',
+      exitCode: 2,
+      remedy: 'for example --server https://10.0.0.1:6443',
+    })
+  const { join: joinCluster } = await import('#node/join/join.ts')
+  const { addressTowards } = await import('#node/join/discover.ts')
+  const { log, clock } = contextOf('agent', nameOf(options), options, signal, stderr)
+  const nodeIp = options.nodeIp.length > 0 ? options.nodeIp : [await addressTowards(server)]
+  const context = { signal, log, nowMs: clock.now() }
+  const kubeconfig = await joinCluster({ server, token, caHash, nodeName: nameOf(options), rootDir }, context)
+  return { ...options, kubeconfig, nodeIp }
+}
 
 type Common = {
   readonly options: NodeFlags
@@ -157,6 +198,7 @@ async function startAgent({ options, nodeName, client, parts }: Common, context:
         tlsCertFile && tlsPrivateKeyFile
           ? { cert: readRequired(tlsCertFile), key: readRequired(tlsPrivateKeyFile) }
           : undefined,
+      requestTls: await servingOf(options, nodeName, client, context),
       clientCa: clientCaFile ? readRequired(clientCaFile) : loadKubeconfig(kubeconfig).ca,
       clusterDns: options.clusterDns,
       clusterDomain: options.clusterDomain,
@@ -168,6 +210,13 @@ async function startAgent({ options, nodeName, client, parts }: Common, context:
     },
     context,
   )
+}
+
+/** A node that has joined is given its certificate by the cluster. */
+async function servingOf(options: NodeFlags, nodeName: string, client: Client, { log }: PartContext) {
+  if (options.server === undefined || options.tlsCertFile !== undefined) return undefined
+  const { requestServing } = await import('#node/join/join.ts')
+  return (signal: AbortSignal) => requestServing(client, nodeName, options.nodeIp, { signal, log })
 }
 
 /** The other parts as they shall be seen in kube-system. */
@@ -224,7 +273,7 @@ const clientOf = (kubeconfig: string | undefined, node: Client): Client =>
 
 const logPathOf = (part: Part, nodeName: string, logDir: string) => join(logDir, `${components[part]}-${nodeName}.log`)
 
-function contextOf(
+export function contextOf(
   part: Part,
   nodeName: string,
   { logDir, logFormat: format, v: level }: NodeFlags,

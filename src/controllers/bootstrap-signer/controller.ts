@@ -1,7 +1,7 @@
 // effect: requests to the API server
-import { configMaps, endpoints, secrets, type ConfigMap, type Secret } from '#api/core.ts'
+import { configMaps, endpoints, secrets, type ConfigMap, type Endpoints, type Secret } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
-import { isAlreadyExists, isNotFound, type Client } from '#client/client.ts'
+import { isAlreadyExists, type Client } from '#client/client.ts'
 import { informer } from '#client/informer.ts'
 import type { Controller } from '#controllers/controller.ts'
 import { isOver, planSignatures, renderClusterInfo } from '#controllers/bootstrap-signer/plan.ts'
@@ -12,9 +12,10 @@ const [namespace, name] = ['kube-public', 'cluster-info']
 export const bootstrapSigner: Controller = {
   name: 'bootstrap-signer-controller',
   alias: 'bootstrapsigner',
-  async start({ client, settings, signal, log, clock, queue: createQueue }) {
+  async start({ client, caches, settings, signal, log, clock, queue: createQueue }) {
     const { rootCa } = settings
     if (rootCa === undefined) return
+    const servers = caches.of(endpoints)
     const tokens = informer(client, secrets, {
       namespace: 'kube-system',
       fieldSelector: 'type=bootstrap.kubernetes.io/token',
@@ -33,13 +34,14 @@ export const bootstrapSigner: Controller = {
       const all = [...tokens.values()] as Stored<Secret>[]
       const stored = map.get(`${namespace}/${name}`) as Stored<ConfigMap> | undefined
       // Nothing to say before somebody may join.
-      if (stored === undefined) return all.length === 0 ? undefined : create(client, rootCa)
+      if (stored === undefined)
+        return all.length === 0 ? undefined : create(client, serverOf(servers.get('default/kubernetes')), rootCa)
       const wanted = planSignatures(stored, all, clock.now())
       if (wanted !== undefined) await client.update(configMaps, wanted, { namespace, signal })
       const next = Math.min(...all.filter((token) => !isOver(token, clock.now())).map(endOf))
       if (Number.isFinite(next)) queue.mark(name, Math.max(0, next - clock.now()))
     })
-    await Promise.all([tokens.synced, map.synced])
+    await Promise.all([tokens.synced, map.synced, caches.synced()])
     queue.mark(name)
     await queue.run(signal)
   },
@@ -47,8 +49,7 @@ export const bootstrapSigner: Controller = {
 
 const endOf = ({ data }: Secret): number => Date.parse(atob(data?.['expiration'] ?? '')) || Infinity
 
-async function create(client: Client, rootCa: string): Promise<void> {
-  const server = await serverOf(client)
+async function create(client: Client, server: string, rootCa: string): Promise<void> {
   const object = { metadata: { name, namespace }, data: { kubeconfig: renderClusterInfo(server, rootCa) } }
   await client.create(configMaps, object, { namespace }).catch((error: unknown) => {
     if (!isAlreadyExists(error)) throw error
@@ -56,13 +57,9 @@ async function create(client: Client, rootCa: string): Promise<void> {
 }
 
 /** Where the server says that it is; a machine that joins was told the address that it uses anyway. */
-async function serverOf(client: Client): Promise<string> {
-  try {
-    const [first] = (await client.get(endpoints, 'kubernetes', { namespace: 'default' })).subsets ?? []
-    const [ip, port] = [first?.addresses?.[0]?.ip, first?.ports?.[0]?.port]
-    if (ip !== undefined && port !== undefined) return `https://${ip.includes(':') ? `[${ip}]` : ip}:${port}`
-  } catch (error) {
-    if (!isNotFound(error)) throw error
-  }
-  return 'https://kubernetes.default.svc'
+function serverOf(servers: Endpoints | undefined): string {
+  const [first] = servers?.subsets ?? []
+  const [ip, port] = [first?.addresses?.[0]?.ip, first?.ports?.[0]?.port]
+  if (ip === undefined || port === undefined) return 'https://kubernetes.default.svc'
+  return `https://${ip.includes(':') ? `[${ip}]` : ip}:${port}`
 }

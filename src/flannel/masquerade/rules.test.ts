@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { forwardChain, listingOf, masqueradeChain, renderRestore } from '#flannel/masquerade/rules.ts'
+import { forwardChain, listingOf, masqueradeChain, renderRemoval, renderRestore } from '#flannel/masquerade/rules.ts'
 
 const input = { family: 4, network: '10.244.0.0/16', subnet: '10.244.1.0/24', randomFully: true } as const
 
@@ -31,4 +31,25 @@ test('forwarding: what is from or to pods', () => {
 -A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
 -A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT`,
   )
+})
+
+test('taken away: the jumps, then the chain; what others wrote stays', () => {
+  const saved = `*nat
+:POSTROUTING ACCEPT [0:0]
+:FLANNEL-POSTRTG - [0:0]
+-A POSTROUTING -s 10.0.0.0/8 -j MASQUERADE
+-A POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG
+-A FLANNEL-POSTRTG -s 10.244.1.0/24 -d 10.244.0.0/16 -j RETURN
+COMMIT
+`
+  assert.equal(
+    renderRemoval('nat', saved),
+    `*nat
+-D POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG
+-F FLANNEL-POSTRTG
+-X FLANNEL-POSTRTG
+COMMIT
+`,
+  )
+  assert.equal(renderRemoval('filter', saved), undefined)
 })

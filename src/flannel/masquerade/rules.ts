@@ -102,3 +102,15 @@ export function renderRestore({ table, name, from, jump, isFirst, rules }: OwnCh
   const jumpLine = renderRuleLine(from, jump).replace(/^-A/, isFirst ? '-I' : '-A')
   return `${[`*${table}`, `:${name} - [0:0]`, ...lines, ...(hasJump ? [] : [jumpLine]), 'COMMIT'].join('\n')}\n`
 }
+
+const chainNames = { nat: 'FLANNEL-POSTRTG', filter: 'FLANNEL-FWD' } as const
+
+/** Input of iptables-restore --noflush that takes our chain and the jumps to it away; undefined where it is not there. */
+export function renderRemoval(table: OwnChain['table'], saved: string): string | undefined {
+  const name = chainNames[table]
+  const lines = saved.split('\n')
+  if (!lines.some((line) => line.startsWith(`:${name} `))) return undefined
+  const jumps = lines.filter((line) => line.startsWith('-A ') && line.endsWith(` -j ${name}`))
+  const removals = jumps.map((line) => line.replace(/^-A/, '-D'))
+  return `${[`*${table}`, ...removals, `-F ${name}`, `-X ${name}`, 'COMMIT'].join('\n')}\n`
+}

@@ -32,8 +32,14 @@ export type AgentServerOptions = AgentContext & {
   readonly partOf: (namespace: string, name: string) => NodePart | undefined
 }
 
+export type AgentServer = {
+  readonly port: number
+  /** From the next connection on. */
+  useCertificate(pair: { readonly cert: string; readonly key: string }): void
+}
+
 /** Throws a UserError where the port is taken. */
-export async function serveAgent(options: AgentServerOptions): Promise<{ readonly port: number }> {
+export async function serveAgent(options: AgentServerOptions): Promise<AgentServer> {
   const { cert, key, clientCa, address, port, signal, log } = options
   const server = createServer({ cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: false })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -59,7 +65,10 @@ export async function serveAgent(options: AgentServerOptions): Promise<{ readonl
     },
     { once: true },
   )
-  return { port: (server.address() as AddressInfo).port }
+  return {
+    port: (server.address() as AddressInfo).port,
+    useCertificate: (pair) => server.setSecureContext({ ...pair, ca: clientCa }),
+  }
 }
 
 /** The status that refuses the client, or undefined: administrators and the API server may do everything. */

@@ -1,3 +1,5 @@
+// A kubeconfig as text.
+
 import { stringify } from 'yaml'
 
 /** What a kubeconfig file says; certificates and key are PEM texts. */
