@@ -3,10 +3,20 @@
 // changes that may help.
 
 import { replicaSets } from '#api/apps.ts'
-import { type Node, type Pod, namespaces, nodes, pods, services } from '#api/core.ts'
+import {
+  type Node,
+  type Pod,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  services,
+} from '#api/core.ts'
 import { keyOf } from '#api/object-key.ts'
 import { controllerOf } from '#api/owner.ts'
 import { isPodTerminal, isPodTerminating } from '#api/pod-state.ts'
+import { storageClasses } from '#api/storage.ts'
 import type { Stored } from '#api/stored.ts'
 import { formatTime } from '#api/time.ts'
 import { isNotFound } from '#client/client.ts'
@@ -14,7 +24,9 @@ import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import type { Controller, ControllerContext } from '#controllers/controller.ts'
 import { podsByNode } from '#controllers/pods-by-node.ts'
 import { byPriority, isNews, isWaiting, planPlacement } from '#controllers/scheduler/plan.ts'
+import { createReservations } from '#controllers/scheduler/reservations.ts'
 import { type ClusterView, type NodeView, viewOf } from '#controllers/scheduler/view.ts'
+import type { VolumeView } from '#controllers/scheduler/volumes.ts'
 import { selectionOf } from '#controllers/selection.ts'
 import type { Writer } from '#client/control/writer.ts'
 import { messageOf } from '#daemon/error.ts'
@@ -36,9 +48,28 @@ export const scheduler: Controller = {
     const store = caches.of(pods)
     const nodeStore = caches.of(nodes)
     const writer = context.writer('default-scheduler')
-    const view = watchCluster(context)
+    const claims = caches.of(persistentVolumeClaims)
+    const volumes = caches.of(persistentVolumes)
+    const classes = caches.of(storageClasses)
     const unplaced = new Set<string>()
     const binder = createBinder(context, writer, (key) => loop.mark(key))
+    const reservations = createReservations(context, writer, (key) => claims.get(key), {
+      onBound: (pod, nodeName) => void binder.bind(store.get(keyOf(pod)) ?? pod, nodeName),
+      onFailed(pod) {
+        // It counted as placed since its volumes were reserved.
+        store.assume(pod, clock.now())
+        loop.mark(keyOf(pod))
+      },
+    })
+    const view = watchCluster(context, {
+      claim: (key) => claims.get(key),
+      volume: (name) => volumes.get(name),
+      volumes: () => volumes.values(),
+      storageClass: (name) => classes.get(name),
+      get promised() {
+        return reservations.promised
+      },
+    })
 
     const loop = createLoop({
       name,
@@ -48,13 +79,20 @@ export const scheduler: Controller = {
       onResync: () => unplaced,
       async act(keys) {
         const all = keys.has(everyone) ? [...keys, ...unplaced] : [...keys]
-        const waiting = [...new Set(all)].flatMap((key) => store.get(key) ?? []).filter(isWaiting)
+        const waiting = [...new Set(all)]
+          .flatMap((key) => store.get(key) ?? [])
+          .filter((pod) => isWaiting(pod) && !reservations.has(keyOf(pod)))
         const told: Promise<void>[] = []
         for (const pod of waiting.sort(byPriority)) {
           const key = keyOf(pod)
           const placement = planPlacement(pod, view())
           if (placement.kind === 'node') {
             unplaced.delete(key)
+            if (placement.reserved) {
+              store.assume({ ...pod, spec: { ...pod.spec, nodeName: placement.name } }, clock.now())
+              told.push(reservations.begin(pod, placement.name, placement.reserved))
+              continue
+            }
             // The pod counts as placed at once; the server is told while the next one is being placed.
             told.push(binder.bind(pod, placement.name))
             continue
@@ -74,6 +112,7 @@ export const scheduler: Controller = {
     store.listen(({ kind, key, value, old }) => {
       if (kind === 'removed') {
         unplaced.delete(key)
+        reservations.drop(key)
         binder.forget(key)
       } else if (isWaiting(value)) {
         if (old === undefined || !equalJson(old.spec, value.spec) || !isWaiting(old)) loop.mark(key)
@@ -85,6 +124,15 @@ export const scheduler: Controller = {
     nodeStore.listen(({ kind, value, old }) => {
       if (unplaced.size > 0 && kind !== 'removed' && (old === undefined || offersMore(old, value))) loop.mark(everyone)
     })
+    claims.listen(({ value }) => {
+      reservations.look(value)
+      if (unplaced.size > 0) loop.mark(everyone)
+    })
+    const markAll = () => {
+      if (unplaced.size > 0) loop.mark(everyone)
+    }
+    volumes.listen(markAll)
+    classes.listen(markAll)
     await caches.synced()
     await loop.run(signal)
   },
@@ -157,7 +205,7 @@ function refusal(pod: Stored<Pod>, message: string, nowMs: number): readonly Act
 }
 
 /** The cluster as it is at each call; only nodes on which something changed are looked at anew. */
-function watchCluster({ caches }: ControllerContext): () => ClusterView {
+function watchCluster({ caches }: ControllerContext, volumes: VolumeView): () => ClusterView {
   const store = caches.of(pods)
   const nodeStore = caches.of(nodes)
   const namespaceStore = caches.of(namespaces)
@@ -178,6 +226,7 @@ function watchCluster({ caches }: ControllerContext): () => ClusterView {
     return known
   }
   return () => ({
+    volumes,
     nodes: [...nodeStore.values()].filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(view),
     namespaceLabels: (namespace) => namespaceStore.get(namespace)?.metadata.labels ?? {},
     groupsOf(pod) {

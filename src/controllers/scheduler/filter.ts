@@ -7,6 +7,7 @@ import { matchesNode } from '#controllers/scheduler/node-affinity.ts'
 import type { Neighbours } from '#controllers/scheduler/pod-affinity.ts'
 import { type Amounts, hostPortsOf, portsCollide, requestsOf } from '#controllers/scheduler/resources.ts'
 import type { NodeView } from '#controllers/scheduler/view.ts'
+import type { VolumeNeeds } from '#controllers/scheduler/volumes.ts'
 
 const cordoned: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 
@@ -17,10 +18,16 @@ export type Wanted = {
   readonly hostPorts: readonly string[]
   readonly neighbours: Neighbours
   readonly spread: (view: NodeView) => string | undefined
+  readonly volumes: VolumeNeeds
 }
 
-export function wantedBy(pod: Stored<Pod>, neighbours: Neighbours, spread: Wanted['spread']): Wanted {
-  return { pod, requests: requestsOf(pod), hostPorts: hostPortsOf(pod), neighbours, spread }
+export function wantedBy(
+  pod: Stored<Pod>,
+  neighbours: Neighbours,
+  spread: Wanted['spread'],
+  volumes: VolumeNeeds,
+): Wanted {
+  return { pod, requests: requestsOf(pod), hostPorts: hostPortsOf(pod), neighbours, spread, volumes }
 }
 
 /** The reasons; none: the node fits. */
@@ -36,7 +43,7 @@ export function objections(wanted: Wanted, view: NodeView): readonly string[] {
     return ["node(s) didn't have free ports for the requested pod ports"]
   const short = shortages(wanted.requests, view)
   if (short.length > 0) return short
-  const objection = spread(view) ?? neighbours.objection(view)
+  const objection = wanted.volumes.objection(view) ?? spread(view) ?? neighbours.objection(view)
   return objection === undefined ? [] : [objection]
 }
 

@@ -6,6 +6,7 @@ import type { Stored } from '#api/stored.ts'
 import { byPriority, isNews, isWaiting, planPlacement } from '#controllers/scheduler/plan.ts'
 import { portsCollide, requestsOf } from '#controllers/scheduler/resources.ts'
 import { type ClusterView, viewOf } from '#controllers/scheduler/view.ts'
+import { noVolumes } from '#controllers/scheduler/volumes.ts'
 import { at, node, pod } from '#test/stored-objects.ts'
 
 const big = { cpu: '4', memory: '8Gi', pods: '110' }
@@ -34,6 +35,7 @@ function cluster(
     ),
     namespaceLabels: (namespace) => ({ 'kubernetes.io/metadata.name': namespace }),
     groupsOf: () => groups,
+    volumes: noVolumes,
   }
 }
 const on = (nodeName: string, name: string, labels: Labels = {}, spec: object = {}) =>

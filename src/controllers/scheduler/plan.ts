@@ -8,9 +8,14 @@ import { neighboursOf } from '#controllers/scheduler/pod-affinity.ts'
 import { bestOf } from '#controllers/scheduler/score.ts'
 import { crowdOf, spreadObjection } from '#controllers/scheduler/spread.ts'
 import type { ClusterView } from '#controllers/scheduler/view.ts'
+import { type Reserved, volumeNeeds } from '#controllers/scheduler/volumes.ts'
 
 export type Placement =
-  | { readonly kind: 'node'; readonly name: string }
+  | {
+      readonly kind: 'node'
+      readonly name: string
+      /** to be done before the pod is bound */ readonly reserved?: Reserved
+    }
   /** no node fits; the message says why, for how many each */
   | { readonly kind: 'none'; readonly message: string }
 
@@ -39,7 +44,10 @@ export function byPriority(a: Stored<Pod>, b: Stored<Pod>): number {
 
 export function planPlacement(pod: Stored<Pod>, cluster: ClusterView): Placement {
   if (cluster.nodes.length === 0) return { kind: 'none', message: 'no nodes available to schedule pods' }
-  const wanted = wantedBy(pod, neighboursOf(pod, cluster), spreadObjection(pod, cluster))
+  const needs = volumeNeeds(pod, cluster.volumes)
+  if (needs.refusal !== undefined)
+    return { kind: 'none', message: `0/${cluster.nodes.length} nodes are available: ${needs.refusal}.` }
+  const wanted = wantedBy(pod, neighboursOf(pod, cluster), spreadObjection(pod, cluster), needs)
   const reasons = new Map<string, number>()
   const fitting = cluster.nodes.filter((view) => {
     const its = objections(wanted, view)
@@ -47,7 +55,10 @@ export function planPlacement(pod: Stored<Pod>, cluster: ClusterView): Placement
     return its.length === 0
   })
   const best = bestOf(wanted, fitting, crowdOf(pod, cluster))
-  if (best !== undefined) return { kind: 'node', name: best.node.metadata.name }
+  if (best !== undefined) {
+    const reserved = needs.reserve(best)
+    return { kind: 'node', name: best.node.metadata.name, ...(reserved && { reserved }) }
+  }
   const texts = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort()
   return { kind: 'none', message: `0/${cluster.nodes.length} nodes are available: ${texts.join(', ')}.` }
 }

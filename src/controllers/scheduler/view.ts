@@ -3,6 +3,7 @@
 import type { Node, Pod } from '#api/core.ts'
 import { isPodTerminal } from '#api/pod-state.ts'
 import type { Labels } from '#api/selector.ts'
+import type { VolumeView } from '#controllers/scheduler/volumes.ts'
 import type { Stored } from '#api/stored.ts'
 import { type Amounts, add, amountsOf, hostPortsOf, requestsOf, weightOf } from '#controllers/scheduler/resources.ts'
 
@@ -22,6 +23,7 @@ export type ClusterView = {
   readonly namespaceLabels: (namespace: string) => Labels
   /** selectors of the Services and controllers that a pod belongs to */
   readonly groupsOf: (pod: Stored<Pod>) => readonly Labels[]
+  readonly volumes: VolumeView
 }
 
 export function viewOf(node: Stored<Node>, all: Iterable<Stored<Pod>>): NodeView {
