@@ -27,11 +27,11 @@ export function measureLatency(port: number, queries: string, seconds: number, r
   return { p50: percentile(took, 0.5), p99: percentile(took, 0.99) }
 }
 
-/** The process and its children (CoreDNS, BIND and Fairway are one; NSD forks). */
+/** Of the process and all below it: NSD's work is done two generations down. */
 function processorSeconds(pid: number): number {
   const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
-  const pids = [pid, ...stdout.split('\n').filter(Boolean).map(Number)]
-  return pids.reduce((sum, each) => sum + secondsOf(each), 0)
+  const children = stdout.split('\n').filter(Boolean).map(Number)
+  return secondsOf(pid) + children.reduce((sum, child) => sum + processorSeconds(child), 0)
 }
 
 const ticksPerSecond = 100
