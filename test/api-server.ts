@@ -1,11 +1,12 @@
 // An API server without HTTP, for tests: its engine on a store in memory, and requests as values.
 
+import type { Access } from '#apiserver/access.ts'
+import { attributesOf, refusalOf } from '#apiserver/auth/attributes.ts'
 import { Engine } from '#apiserver/engine/engine.ts'
 import { objectsOf } from '#apiserver/engine/objects.ts'
 import { dispatch, type Extra } from '#apiserver/http/dispatch.ts'
 import { targetOf } from '#apiserver/http/target.ts'
-import type { Answer } from '#apiserver/http/answer.ts'
-import type { Guard } from '#apiserver/engine/guard.ts'
+import { statusAnswer, type Answer } from '#apiserver/http/answer.ts'
 import type { Kind, Objects, User } from '#apiserver/kind.ts'
 import { openSqliteStore, type SqliteStore } from '#apiserver/store/sqlite-store.ts'
 import type { ApiObject, Status } from '#api/meta.ts'
@@ -43,11 +44,12 @@ export const testStartMs = Date.UTC(2026, 10, 21)
 export type TestServerOptions = {
   readonly kinds: (objects: Objects) => readonly Kind[]
   readonly extra?: Extra
-  readonly guard?: Guard
+  /** without: everything is allowed */
+  readonly access?: Access
 }
 
 /** Chance is a counter: generated names and UIDs are the same in each run. */
-export function createTestServer({ kinds, extra = () => undefined, guard }: TestServerOptions): TestServer {
+export function createTestServer({ kinds, extra = () => undefined, access }: TestServerOptions): TestServer {
   const clock = fakeClock(testStartMs)
   const store = openSqliteStore({ path: ':memory:', clock })
   let counter = 0
@@ -56,7 +58,7 @@ export function createTestServer({ kinds, extra = () => undefined, guard }: Test
     random: (below: number) => counter++ % below,
     uuid: () => `00000000-0000-4000-8000-${String(++counter).padStart(12, '0')}`,
   }
-  const engine = new Engine(store, world, objectsOf, kinds, guard && (() => guard))
+  const engine = new Engine(store, world, objectsOf, kinds, access?.guardOf)
   const answer = async (method: string, url: string, { body, headers = {}, user = testUser }: RequestOptions) => {
     const { pathname, search } = new URL(url, 'http://test')
     const query = new URLSearchParams(search)
@@ -68,7 +70,11 @@ export function createTestServer({ kinds, extra = () => undefined, guard }: Test
           : new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body))
     const header = (name: string) => headers[name] ?? (name === 'user-agent' ? 'test/1.0' : undefined)
     const request = { method, path: pathname, query, header, user, body: bytes }
-    return dispatch(engine, request, targetOf(method, pathname, query), extra, (error) => {
+    const target = targetOf(method, pathname, query)
+    const attributes = attributesOf(user, target, query)
+    const decision = access?.authorizer.decide(attributes)
+    if (decision?.allowed === false) return statusAnswer(refusalOf(attributes, decision.reason))
+    return dispatch(engine, request, target, extra, (error) => {
       throw error
     })
   }

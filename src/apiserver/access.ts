@@ -8,16 +8,18 @@ import type { Engine } from '#apiserver/engine/engine.ts'
 import { allGuards, type Guard } from '#apiserver/engine/guard.ts'
 import { nodeAuthorizer } from '#apiserver/node-access/authorizer.ts'
 import { NodeGraph } from '#apiserver/node-access/node-graph.ts'
+import { nodeRestriction } from '#apiserver/node-access/restriction.ts'
 import { planAggregation } from '#apiserver/rbac/aggregate.ts'
 import { followRoles, rbacAuthorizer } from '#apiserver/rbac/authorizer.ts'
 import { parseRule } from '#apiserver/rbac/default-objects.ts'
 import { defaultRoles } from '#apiserver/rbac/default-roles.ts'
 import { escalationGuard } from '#apiserver/rbac/escalation.ts'
 import { RoleIndex } from '#apiserver/rbac/role-index.ts'
+import { parseRequest } from '#pki/certificate-request.ts'
 
 export type Access = {
   readonly authorizer: Authorizer
-  readonly guard: Guard
+  guardOf(engine: Engine): Guard
   /** Resolves when it knows all that is stored; until then it allows less. */
   follow(engine: Engine, report: (error: unknown) => void): Promise<void>
 }
@@ -29,7 +31,7 @@ export function accessOf(): Access {
   const authorizer = unionOf([nodeAuthorizer(graph, nodeRules), rbacAuthorizer(index)])
   return {
     authorizer,
-    guard: allGuards([escalationGuard(authorizer, index)]),
+    guardOf: ({ objects }) => allGuards([nodeRestriction(objects, commonNameOf), escalationGuard(authorizer, index)]),
     async follow(engine, report) {
       await Promise.all([
         followRoles(engine.served, index),
@@ -46,6 +48,9 @@ export function accessOf(): Access {
     },
   }
 }
+
+/** `request`: PEM in base64, as certificate signing requests carry it. */
+const commonNameOf = (request: string) => parseRequest(Buffer.from(request, 'base64').toString())?.subject.commonName
 
 /** Keeps cluster roles that are made of others as these are. */
 async function aggregate({ served, objects }: Engine, report: (error: unknown) => void): Promise<void> {

@@ -80,7 +80,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     world(() => clock.now()),
     objectsOf,
     (objects) => withTokens(kinds({ serviceClusterIpRanges, serviceNodePortRange, objects, portClaims }), tokens),
-    () => access.guard,
+    access.guardOf,
   )
   let isBootstrapped = false
   const checks = {
