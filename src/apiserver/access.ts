@@ -15,7 +15,6 @@ import { parseRule } from '#apiserver/rbac/default-objects.ts'
 import { defaultRoles } from '#apiserver/rbac/default-roles.ts'
 import { escalationGuard } from '#apiserver/rbac/escalation.ts'
 import { RoleIndex } from '#apiserver/rbac/role-index.ts'
-import { parseRequest } from '#pki/certificate-request.ts'
 
 export type Access = {
   readonly authorizer: Authorizer
@@ -24,7 +23,8 @@ export type Access = {
   follow(engine: Engine, report: (error: unknown) => void): Promise<void>
 }
 
-export function accessOf(): Access {
+/** `commonNameOf`: whom a certificate signing request (as such objects carry it) is for. */
+export function accessOf(commonNameOf: (request: string) => string | undefined): Access {
   const index = new RoleIndex()
   const graph = new NodeGraph()
   const nodeRules = defaultRoles['system:node']!.map(parseRule)
@@ -48,9 +48,6 @@ export function accessOf(): Access {
     },
   }
 }
-
-/** `request`: PEM in base64, as certificate signing requests carry it. */
-const commonNameOf = (request: string) => parseRequest(Buffer.from(request, 'base64').toString())?.subject.commonName
 
 /** Keeps cluster roles that are made of others as these are. */
 async function aggregate({ served, objects }: Engine, report: (error: unknown) => void): Promise<void> {

@@ -9,6 +9,7 @@ import { listenError } from '#daemon/health.ts'
 import { UserError } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { hostAt, parseCidr } from '#lib/cidr.ts'
+import { parseRequest } from '#pki/certificate-request.ts'
 import { accessOf } from '#apiserver/access.ts'
 import { bootstrapTokenVerifier } from '#apiserver/auth/bootstrap-token.ts'
 import { tokenSubresource } from '#apiserver/auth/token-request.ts'
@@ -74,7 +75,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   const isShared = options.store.kind === 'etcd'
   const portClaims = isShared ? portClaimsOn(store) : undefined
   const { tokens, serviceClusterIpRanges, serviceNodePortRange } = options
-  const access = accessOf()
+  const access = accessOf((request) => parseRequest(Buffer.from(request, 'base64').toString())?.subject.commonName)
   const engine = new Engine(
     store,
     world(() => clock.now()),
