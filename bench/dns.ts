@@ -73,7 +73,7 @@ async function measureOwn(
   await using api = await startApi(names)
   const conf = join(place.folder, 'fairway.conf')
   writeFileSync(conf, corefile(place, metricsPort))
-  const words = [process.execPath, program, conf, api.url, options.own.get('threads') ?? '0']
+  const words = [process.execPath, '--max-semi-space-size=2', program, conf, api.url, options.own.get('threads') ?? '0']
   const child = spawnOnCore(words)
   try {
     const figures = await measure(child, place, names, kinds, options)
