@@ -182,6 +182,9 @@ export function viewSlice({ metadata, addressType, endpoints, ports }: EndpointS
   }
 }
 
+/** One list for all that have none. */
+const noHints: readonly string[] = []
+
 /** Only the first address counts: the others of an endpoint are the same pod's, by the definition of slices. */
 function viewEndpoint(endpoint: Endpoint, family: Family, problems: string[]): EndpointView | [] {
   const [text = ''] = endpoint.addresses
@@ -197,8 +200,8 @@ function viewEndpoint(endpoint: Endpoint, family: Family, problems: string[]): E
     ready: ready ?? true,
     serving: serving ?? true,
     terminating: terminating ?? false,
-    zones: (endpoint.hints?.forZones ?? []).map(({ name }) => name),
-    nodes: (endpoint.hints?.forNodes ?? []).map(({ name }) => name),
+    zones: endpoint.hints?.forZones?.map(({ name }) => name) ?? noHints,
+    nodes: endpoint.hints?.forNodes?.map(({ name }) => name) ?? noHints,
   }
 }
 

@@ -41,9 +41,12 @@ export class MessageWriter {
     return this.#length
   }
 
-  /** Forgets everything, keeps the memory. */
-  reset(): void {
+  /** Forgets everything; keeps the memory, but no more than `most` bytes. */
+  reset(most = Number.POSITIVE_INFINITY): void {
     this.#length = 0
+    if (this.#bytes.length <= most) return
+    this.#bytes = new Uint8Array(most)
+    this.#view = new DataView(this.#bytes.buffer)
   }
 
   /** Starts a message; `end` closes it. */

@@ -49,6 +49,7 @@ const LIST_ELEMENT = 1
 const VALUE = 1
 /** A list of elements is one attribute, whose length has 16 bits. */
 const mostListBytes = 60_000
+const mostKeptBytes = 1 << 20
 
 export type BaseChain = {
   readonly type: 'nat' | 'filter'
@@ -112,9 +113,9 @@ export class NftBatch {
     this.reset()
   }
 
-  /** Forgets all operations, keeps the memory. */
+  /** Forgets all operations; keeps the memory unless it is much. */
   reset(): void {
-    this.#writer.reset()
+    this.#writer.reset(mostKeptBytes)
     this.#operations.length = 0
     this.#openSet = undefined
     this.#begin(BATCH.begin, 0, 'begin', 10)

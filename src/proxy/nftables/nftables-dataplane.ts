@@ -11,9 +11,10 @@ import { type Element, elementId } from '#proxy/nftables/element.ts'
 import { writeBucket, writeLayout } from '#proxy/nftables/layout.ts'
 import { type NftablesOptions, tableName } from '#proxy/nftables/options.ts'
 import { Owners } from '#proxy/nftables/owners.ts'
-import { portElements, portShapes, portTuples, type Table } from '#proxy/nftables/port-elements.ts'
+import { endpointElements, frontElements, ownsItself, portElements, portShapes } from '#proxy/nftables/port-elements.ts'
+import { portTuples, type Shared, sharedBy, sharedElement, type Table } from '#proxy/nftables/port-elements.ts'
 import { partsOf } from '#proxy/nftables/registers.ts'
-import { bucketOf, type Shape, shapeMap, shapeName, shapeRules } from '#proxy/nftables/shape.ts'
+import { bucketOf, endpointsSet, type Shape, shapeMap, shapeName, shapeRules } from '#proxy/nftables/shape.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
 
 export type NftablesObserver = { failed(): void }
@@ -115,45 +116,66 @@ export class NftablesDataplane implements Dataplane {
     this.#endpoints = 0
     this.#isPrepared = false
     for (const ports of plans.values()) this.#endpoints += countEndpoints(ports)
-    this.#prepare()
+    this.#prepare(plans.values())
     for (const ports of plans.values())
       for (const port of ports) {
         this.#claim(port)
         const arrangement = this.#arrange(port)
         for (const shape of portShapes(port, arrangement, this.#options)) this.#shapeNumber(shape)
       }
-    for (const ports of plans.values())
-      for (const port of ports) {
-        const { elements, shared } = portElements(port, this.#arrangements.get(idOf(port))!, this.#tableFor(port))
-        for (const element of elements) this.#add(element)
-        for (const element of shared) this.#count(element, 1)
-      }
+    this.#writeElements(plans)
     for (const element of remembered) this.#remember(element)
   }
 
-  #prepare(): void {
+  /** Set by set: what goes to the same set in a row shares a message. */
+  #writeElements(plans: Plans): void {
+    const { family } = this
+    const bySize = new Map<string, PortPlan[]>()
+    for (const ports of plans.values())
+      for (const port of ports) {
+        const table = this.#tableFor(port)
+        if (!ownsItself(port, table)) continue
+        const arrangement = this.#arrangements.get(idOf(port))!
+        for (const element of frontElements(port, arrangement, table)) this.#add(element)
+        for (const shared of sharedBy(port))
+          this.#shared.set(sharedId(shared), (this.#shared.get(sharedId(shared)) ?? 0) + 1)
+        const set = endpointsSet(arrangement.cluster.length || arrangement.local.length || 1)
+        const known = bySize.get(set)
+        if (known === undefined) bySize.set(set, [port])
+        else known.push(port)
+      }
+    for (const ports of bySize.values())
+      for (const port of ports)
+        for (const element of endpointElements(port, this.#arrangements.get(idOf(port))!, family)) this.#add(element)
+    for (const id of [...this.#shared.keys()].sort()) this.#add(sharedElement(sharedOf(id), family))
+  }
+
+  /** For the kinds of fronts that there are: a rule that nobody needs makes every element a little dearer. */
+  #prepare(all: Iterable<readonly PortPlan[]>): void {
     if (this.#isPrepared || this.#endpoints <= prepared.fromEndpoints) return
     this.#isPrepared = true
+    const kinds = new Set<Shape['front']>(['cluster-ip'])
+    for (const ports of all)
+      for (const { fronts } of ports)
+        for (const { kind } of fronts) kinds.add(kind === 'node-port' ? 'node-port' : 'address')
     for (let endpoints = 1; endpoints <= prepared.upTo; endpoints++)
-      for (const shape of usualShapes(endpoints, this.#options)) this.#shapeNumber(shape)
+      for (const shape of usualShapes(endpoints, this.#options)) if (kinds.has(shape.front)) this.#shapeNumber(shape)
   }
 
   #writeChanges(plans: Plans, changes: ReadonlyMap<string, Change>): void {
     for (const { before, after } of changes.values()) this.#endpoints += countEndpoints(after) - countEndpoints(before)
-    this.#prepare()
+    this.#prepare(plans.values())
     const involved = this.#withWaiting(plans, changes)
     const before = new Map<string, Element>()
-    const counts = new Map<string, { readonly element: Element; by: number }>()
-    const count = (element: Element, by: number) => {
-      const id = elementId(element)
-      const known = counts.get(id)
-      if (known === undefined) counts.set(id, { element, by })
-      else known.by += by
+    const counts = new Map<string, number>()
+    const count = (shared: Shared, by: number) => {
+      const id = sharedId(shared)
+      counts.set(id, (counts.get(id) ?? 0) + by)
     }
     for (const port of involved.flatMap((change) => change.before)) {
       const { elements, shared } = portElements(port, this.#arrangements.get(idOf(port))!, this.#tableFor(port))
       for (const element of elements) before.set(elementId(element), element)
-      for (const element of shared) count(element, -1)
+      for (const one of shared) count(one, -1)
     }
     for (const port of involved.flatMap((change) => change.before)) this.#release(port)
     const after = involved.flatMap((change) => change.after)
@@ -162,14 +184,14 @@ export class NftablesDataplane implements Dataplane {
     for (const port of after) {
       const { elements, shared } = portElements(port, this.#arrange(port), this.#tableFor(port))
       for (const element of elements) now.set(elementId(element), element)
-      for (const element of shared) count(element, 1)
+      for (const one of shared) count(one, 1)
     }
     const kept = new Set(after.map(idOf))
     for (const port of involved.flatMap((change) => change.before))
       if (!kept.has(idOf(port))) this.#arrangements.delete(idOf(port))
     for (const [id, element] of before) if (!isSame(now.get(id), element)) this.#remove(element)
     for (const [id, element] of now) if (!isSame(before.get(id), element)) this.#add(element)
-    for (const { element, by } of counts.values()) this.#count(element, by)
+    for (const [id, by] of counts) this.#count(id, by)
   }
 
   /** Services that get a front end because one of these gives it up are changed too. */
@@ -234,14 +256,13 @@ export class NftablesDataplane implements Dataplane {
   }
 
   /** More or fewer ports want a shared element: it is there while any does. */
-  #count(element: Element, by: number): void {
-    const id = elementId(element)
+  #count(id: string, by: number): void {
     const had = this.#shared.get(id) ?? 0
     const has = had + by
     if (has === 0) this.#shared.delete(id)
     else this.#shared.set(id, has)
-    if (had === 0 && has > 0) this.#add(element)
-    else if (had > 0 && has === 0) this.#remove(element)
+    if (had === 0 && has > 0) this.#add(sharedElement(sharedOf(id), this.family))
+    else if (had > 0 && has === 0) this.#remove(sharedElement(sharedOf(id), this.family))
   }
 
   #remember({ key, data, timeoutMs, expiresMs }: NftElement): void {
@@ -311,6 +332,11 @@ export class NftablesDataplane implements Dataplane {
 const countEndpoints = (ports: readonly PortPlan[]) =>
   ports.reduce((sum, { cluster, local }) => sum + cluster.length + local.length, 0)
 const idOf = ({ name, protocol }: PortPlan) => `${name}/${protocol}`
+const sharedId = ({ set, ip }: Shared) => `${set} ${ip}`
+const sharedOf = (id: string): Shared => {
+  const at = id.indexOf(' ')
+  return { set: id.slice(0, at) as Shared['set'], ip: id.slice(at + 1) }
+}
 const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes)
 const frontsOf = (port: PortPlan, family: 4 | 6) => portTuples(port, family).map(textOf)
 

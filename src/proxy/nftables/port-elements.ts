@@ -5,6 +5,7 @@ import type { Arrangement } from '#proxy/nftables/arrange.ts'
 import { addressBytes, concat, type Element, endpointData, indexed, padded } from '#proxy/nftables/element.ts'
 import { paddedTuple, rangeBounds, tupleOf } from '#proxy/nftables/element.ts'
 import type { NftablesOptions } from '#proxy/nftables/options.ts'
+import type { Ip } from '#lib/ip.ts'
 import { dropShape, endpointsSet, frontsSet, localIndex, localSlotBit, refuseShape } from '#proxy/nftables/shape.ts'
 import { type Shape, slotBit, slotsSet } from '#proxy/nftables/shape.ts'
 import type { Endpoint } from '#proxy/plan/endpoints.ts'
@@ -13,8 +14,15 @@ import type { Family } from '#proxy/state.ts'
 
 export type PortElements = {
   readonly elements: readonly Element[]
-  /** keys that several ports may add, each once more than another has taken it away */
-  readonly shared: readonly Element[]
+  readonly shared: readonly Shared[]
+}
+
+/** An address in a set that several ports may want: it is there while any does. */
+export type Shared = { readonly set: 'cluster-ips' | 'hairpin'; readonly ip: Ip }
+
+export function sharedElement({ set, ip }: Shared, family: Family): Element {
+  const bytes = addressBytes(ip, family)
+  return { set, key: set === 'hairpin' ? concat(bytes, bytes) : bytes }
 }
 
 /** What a port needs of the table besides its own elements. */
@@ -46,9 +54,22 @@ export function portShapes(plan: PortPlan, arrangement: Arrangement, options: Nf
 }
 
 export function portElements(plan: PortPlan, arrangement: Arrangement, table: Table): PortElements {
-  const { family } = table.options
-  const [tuple, ...fronts] = portTuples(plan, family) as [Uint8Array, ...Uint8Array[]]
-  if (!table.owns(tuple)) return { elements: [], shared: [] }
+  if (!ownsItself(plan, table)) return { elements: [], shared: [] }
+  return {
+    elements: [
+      ...frontElements(plan, arrangement, table),
+      ...endpointElements(plan, arrangement, table.options.family),
+    ],
+    shared: sharedBy(plan),
+  }
+}
+
+/** Without its cluster IP, which another Service had first, a port has nothing. */
+export const ownsItself = ({ clusterIp, protocol, port }: PortPlan, { owns, options: { family } }: Table): boolean =>
+  owns(tupleOf(clusterIp, protocol, port, family))
+
+export function frontElements(plan: PortPlan, arrangement: Arrangement, table: Table): Element[] {
+  const [tuple, ...fronts] = portTuples(plan, table.options.family) as [Uint8Array, ...Uint8Array[]]
   const comment = commentBytes(plan.name)
   const numberOf = (shape: Shape | undefined, { verdict }: Way) =>
     shape === undefined ? (verdict === 'drop' ? dropShape : refuseShape) : table.shapeNumber(shape)
@@ -67,14 +88,13 @@ export function portElements(plan: PortPlan, arrangement: Arrangement, table: Ta
     for (const set of new Set(counts.map(frontsSet))) elements.push({ set, key, data: paddedTuple(tuple), comment })
     if (shape.ranges) elements.push(...rangeElements(plan, key, comment))
   }
-  elements.push(...endpointElements(plan, tuple, arrangement, family, comment))
-  const shared: Element[] = [{ set: 'cluster-ips', key: addressBytes(plan.clusterIp, family) }]
-  for (const endpoint of reachable(plan)) {
-    if (endpoint.remote) continue
-    const ip = addressBytes(endpoint.ip, family)
-    shared.push({ set: 'hairpin', key: concat(ip, ip) })
-  }
-  return { elements, shared }
+  return elements
+}
+
+export function sharedBy(plan: PortPlan): Shared[] {
+  const shared: Shared[] = [{ set: 'cluster-ips', ip: plan.clusterIp }]
+  for (const { remote, ip } of reachable(plan)) if (!remote) shared.push({ set: 'hairpin', ip })
+  return shared
 }
 
 /** Undefined where no connection gets through. */
@@ -134,13 +154,9 @@ function rangeElements({ sources, fronts }: PortPlan, key: Uint8Array, comment: 
   }))
 }
 
-function endpointElements(
-  plan: PortPlan,
-  tuple: Uint8Array,
-  { cluster, local }: Arrangement,
-  family: Family,
-  comment: Uint8Array,
-): Element[] {
+export function endpointElements(plan: PortPlan, { cluster, local }: Arrangement, family: Family): Element[] {
+  const tuple = tupleOf(plan.clusterIp, plan.protocol, plan.port, family)
+  const comment = commentBytes(plan.name)
   const elements: Element[] = []
   const slots = plan.affinitySeconds === 0 ? undefined : slotsOf(plan)
   for (const { endpoints, offset, slotBits } of [

@@ -25,25 +25,40 @@ export const portKey = (name: string, protocol: Protocol): string => `${name}/${
  * The endpoints by `portKey`, sorted by address. An address that stands in several slices, or twice in one (its pod is
  * gone and a new one got its IP), counts once; the one that is not terminating wins.
  */
-export function mergeSlices(slices: Iterable<SliceView>, family: Family, node: string): Map<string, Endpoint[]> {
-  const ports = new Map<string, Map<string, Endpoint>>()
+export function mergeSlices(
+  slices: Iterable<SliceView>,
+  family: Family,
+  node: string,
+): Map<string, readonly Endpoint[]> {
+  const ports = new Map<string, Endpoint[]>()
   for (const slice of slices) {
     if (slice.family !== family) continue
     for (const { name, protocol, port } of slice.ports) {
       const key = portKey(name, protocol)
-      const found = ports.get(key) ?? new Map<string, Endpoint>()
+      const found = ports.get(key) ?? []
       ports.set(key, found)
       for (const endpoint of slice.endpoints) {
         const { ip, ready, serving, terminating, zones, nodes } = endpoint
         const address = socketAddress(ip, port)
-        if (terminating && found.has(address)) continue
         const local = endpoint.node === node
         const remote = endpoint.node !== undefined && !local
-        found.set(address, { address, ip, port, ready, serving, terminating, local, remote, zones, nodes })
+        found.push({ address, ip, port, ready, serving, terminating, local, remote, zones, nodes })
       }
     }
   }
-  const sorted = new Map<string, Endpoint[]>()
-  for (const [key, found] of ports) sorted.set(key, [...found.values()].sort(byKey(({ address }) => address)))
-  return sorted
+  for (const [key, found] of ports) ports.set(key, eachOnce(found.sort(byAddress)))
+  return ports
+}
+
+const byAddress = byKey(({ address }: Endpoint) => address)
+
+/** `sorted` keeps the order of slices where addresses are the same. */
+function eachOnce(sorted: readonly Endpoint[]): Endpoint[] {
+  const once: Endpoint[] = []
+  for (const endpoint of sorted) {
+    const last = once.at(-1)
+    if (last?.address !== endpoint.address) once.push(endpoint)
+    else if (!endpoint.terminating) once[once.length - 1] = endpoint
+  }
+  return once
 }
