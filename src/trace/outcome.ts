@@ -76,7 +76,7 @@ function renderEnded({ machine, end }: Extract<Outcome, { kind: 'ended' }>, step
     case 'reject':
       return last?.chain === undefined && last !== undefined
         ? `is ${last.effect} (${end.with}) on ${machine}`
-        : `is refused with ${end.with}${by}`
+        : `is refused with ${end.with}${by}${end.unheard === undefined ? '' : `, which the sender does not hear: ${end.unheard}`}`
     case 'balanced':
       return `is handed to ${end.server} by IPVS`
     case 'unknown':

@@ -1,7 +1,7 @@
 // Who sends and who shall get it, as people name them, to addresses.
 
 import type { Pod, Service } from '#api/core.ts'
-import { isValidIp } from '#lib/ip.ts'
+import { canonicalIp } from '#lib/ip.ts'
 import { firstPacket, type Packet } from '#trace/packet.ts'
 import { TraceError } from '#trace/trace.ts'
 import { machineNamed, podIps, podName, type Standing, standingOf, type World } from '#trace/world.ts'
@@ -30,7 +30,8 @@ export function readQuestion(world: World, from: string, to: string, { size }: O
 const inFamily = (family: 4 | 6) => (ip: string | undefined) => ip !== undefined && ip.includes(':') === (family === 6)
 
 function readSender(world: World, text: string, family: 4 | 6): { readonly ip: string; readonly standing?: Standing } {
-  if (isValidIp(text)) return { ip: text }
+  const own = canonicalIp(text)
+  if (own !== undefined) return { ip: own }
   const [kind, ...rest] = text.split('/')
   if (kind === 'pod') {
     const pod = findPod(world, rest, text)
@@ -63,8 +64,8 @@ function readTarget(world: World, text: string): Target {
   const address = addressForm.exec(text)
   if (address !== null) {
     const [, six, four, port, protocol] = address
-    const ip = six ?? four!
-    if (isValidIp(ip) && (port !== undefined || isIcmp(protocol)) && Number(port ?? 0) <= 65_535)
+    const ip = canonicalIp(six ?? four!)
+    if (ip !== undefined && (port !== undefined || isIcmp(protocol)) && Number(port ?? 0) <= 65_535)
       return { ip, port: Number(port ?? 0), protocol: protocolOf(protocol, ip) }
   }
   const named = namedForm.exec(text)

@@ -58,7 +58,7 @@ export function traceWorld(world: World, request: TraceRequest): Traced[] {
   const { packet } = request
   const from = request.from ?? standingOf(world, packet.source)
   const finals = from.kind === 'outside' ? enter(walk, packet, request.enters) : walkFrom(walk, from, startWay(packet))
-  return finals.map((final) => finish(walk, final, from))
+  return finals.flatMap((final) => finish(walk, final, from))
 }
 
 function enter(walk: Walk, packet: Packet, name: string | undefined): readonly Final[] {
@@ -99,26 +99,31 @@ function arrivesBy(machine: Machine, packet: Packet): string | undefined {
   return back?.kind === 'forward' ? back.device : undefined
 }
 
-function finish(walk: Walk, final: Final, from: Standing): Traced {
+/** A way for each answer that may come of it: also answers meet chance, and conditions. */
+function finish(walk: Walk, final: Final, from: Standing): Traced[] {
   const { way, outcome } = final
-  return {
-    share: way.share,
-    conditions: way.conditions,
-    missing: way.missing,
-    packet: way.packet,
-    steps: stepsOf(way),
-    outcome,
-    answer: answerOf(walk, final, from),
-  }
+  const common = { packet: way.packet, steps: stepsOf(way), outcome }
+  const answers = answersOf(walk, final, from)
+  if (answers.length === 0)
+    return [{ ...common, share: way.share, conditions: way.conditions, missing: way.missing, answer: { kind: 'none' } }]
+  return answers.map(({ way: { share, conditions, missing }, answer }) => ({
+    ...common,
+    share,
+    conditions,
+    missing,
+    answer,
+  }))
 }
 
-function answerOf(walk: Walk, { way, outcome }: Final, from: Standing): Answer {
+function answersOf(
+  walk: Walk,
+  { way, outcome }: Final,
+  from: Standing,
+): readonly { readonly way: Way; readonly answer: Answer }[] {
   const got = way.packet
-  const none: Answer = { kind: 'none' }
-  if (outcome.kind !== 'delivered' || outcome.standing.kind === 'outside') return none
-  if (got.source === '?' || got.destination === '?') return none
   const sent = firstTuple(way)
-  if (sent === undefined) return none
+  if (outcome.kind !== 'delivered' || outcome.standing.kind === 'outside' || sent === undefined) return []
+  if (got.source === '?' || got.destination === '?') return []
   const { connection: _, ...rest } = got
   const reply: Packet = {
     ...rest,
@@ -129,12 +134,10 @@ function answerOf(walk: Walk, { way, outcome }: Final, from: Standing): Answer {
     mark: 0,
     state: 'ESTABLISHED',
   }
-  const finals = walkFrom(walk, outcome.standing, { ...way, packet: reply, trail: undefined })
-  const judged = finals.map((final) => judge(final, sent, from))
-  // What can go wrong with it is what people must know.
-  return (
-    judged.find(({ kind }) => kind === 'lost') ?? judged.find(({ kind }) => kind === 'strange') ?? judged[0] ?? none
-  )
+  return walkFrom(walk, outcome.standing, { ...way, packet: reply, trail: undefined }).map((final) => ({
+    way: final.way,
+    answer: judge(final, sent, from),
+  }))
 }
 
 /** As the sender sees its own packet: the tuple of the first machine that tracked it. */

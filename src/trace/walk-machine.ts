@@ -236,7 +236,8 @@ function forward(walker: Walker, way: Way, routed: Forward | undefined): readonl
     return [ended(withStep(way, step(walker, 'routing', `dropped: ${why}`, [], 'act')), { kind: 'drop', why })]
   }
   const routedWay = routed === undefined ? withoutOut(way) : onRoute(walker, way, routed)
-  return then(pass(walker, 'forward', routedWay), (next) => {
+  const passed = pass(walker, 'forward', routedWay).map((item) => (isBridged ? unheardReset(item) : item))
+  return then(passed, (next) => {
     const mtu = routed && (routed.mtu ?? machine.links?.find(({ name }) => name === routed.device)?.mtu)
     if (mtu !== undefined && mtu > 0 && next.packet.size > mtu) {
       const effect = `refused: ${next.packet.size} bytes do not fit into ${routed!.device} (mtu ${mtu})`
@@ -246,6 +247,13 @@ function forward(walker: Walker, way: Way, routed: Forward | undefined): readonl
     }
     return postroute(walker, next, routed?.device, routed?.via ?? next.packet.destination)
   })
+}
+
+/** A bridge sends a reset straight back, untranslated (net/ipv4/netfilter/nf_reject_ipv4.c): it is from whom nobody asked. */
+function unheardReset({ way, end }: Passed): Passed {
+  const to = way.packet.connection?.destinationNat
+  if (end?.kind !== 'reject' || end.with !== 'tcp-reset' || to === undefined) return { way, ...(end && { end }) }
+  return { way, end: { ...end, unheard: `the reset comes from ${to.ip}:${to.port}, past conntrack` } }
 }
 
 function withoutOut(way: Way): Way {

@@ -51,7 +51,8 @@ export const startWay = (packet: Packet): Way => ({
 /** How a packet's way through a chain, a hook or a machine ends. */
 export type End =
   | { readonly kind: 'drop'; readonly why?: string }
-  | { readonly kind: 'reject'; readonly with: string }
+  /** `unheard`: why the sender does not take it for an answer */
+  | { readonly kind: 'reject'; readonly with: string; readonly unheard?: string }
   /** something whose working is not known */
   | { readonly kind: 'unknown'; readonly what: string }
   /** handed to a real server by IPVS, which the packet names now */

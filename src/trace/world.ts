@@ -2,6 +2,7 @@
 
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { Node, Pod, Service } from '#api/core.ts'
+import { canonicalIp } from '#lib/ip.ts'
 import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
 import { rangeHas } from '#trace/ranges.ts'
 
@@ -38,12 +39,10 @@ export type Standing =
 export const podName = (pod: Pod): string => `${pod.metadata?.namespace ?? 'default'}/${pod.metadata?.name ?? ''}`
 export const podLabel = (pod: Pod): string => `pod/${podName(pod).replace(/^default\//, '')}`
 
-export const podIps = (pod: Pod): readonly string[] => {
-  const { podIP, podIPs } = pod.status ?? {}
-  return [
-    ...(podIP === undefined ? [] : [podIP]),
-    ...(podIPs ?? []).flatMap(({ ip }) => (ip === undefined || ip === podIP ? [] : [ip])),
-  ]
+/** In canonical text, whatever the object has. */
+export const podIps = ({ status }: Pod): readonly string[] => {
+  const all = [status?.podIP, ...(status?.podIPs ?? []).map(({ ip }) => ip)].map((ip) => canonicalIp(ip ?? ''))
+  return [...new Set(all.filter((ip) => ip !== undefined))]
 }
 
 const isGone = (pod: Pod) => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'

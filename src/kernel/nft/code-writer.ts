@@ -120,19 +120,20 @@ export class CodeWriter {
     if (expression.kind !== 'payload') return true
     const { protocol } = expression
     if (protocol === 'ip' || protocol === 'ip6') {
-      if (this.family === 'inet') this.#check('nfproto', Uint8Array.of(protocol === 'ip' ? 2 : 10))
+      if (this.family === 'inet') this.check('nfproto', Uint8Array.of(protocol === 'ip' ? 2 : 10))
       else if (this.family !== protocol)
-        this.#check('protocol', protocol === 'ip' ? Uint8Array.of(8, 0) : Uint8Array.of(0x86, 0xdd))
+        this.check('protocol', protocol === 'ip' ? Uint8Array.of(8, 0) : Uint8Array.of(0x86, 0xdd))
       return true
     }
     const number = transportNumbers[protocol]
     if (this.family === 'inet' && protocol.startsWith('icmp'))
-      this.#check('nfproto', Uint8Array.of(number === 1 ? 2 : 10))
-    if (number !== undefined) this.#check('l4proto', Uint8Array.of(number))
+      this.check('nfproto', Uint8Array.of(number === 1 ? 2 : 10))
+    if (number !== undefined) this.check('l4proto', Uint8Array.of(number))
     return true
   }
 
-  #check(key: string, value: Uint8Array): void {
+  /** Compares, unless the rule has done so already. */
+  check(key: string, value: Uint8Array): void {
     const name = `${key} ${value.join(' ')}`
     if (this.#known.has(name)) return
     this.#known.add(name)

@@ -86,6 +86,10 @@ function compileStatement(one: Statement, writer: CodeWriter): boolean {
       return writer.put({ kind: one.kind, ...(to && { port: to.first, portEnd: to.last }), flags: natFlags(one.flags) })
     }
     case 'reject':
+      // What these answers are for is not printed where nothing else asks for it.
+      if (one.with === 'tcp reset') writer.check('l4proto', Uint8Array.of(6))
+      else if (writer.family === 'inet' && one.with === 'icmp') writer.check('nfproto', Uint8Array.of(2))
+      else if (writer.family === 'inet' && one.with === 'icmpv6') writer.check('nfproto', Uint8Array.of(10))
       return writer.put({ kind: 'reject', ...rejection(one.with, one.code, writer.family) })
     case 'change-set': {
       const set = writer.set(one.set)

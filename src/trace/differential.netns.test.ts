@@ -1,0 +1,282 @@
+// The tracer against the kernel: the same rules, the same packets. What really happened must be the verdict of the trace or
+// one of its branches. Rules are our proxy's and kube-proxy's, and random ones that use all that the tracer reads.
+import * as assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { collectNamespace } from '#doctor/snapshot/collect-namespace.ts'
+import { withNetns } from '#kernel/netns.ts'
+import { writeSysctls } from '#kernel/sysctl.ts'
+import { NftablesDataplane } from '#proxy/nftables/nftables-dataplane.ts'
+import { planService } from '#proxy/plan/plan.ts'
+import { viewService, viewSlice } from '#proxy/state.ts'
+import { canonicalIp } from '#lib/ip.ts'
+import { need } from '#test/need.ts'
+import { addresses, createProxyTopology, type Name } from '#test/proxy-topology.ts'
+import { type Random, seeded } from '#test/random.ts'
+import { ipsets, randomIptables, randomNft, virtualIp } from '#test/random-rules.ts'
+import type { Tally, Topology } from '#test/topology.ts'
+import { readObjects } from '#test/yaml-objects.ts'
+import { firstPacket } from '#trace/packet.ts'
+import { renderWay } from '#trace/outcome.ts'
+import { type Input, readWorld } from '#trace/read/read-world.ts'
+import { type Traced, traceWorld } from '#trace/trace.ts'
+import { machineNamed, standingOf, type World } from '#trace/world.ts'
+
+const skip = need({ root: true, programs: ['iptables', 'iptables-legacy', 'ip6tables', 'nft', 'ipset'] })
+const soak = process.env['FAIRWAY_SOAK'] === '1'
+const loads = soak ? 200 : 5
+const perLoad = 20
+
+const hosts = ['node1', 'node2', 'client'] as const
+const podNodes = { a: 'node1', b: 'node1', c: 'node2' } as const
+const served = [8080, 80]
+
+type Net = Topology<Name>
+
+/** All but the rules of the first node, which change. */
+async function observe(net: Net): Promise<Input[]> {
+  const files: Input[] = []
+  for (const name of [...hosts, 'a', 'b', 'c'] as const) {
+    const folder = name in podNodes ? `pods/default/${name}` : `nodes/${name}`
+    const { files: found } = await collectNamespace(net[name].netns, false)
+    files.push(
+      ...found
+        .filter((file) => file.name !== 'nftables.json')
+        .map(({ name: file, text }) => ({ file: `${folder}/${file}`, text })),
+    )
+  }
+  const items = Object.entries(podNodes).map(([name, nodeName]) => ({
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: { nodeName },
+    status: {
+      phase: 'Running',
+      podIP: addresses[name as 'a'][4],
+      podIPs: [{ ip: addresses[name as 'a'][4] }, { ip: addresses[name as 'a'][6] }],
+    },
+  }))
+  return [...files, { file: 'objects/pods.json', text: JSON.stringify({ kind: 'PodList', apiVersion: 'v1', items }) }]
+}
+
+/** The Services of the proxy's own tests, written by its nftables mode. */
+async function writeOurs(family: 4 | 6, netns: string): Promise<void> {
+  const objects = readObjects('src/proxy/testdata/packets.yaml')
+  const slices = objects.slices.flatMap((slice) => viewSlice(slice) ?? [])
+  const place = { name: 'node-1', zone: 'zone-1', ips: addresses.node1 }
+  const services = objects.services.flatMap((service) => viewService(service) ?? [])
+  const plans = new Map(
+    services.map((service) => {
+      const its = slices.filter((slice) => slice.service === service.key)
+      return [service.key, [...planService(service, its, family, place)]]
+    }),
+  )
+  const local = { kind: 'cidr' as const, cidr: family === 4 ? '10.244.0.0/16' : 'fd00:244::/32' }
+  const options = { family, masqueradeMark: 0x4000, masqueradeAll: false, local, nodePortIps: 'all' as const }
+  using plane = new NftablesDataplane(options, { failed: () => undefined }, netns)
+  await plane.apply(plans)
+}
+
+const run = (net: Net, words: readonly string[], input?: string): string =>
+  withNetns(net.node1.netns, () =>
+    execFileSync(words[0]!, words.slice(1), {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+      ...(input !== undefined && { input }),
+    }),
+  )
+
+type Probe = { readonly from: Name; readonly to: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }
+
+function trace(world: World, { from, to, port, protocol }: Probe): Traced[] {
+  const pod = from in podNodes ? canonicalIp(addresses[from as 'a'][to.includes(':') ? 6 : 4]) : undefined
+  const standing =
+    pod === undefined ? { kind: 'machine' as const, machine: machineNamed(world, from)! } : standingOf(world, pod)
+  return traceWorld(world, {
+    packet: firstPacket({ protocol, source: pod ?? '', destination: to, destinationPort: port }),
+    from: standing,
+  })
+}
+
+/** What a client sees of a way: `a 10.168.0.2`, `timeout`, `ECONNREFUSED` ... */
+function seen(way: Traced, { protocol }: Probe): string {
+  const { outcome, packet, answer } = way
+  if (outcome.kind === 'delivered') {
+    if (!served.includes(packet.destinationPort)) return answer.kind === 'returns' ? 'ECONNREFUSED' : 'timeout'
+    return answer.kind === 'returns' ? `${outcome.to.replace('pod/', '')} ${packet.source}` : 'timeout'
+  }
+  if (outcome.kind !== 'ended') return outcome.kind === 'left' ? 'EHOSTUNREACH' : 'unknown'
+  if (outcome.end.kind === 'drop') return 'timeout'
+  if (outcome.end.kind !== 'reject') return 'unknown'
+  return outcome.end.unheard === undefined ? refusals(outcome.end.with, protocol) : 'timeout'
+}
+
+/** What sockets make of each refusal (net/ipv4/icmp.c, icmp_err_convert): UDP hears only of final ones. */
+function refusals(how: string, protocol: 'tcp' | 'udp'): string {
+  if (how === 'tcp-reset' || /^icmp6?-port-unreachable$/.test(how)) return 'ECONNREFUSED'
+  if (how === 'icmp-host-prohibited' || how === 'icmp-admin-prohibited') return 'EHOSTUNREACH'
+  if (protocol === 'udp') return 'timeout'
+  return how === 'icmp-net-unreachable' ? 'ENETUNREACH' : 'EHOSTUNREACH'
+}
+
+/** Sends each packet and asks the tracer; answers what differs. `times` connections a probe. */
+async function compare(net: Net, world: World, probes: readonly Probe[], times: number): Promise<string[]> {
+  const wrong: string[] = []
+  await Promise.all(
+    probes.map(async (probe) => {
+      const ways = trace(world, probe)
+      const wanted = new Map(ways.map((way) => [seen(way, probe), way]))
+      const ask = (timeoutMs: number): Promise<Tally> =>
+        net[probe.from].connect({
+          host: probe.to,
+          port: probe.port,
+          protocol: probe.protocol,
+          times,
+          parallel: times,
+          timeoutMs,
+        })
+      let tally = await ask(400)
+      // A machine under load may be slow: only what stays silent for long is silent.
+      if ('timeout' in tally && !wanted.has('timeout')) tally = await ask(5000)
+      const unexpected = Object.keys(tally).filter((what) => !wanted.has(what))
+      if (unexpected.length > 0)
+        wrong.push(
+          `${probe.protocol} ${probe.from} > ${probe.to}:${probe.port}: the kernel says ${unexpected.join(', ')}; the trace:\n` +
+            ways.map((way) => `    ${seen(way, probe)}: ${renderWay(way)} ${way.conditions.join(', ')}`).join('\n'),
+        )
+    }),
+  )
+  return wrong
+}
+
+const senders: readonly Name[] = ['client', 'a', 'b', 'node1']
+const randomProbes = (random: Random): Probe[] =>
+  Array.from({ length: perLoad }, (_, i) => i).flatMap((i) =>
+    [random.pick(senders), random.pick(senders)].map((from) => ({
+      from,
+      to: virtualIp(i),
+      port: 80,
+      protocol: random.pick(['tcp', 'udp'] as const),
+    })),
+  )
+
+test(
+  'trace: what the kernel does is what the tracer says',
+  { skip, timeout: soak ? 3_600_000 : 110_000 },
+  async (t) => {
+    await using net = await createProxyTopology()
+    for (const name of ['node1', 'node2', 'a', 'b', 'c'] as const) {
+      await net[name].serve(...served)
+      // Refusals are answers by ICMP, of which the kernel sends few a second.
+      writeSysctls(
+        { 'net/ipv4/icmp_ratelimit': 0, 'net/ipv4/icmp_msgs_per_sec': 100_000, 'net/ipv4/icmp_msgs_burst': 100_000 },
+        net[name].netns,
+      )
+    }
+    const known = await observe(net)
+    const worldWith = (...rules: readonly Input[]) => {
+      const { world, problems } = readWorld([
+        ...known,
+        ...rules.map(({ file, text }) => ({ file: `nodes/node1/${file}`, text })),
+      ])
+      assert.deepEqual(problems, [])
+      return world
+    }
+    const check = (wrong: readonly string[], about: string) =>
+      assert.deepEqual(wrong, [], `${about}\n${wrong.join('\n')}`)
+
+    await t.test('random rules of iptables, both back ends', async () => {
+      run(net, ['ipset', 'restore'], ipsets)
+      const sets = { file: 'ipset.txt', text: run(net, ['ipset', 'save']) }
+      for (let n = 0; n < loads; n++) {
+        const seed = soak ? Math.floor(Math.random() * 2 ** 32) : 1000 + n
+        const random = seeded(seed)
+        const rules = randomIptables(random, perLoad)
+        const backend = random.pick(['nft', 'legacy'])
+        run(net, [`iptables-${backend}-restore`], rules)
+        const dump = {
+          file: 'iptables-save.txt',
+          text: run(net, [`iptables-${backend}-save`, ...(random.next() < 0.5 ? ['-c'] : [])]),
+        }
+        const wrong = await compare(net, worldWith(dump, sets), randomProbes(random), 3)
+        run(net, [`iptables-${backend}-restore`], randomIptables(random, 0))
+        check(wrong, `seed ${seed}, ${backend}\n${rules}`)
+        for (const table of ['mangle', 'filter', 'nat']) {
+          run(net, [`iptables-${backend}`, '-t', table, '-F'])
+          run(net, [`iptables-${backend}`, '-t', table, '-X'])
+        }
+      }
+      run(net, ['ipset', 'destroy'])
+    })
+
+    await t.test('random rules of nftables, as text, as JSON and as the kernel has them', async () => {
+      for (let n = 0; n < loads; n++) {
+        const seed = soak ? Math.floor(Math.random() * 2 ** 32) : 2000 + n
+        const random = seeded(seed)
+        const rules = randomNft(random, perLoad)
+        run(net, ['nft', '-f', '-'], rules)
+        const form = n % 3
+        const dump =
+          form === 0
+            ? { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) }
+            : form === 1
+              ? { file: 'nft.json', text: run(net, ['nft', '-j', 'list', 'ruleset']) }
+              : {
+                  file: 'nftables.json',
+                  text: (await collectNamespace(net.node1.netns, false)).files.find(
+                    ({ name }) => name === 'nftables.json',
+                  )!.text,
+                }
+        check(await compare(net, worldWith(dump), randomProbes(random), 3), `seed ${seed}, ${dump.file}\n${rules}`)
+        run(net, ['nft', 'flush', 'ruleset'])
+      }
+    })
+
+    const ports = [30003, 30004, 30005, 30006, 30008, 30009, 30012]
+    const serviceProbes = (['tcp', 'udp'] as const).flatMap((protocol) => [
+      ...Array.from({ length: 14 }, (_, i) => `10.96.0.${i + 1}`)
+        .concat('203.0.113.8', '203.0.113.9', '80.11.12.10')
+        .flatMap((to) => (['client', 'a', 'node1'] as const).map((from) => ({ from, to, port: 80, protocol }))),
+      ...ports.flatMap((port) =>
+        (['client', 'b'] as const).map((from) => ({ from, to: addresses.node1[4], port, protocol })),
+      ),
+    ])
+
+    await t.test('the layout of kube-proxy in iptables', async () => {
+      // Named counters need an object in the kernel, and change nothing.
+      const rules = readFileSync('src/trace/testdata/kube-proxy.save', 'utf8').replaceAll(
+        /-m nfacct --nfacct-name +\S+ /g,
+        '',
+      )
+      run(net, ['iptables-restore'], rules)
+      const dump = { file: 'iptables-save.txt', text: run(net, ['iptables-save']) }
+      check(await compare(net, worldWith(dump), serviceProbes, 3), 'kube-proxy, iptables')
+      run(net, ['nft', 'flush', 'ruleset'])
+    })
+
+    const inFamily6 = serviceProbes.flatMap((probe) => {
+      const to = probe.to.startsWith('10.96.0.')
+        ? `fd00:96::${Number(probe.to.split('.')[3]).toString(16)}`
+        : probe.to === addresses.node1[4]
+          ? addresses.node1[6]
+          : undefined
+      return to === undefined ? [] : [{ ...probe, to }]
+    })
+
+    await t.test("fairway's own layout in nftables, both families", async () => {
+      for (const family of [4, 6] as const) await writeOurs(family, net.node1.netns)
+      const { files } = await collectNamespace(net.node1.netns, false)
+      const dump = files.filter(({ name }) => name === 'nftables.json').map(({ name, text }) => ({ file: name, text }))
+      const wrong = await compare(net, worldWith(...dump), [...serviceProbes, ...inFamily6], 3)
+      run(net, ['nft', 'flush', 'ruleset'])
+      check(wrong, 'fairway, nftables')
+    })
+
+    await t.test('the layout of kube-proxy in nftables', async () => {
+      run(net, ['nft', '-f', '-'], readFileSync('src/kernel/nft/testdata/kube-proxy.nft', 'utf8'))
+      const dump = { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) }
+      check(await compare(net, worldWith(dump), serviceProbes, 3), 'kube-proxy, nftables')
+      run(net, ['nft', 'flush', 'ruleset'])
+    })
+  },
+)

@@ -1,0 +1,272 @@
+// Random rules for one address each, in the words of iptables and of nftables, that use whatever a tracer claims to
+// understand. Whether they match is left to chance; the kernel says what they do.
+import type { Random } from '#test/random.ts'
+
+/** Pods that answer on 8080 and not on 8081. */
+const endpoints = ['10.244.0.11', '10.244.0.12', '10.244.1.11']
+const target = (random: Random) => `${random.pick(endpoints)}:${random.pick(['8080', '8080', '8080', '8081'])}`
+
+export const virtualIp = (i: number): string => `10.96.1.${i + 1}`
+
+const not = (random: Random) => (random.next() < 0.25 ? '! ' : '')
+
+/** Matches that hold at any hook. */
+const anywhere: readonly ((random: Random) => string)[] = [
+  (r) =>
+    `${not(r)}-s ${r.pick(['10.168.0.0/24', '10.244.0.0/16', '10.168.0.100/32', '10.244.0.11', '0.0.0.0/0'])}`.replace(
+      '! -s 0.0.0.0/0',
+      '-s 0.0.0.0/0',
+    ),
+  (r) => `-p ${r.pick(['tcp', 'udp'])}`,
+  (r) => `-m mark ${not(r)}--mark ${r.pick(['0x1/0x1', '0x4000/0x4000', '0x0', '0x2/0x3'])}`,
+  (r) => `-m connmark ${not(r)}--mark ${r.pick(['0x0', '0x7', '0x1/0x1'])}`,
+  (r) =>
+    `-m conntrack ${not(r)}--ctstate ${r.pick(['NEW', 'ESTABLISHED,RELATED', 'INVALID', 'DNAT', 'NEW,UNTRACKED'])}`,
+  (r) => `-m conntrack ${not(r)}--ctorigdst ${virtualIp(r.integer(0, 30))}`,
+  (r) => `-m conntrack --ctdir ${r.pick(['ORIGINAL', 'REPLY'])}`,
+  (r) => `-m state --state ${r.pick(['NEW', 'ESTABLISHED'])}`,
+  (r) => `-m addrtype ${not(r)}--src-type ${r.pick(['LOCAL', 'UNICAST', 'BROADCAST'])}`,
+  (r) => `-m addrtype ${not(r)}--dst-type ${r.pick(['LOCAL', 'UNICAST', 'MULTICAST'])}`,
+  (r) => `-m iprange ${not(r)}--src-range ${r.pick(['10.168.0.2-10.168.0.101', '10.244.0.1-10.244.0.11'])}`,
+  (r) =>
+    `-m set ${not(r)}--match-set ${r.pick(['clients src', 'pairs dst,dst', 'nets src', 'ports dst', 'triples src,dst,dst'])}`,
+  (r) => `-m comment --comment "${r.pick(['web', 'two words', 'Größe: 10 %', "it's", 'a, b'])}"`,
+  (r) => `-m statistic --mode random ${not(r)}--probability ${r.pick(['0.5', '0.33333333349', '0.25'])}`,
+  (r) => `-m pkttype --pkt-type ${r.pick(['unicast', 'broadcast'])}`,
+  (r) => `-m length --length ${r.pick(['1:1000', '1001:65535'])}`,
+]
+const withProtocol: readonly ((random: Random, protocol: string) => string)[] = [
+  (r, p) => `-p ${p} -m ${p} ${not(r)}--dport ${r.pick(['80', '8080', '1:100', '8000:9000'])}`,
+  (r, p) => `-p ${p} -m ${p} ${not(r)}--sport ${r.pick(['1:1023', '1024:65535'])}`,
+  (r, p) => `-p ${p} -m multiport ${not(r)}--dports ${r.pick(['80,443', '8080,8081', '1:70,8080'])}`,
+]
+const incoming = (r: Random) => `${not(r)}-i ${r.pick(['eth0', 'cni0', 'cni+', 'lo'])}`
+const outgoing = (r: Random) => `${not(r)}-o ${r.pick(['eth0', 'cni0', 'e+', 'lo'])}`
+
+function matches(random: Random, hook: 'prerouting' | 'forward' | 'postrouting'): string {
+  const words: string[] = []
+  let protocol: string | undefined
+  for (let n = random.integer(0, 2); n > 0; n--) {
+    const choice = random.next()
+    if (choice < 0.2 && protocol === undefined) {
+      protocol = random.pick(['tcp', 'udp'])
+      words.push(random.pick(withProtocol)(random, protocol))
+    } else if (choice < 0.35 && hook !== 'postrouting') words.push(incoming(random))
+    else if (choice < 0.5 && hook !== 'prerouting') words.push(outgoing(random))
+    else words.push(random.pick(anywhere)(random))
+  }
+  // One option of a kind is all that a rule can have.
+  const flags = words.map((word) => /-[psio]\b/.exec(word)?.[0])
+  return words.filter((_, i) => flags[i] === undefined || flags.indexOf(flags[i]) === i).join(' ')
+}
+
+const marks = ['--set-xmark 0x1/0x1', '--set-xmark 0x4000/0x4000', '--set-xmark 0x0/0xffffffff', '--set-xmark 0x2/0x0']
+
+/** Rules for iptables-restore: what happens to packets for `count` addresses. */
+export function randomIptables(random: Random, count: number): string {
+  const nat: string[] = []
+  const filter: string[] = []
+  const mangle: string[] = []
+  const chains = { nat: [] as string[], filter: [] as string[] }
+  const rule = (to: string[], chain: string, words: string, act: string) =>
+    to.push(['-A', chain, words, act].filter((word) => word !== '').join(' '))
+  for (let i = 0; i < count; i++) {
+    const [pre, sub, forward, post] = [`PRE-${i}`, `SUB-${i}`, `FWD-${i}`, `POST-${i}`]
+    chains.nat.push(pre, sub, post)
+    chains.filter.push(forward)
+    nat.push(`-A PREROUTING -d ${virtualIp(i)} -j ${pre}`, `-A OUTPUT -d ${virtualIp(i)} -j ${pre}`)
+    nat.push(`-A POSTROUTING -m conntrack --ctorigdst ${virtualIp(i)} -j ${post}`)
+    filter.push(`-A FORWARD -m conntrack --ctorigdst ${virtualIp(i)} -j ${forward}`)
+    if (random.next() < 0.3) mangle.push(`-A PREROUTING -d ${virtualIp(i)} -j MARK ${random.pick(marks)}`)
+    for (let n = random.integer(1, 4); n > 0; n--) {
+      const act = random.pick([
+        `-j ${sub}`,
+        `-g ${sub}`,
+        '-j RETURN',
+        `-j MARK ${random.pick(marks)}`,
+        '-j CONNMARK --set-xmark 0x7/0xffffffff',
+        '-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff',
+        '',
+      ])
+      rule(nat, pre, matches(random, 'prerouting'), act)
+    }
+    rule(
+      nat,
+      sub,
+      `${matches(random, 'prerouting')
+        .replaceAll(/-p (tcp|udp)\b/g, '-p tcp')
+        .replaceAll(/-m (tcp|udp)\b/g, '-m tcp')}`,
+      `-j MARK ${random.pick(marks)}`,
+    )
+    for (const protocol of ['tcp', 'udp']) {
+      nat.push(
+        `-A ${sub} -p ${protocol} -m statistic --mode random --probability 0.5 -j DNAT --to-destination ${target(random)}`,
+      )
+      nat.push(`-A ${pre} -p ${protocol} -j DNAT --to-destination ${target(random)}`)
+    }
+    for (let n = random.integer(0, 3); n > 0; n--)
+      rule(
+        filter,
+        forward,
+        matches(random, 'forward'),
+        random.pick([
+          '-j DROP',
+          '-j REJECT',
+          '-j REJECT --reject-with icmp-host-prohibited',
+          '-j REJECT --reject-with icmp-net-unreachable',
+          '-j ACCEPT',
+          '-j RETURN',
+        ]),
+      )
+    for (let n = random.integer(0, 3); n > 0; n--)
+      rule(
+        nat,
+        post,
+        matches(random, 'postrouting'),
+        random.pick([
+          '-j MASQUERADE',
+          '-j MASQUERADE --random-fully',
+          '-j RETURN',
+          '-j SNAT --to-source 10.168.0.2',
+          '-j SNAT --to-source 10.244.0.1',
+        ]),
+      )
+  }
+  const heads = (names: readonly string[]) => names.map((name) => `:${name} - [0:0]`)
+  const table = (name: string, builtIn: readonly string[], own: readonly string[], rules: readonly string[]) =>
+    [`*${name}`, ...builtIn.map((chain) => `:${chain} ACCEPT [0:0]`), ...heads(own), ...rules, 'COMMIT', ''].join('\n')
+  return [
+    table('mangle', ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'], [], mangle),
+    table('filter', ['INPUT', 'FORWARD', 'OUTPUT'], chains.filter, filter),
+    table('nat', ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'], chains.nat, nat),
+  ].join('')
+}
+
+/** The sets that those rules name. */
+export const ipsets = `create clients hash:ip family inet
+add clients 10.168.0.100
+add clients 10.244.0.12
+create pairs hash:ip,port family inet
+add pairs 10.244.0.11,tcp:8080
+add pairs 10.96.1.1,tcp:80
+create nets hash:net family inet
+add nets 10.244.0.0/16
+add nets 10.244.0.11/32 nomatch
+create ports bitmap:port range 0-65535
+add ports 80
+add ports 8080
+create triples hash:ip,port,ip family inet
+add triples 10.168.0.100,tcp:8080,10.244.0.11
+`
+
+const nftMatches: readonly ((random: Random) => string)[] = [
+  (r) =>
+    `ip saddr ${r.pick(['', '!= '])}${r.pick(['10.168.0.0/24', '10.244.0.0/16', '10.168.0.100', '{ 10.168.0.100, 10.244.0.11 }', '{ 10.244.0.0/16, 10.168.0.2-10.168.0.50 }', '@clients', '10.244.0.8-10.244.0.11'])}`,
+  (r) => `meta l4proto ${r.pick(['tcp', 'udp', '{ tcp, sctp }', '!= udp'])}`,
+  (r) => `meta mark ${r.pick(['0x1', '!= 0x1', '& 0x4000 == 0x4000', '& 0x3 != 0x2', '{ 0x0, 0x4000 }', '< 0x10'])}`,
+  (r) => `ct state ${r.pick(['new', 'established,related', '{ new, invalid }', '!= new'])}`,
+  (r) => `ct status ${r.pick(['dnat', 'snat'])}`,
+  (r) => `ct mark ${r.pick(['0x0', '0x7', '!= 0x7'])}`,
+  (r) => `ct direction ${r.pick(['original', 'reply'])}`,
+  (r) => `ct original ip daddr ${r.pick(['10.96.1.0/28', '10.96.1.3', '!= 10.96.1.3'])}`,
+  (r) => `fib saddr type ${r.pick(['local', 'unicast'])}`,
+  (r) => `fib daddr type ${r.pick(['local', 'unicast', '{ local, multicast }'])}`,
+  (r) => `th dport ${r.pick(['80', '8080', '1-100', '{ 80, 8080-8090 }', '!= { 443 }', '>= 8000'])}`,
+  (r) => `tcp dport ${r.pick(['80', '8080', '{ 80, 8080 }'])}`,
+  (r) => `tcp flags ${r.pick(['& (syn | ack) == syn', 'syn', '& fin != 0x0'])}`,
+  (r) => `ip saddr . meta l4proto ${r.pick(['{ 10.168.0.100 . tcp, 10.244.0.11 . udp }', '@who'])}`,
+  (r) => `numgen random mod 2 ${r.pick(['0', '!= 0'])}`,
+  (r) => `iifname ${r.pick(['"eth0"', '"cni*"', '!= "cni0"', '{ "eth0", "lo" }'])}`,
+  (r) => `ip protocol ${r.pick(['tcp', 'udp'])}`,
+  (r) => `meta length ${r.pick(['< 1000', '> 1000'])}`,
+  (r) => `ip daddr . th dport ${r.pick(['{ 10.96.1.1 . 80, 10.244.0.11 . 8080 }', '{ 10.96.1.0/24 . 80-90 }'])}`,
+]
+
+function nftRule(random: Random, act: string): string {
+  return [...Array.from({ length: random.integer(0, 2) }, () => random.pick(nftMatches)(random)), act].join(' ')
+}
+
+/** A table for `nft -f`: what happens to packets for `count` addresses. */
+export function randomNft(random: Random, count: number): string {
+  const lines: string[] = []
+  const entries: string[] = []
+  const nftMarks = ['0x1', 'meta mark | 0x4000', 'meta mark ^ 0x2', 'ip saddr map @marks']
+  for (let i = 0; i < count; i++) {
+    entries.push(`${virtualIp(i)} : goto pre-${i}`)
+    const rules = Array.from({ length: random.integer(1, 4) }, () =>
+      nftRule(
+        random,
+        random.pick([
+          `jump sub-${i}`,
+          `goto sub-${i}`,
+          'return',
+          'accept',
+          'counter',
+          `meta mark set ${random.pick(nftMarks)}`,
+          'ct mark set 0x7',
+        ]),
+      ),
+    )
+    const [one, two, three] = [target(random), target(random), target(random)]
+    const choice = random.pick([
+      `meta l4proto { tcp, udp } dnat to ${one}`,
+      `meta l4proto tcp dnat to numgen random mod 3 map { 0 : ${one.replace(':', ' . ')}, 1 : ${two.replace(':', ' . ')}, 2 : ${three.replace(':', ' . ')} }`,
+      `numgen random mod 2 vmap { 0 : goto one-${i}, 1 : goto two-${i} }`,
+      `meta l4proto . th dport vmap { tcp . 80 : goto one-${i}, udp . 80 : goto two-${i} }`,
+      `meta l4proto udp dnat to ${one.split(':')[0]}`,
+      `ip saddr vmap { 10.168.0.0/24 : goto one-${i}, 10.244.0.0/16 : goto two-${i} }`,
+    ])
+    lines.push(
+      `chain one-${i} { meta l4proto { tcp, udp } dnat to ${one}; }`,
+      `chain two-${i} { meta l4proto { tcp, udp } dnat to ${two}; }`,
+    )
+    lines.push(
+      `chain sub-${i} { ${nftRule(random, `meta mark set ${random.pick(nftMarks)}`)}; ${nftRule(random, `goto two-${i}`)}; }`,
+    )
+    lines.push(`chain pre-${i} { ${[...rules, choice, `goto one-${i}`].join('; ')}; }`)
+    const verdicts = [
+      'drop',
+      'reject',
+      'accept',
+      'return',
+      'reject with icmp host-prohibited',
+      'reject with icmpx admin-prohibited',
+      'reject with tcp reset',
+    ]
+    const forward = Array.from({ length: random.integer(0, 3) }, () => {
+      const act = random.pick(verdicts)
+      return nftRule(
+        random,
+        act === 'reject with tcp reset'
+          ? `meta l4proto tcp ${act}`
+          : act.includes('icmpx')
+            ? act.replace('icmpx', 'icmp')
+            : act,
+      )
+    })
+    const post = Array.from({ length: random.integer(0, 2) }, () =>
+      nftRule(
+        random,
+        random.pick(['masquerade', 'masquerade fully-random', 'return', 'snat to 10.168.0.2']),
+      ).replaceAll(/iifname (!= )?(\{[^}]*\}|"[^"]*")/g, 'oifname $1$2'),
+    )
+    lines.push(
+      `chain fwd-${i} { ${forward.map((rule) => `${rule}; `).join('')}}`,
+      `chain post-${i} { ${post.map((rule) => `${rule}; `).join('')}}`,
+    )
+  }
+  const map = `{ ${entries.join(', ')} }`
+  const after = (name: string) =>
+    `ct original ip daddr vmap { ${Array.from({ length: count }, (_, i) => `${virtualIp(i)} : jump ${name}-${i}`).join(', ')} }`
+  return `table ip hand {
+  set clients { type ipv4_addr; flags interval; elements = { 10.168.0.100, 10.244.0.12-10.244.0.20 } }
+  set who { type ipv4_addr . inet_proto; elements = { 10.168.0.100 . tcp, 10.244.0.11 . udp } }
+  map marks { type ipv4_addr : mark; flags interval; elements = { 10.168.0.0/16 : 0x10, 10.244.0.11 : 0x4000, 10.244.0.12-10.244.0.255 : 0x1 } }
+  ${lines.join('\n  ')}
+  chain prerouting { type nat hook prerouting priority dstnat; policy accept; ip daddr vmap ${map}; }
+  chain output { type nat hook output priority -100; policy accept; ip daddr vmap ${map}; }
+  chain forward { type filter hook forward priority filter; policy accept; ${after('fwd')}; }
+  chain postrouting { type nat hook postrouting priority srcnat; policy accept; ${after('post')}; }
+}
+`
+}
