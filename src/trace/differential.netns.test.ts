@@ -5,6 +5,14 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { collectNamespace } from '#doctor/snapshot/collect-namespace.ts'
+import { openIpset } from '#kernel/ipset/ipset.ts'
+import { findIptables } from '#kernel/iptables/program.ts'
+import { openIpvs } from '#kernel/ipvs/ipvs.ts'
+import { openRoute } from '#kernel/route/open-route.ts'
+import type { Plans } from '#proxy/dataplane.ts'
+import { IpvsDataplane } from '#proxy/ipvs/ipvs-dataplane.ts'
+import { setIpvs } from '#proxy/ipvs/settings.ts'
+import { proxyDefaults } from '#proxy/options.ts'
 import { withNetns } from '#kernel/netns.ts'
 import { writeSysctls } from '#kernel/sysctl.ts'
 import { NftablesDataplane } from '#proxy/nftables/nftables-dataplane.ts'
@@ -59,22 +67,48 @@ async function observe(net: Net): Promise<Input[]> {
   return [...files, { file: 'objects/pods.json', text: JSON.stringify({ kind: 'PodList', apiVersion: 'v1', items }) }]
 }
 
-/** The Services of the proxy's own tests, written by its nftables mode. */
-async function writeOurs(family: 4 | 6, netns: string): Promise<void> {
+/** The Services of the proxy's own tests. */
+function servicePlans(family: 4 | 6): Plans {
   const objects = readObjects('src/proxy/testdata/packets.yaml')
   const slices = objects.slices.flatMap((slice) => viewSlice(slice) ?? [])
   const place = { name: 'node-1', zone: 'zone-1', ips: addresses.node1 }
   const services = objects.services.flatMap((service) => viewService(service) ?? [])
-  const plans = new Map(
+  return new Map(
     services.map((service) => {
       const its = slices.filter((slice) => slice.service === service.key)
       return [service.key, [...planService(service, its, family, place)]]
     }),
   )
+}
+
+/** Written by our nftables mode. */
+async function writeOurs(family: 4 | 6, netns: string): Promise<void> {
   const local = { kind: 'cidr' as const, cidr: family === 4 ? '10.244.0.0/16' : 'fd00:244::/32' }
   const options = { family, masqueradeMark: 0x4000, masqueradeAll: false, local, nodePortIps: 'all' as const }
   using plane = new NftablesDataplane(options, { failed: () => undefined }, netns)
-  await plane.apply(plans)
+  await plane.apply(servicePlans(family))
+}
+
+/** The same by its IPVS mode, in one family. */
+async function writeIpvs(netns: string): Promise<IpvsDataplane> {
+  const kernel = openIpvs(netns)!
+  setIpvs(kernel, proxyDefaults.ipvs, netns)
+  const ownIps = [addresses.node1[4], '10.244.0.1']
+  const plane = new IpvsDataplane(
+    { ipvs: kernel, ipset: openIpset(netns), route: openRoute(netns), iptables: await findIptables(4, { netns }) },
+    {
+      family: 4,
+      scheduler: 'rr',
+      masqueradeMark: 0x4000,
+      masqueradeAll: false,
+      local: { kind: 'cidr', cidr: '10.244.0.0/16' },
+      nodePortIps: ownIps,
+      ownIps,
+      excludeCidrs: [],
+    },
+  )
+  await plane.apply(servicePlans(4))
+  return plane
 }
 
 const run = (net: Net, words: readonly string[], input?: string): string =>
@@ -99,10 +133,12 @@ function trace(world: World, { from, to, port, protocol }: Probe): Traced[] {
 }
 
 /** What a client sees of a way: `a 10.168.0.2`, `timeout`, `ECONNREFUSED` ... */
-function seen(way: Traced, { protocol }: Probe): string {
+function seen(way: Traced, { protocol }: Probe): string | readonly string[] {
   const { outcome, packet, answer } = way
   if (outcome.kind === 'delivered') {
-    if (!served.includes(packet.destinationPort)) return answer.kind === 'returns' ? 'ECONNREFUSED' : 'timeout'
+    // Where nobody listens the answer is a reset, or by ICMP, whose way is another.
+    if (!served.includes(packet.destinationPort))
+      return protocol === 'udp' ? ['ECONNREFUSED', 'timeout'] : answer.kind === 'returns' ? 'ECONNREFUSED' : 'timeout'
     return answer.kind === 'returns' ? `${outcome.to.replace('pod/', '')} ${packet.source}` : 'timeout'
   }
   if (outcome.kind !== 'ended') return outcome.kind === 'left' ? 'EHOSTUNREACH' : 'unknown'
@@ -125,7 +161,7 @@ async function compare(net: Net, world: World, probes: readonly Probe[], times: 
   await Promise.all(
     probes.map(async (probe) => {
       const ways = trace(world, probe)
-      const wanted = new Map(ways.map((way) => [seen(way, probe), way]))
+      const wanted = new Set(ways.flatMap((way) => seen(way, probe)))
       const ask = (timeoutMs: number): Promise<Tally> =>
         net[probe.from].connect({
           host: probe.to,
@@ -142,7 +178,9 @@ async function compare(net: Net, world: World, probes: readonly Probe[], times: 
       if (unexpected.length > 0)
         wrong.push(
           `${probe.protocol} ${probe.from} > ${probe.to}:${probe.port}: the kernel says ${unexpected.join(', ')}; the trace:\n` +
-            ways.map((way) => `    ${seen(way, probe)}: ${renderWay(way)} ${way.conditions.join(', ')}`).join('\n'),
+            ways
+              .map((way) => `    ${String(seen(way, probe))}: ${renderWay(way)} ${way.conditions.join(', ')}`)
+              .join('\n'),
         )
     }),
   )
@@ -160,19 +198,35 @@ const randomProbes = (random: Random): Probe[] =>
     })),
   )
 
+async function servingTopology(): Promise<Net> {
+  const net = await createProxyTopology()
+  for (const name of ['node1', 'node2', 'a', 'b', 'c'] as const) {
+    await net[name].serve(...served)
+    // Refusals are answers by ICMP, of which the kernel sends few a second.
+    writeSysctls(
+      { 'net/ipv4/icmp_ratelimit': 0, 'net/ipv4/icmp_msgs_per_sec': 100_000, 'net/ipv4/icmp_msgs_burst': 100_000 },
+      net[name].netns,
+    )
+  }
+  return net
+}
+
+/** To each Service of the proxy's own tests, by each of its addresses. */
+const ports = [30003, 30004, 30005, 30006, 30008, 30009, 30012]
+const serviceProbes: readonly Probe[] = (['tcp', 'udp'] as const).flatMap((protocol) => [
+  ...Array.from({ length: 14 }, (_, i) => `10.96.0.${i + 1}`)
+    .concat('203.0.113.8', '203.0.113.9', '80.11.12.10')
+    .flatMap((to) => (['client', 'a', 'node1'] as const).map((from) => ({ from, to, port: 80, protocol }))),
+  ...ports.flatMap((port) =>
+    (['client', 'b'] as const).map((from) => ({ from, to: addresses.node1[4], port, protocol })),
+  ),
+])
+
 test(
   'trace: what the kernel does is what the tracer says',
   { skip, timeout: soak ? 3_600_000 : 110_000 },
   async (t) => {
-    await using net = await createProxyTopology()
-    for (const name of ['node1', 'node2', 'a', 'b', 'c'] as const) {
-      await net[name].serve(...served)
-      // Refusals are answers by ICMP, of which the kernel sends few a second.
-      writeSysctls(
-        { 'net/ipv4/icmp_ratelimit': 0, 'net/ipv4/icmp_msgs_per_sec': 100_000, 'net/ipv4/icmp_msgs_burst': 100_000 },
-        net[name].netns,
-      )
-    }
+    await using net = await servingTopology()
     const known = await observe(net)
     const worldWith = (...rules: readonly Input[]) => {
       const { world, problems } = readWorld([
@@ -227,20 +281,11 @@ test(
                     ({ name }) => name === 'nftables.json',
                   )!.text,
                 }
-        check(await compare(net, worldWith(dump), randomProbes(random), 3), `seed ${seed}, ${dump.file}\n${rules}`)
+        const wrong = await compare(net, worldWith(dump), randomProbes(random), 3)
         run(net, ['nft', 'flush', 'ruleset'])
+        check(wrong, `seed ${seed}, ${dump.file}\n${rules}`)
       }
     })
-
-    const ports = [30003, 30004, 30005, 30006, 30008, 30009, 30012]
-    const serviceProbes = (['tcp', 'udp'] as const).flatMap((protocol) => [
-      ...Array.from({ length: 14 }, (_, i) => `10.96.0.${i + 1}`)
-        .concat('203.0.113.8', '203.0.113.9', '80.11.12.10')
-        .flatMap((to) => (['client', 'a', 'node1'] as const).map((from) => ({ from, to, port: 80, protocol }))),
-      ...ports.flatMap((port) =>
-        (['client', 'b'] as const).map((from) => ({ from, to: addresses.node1[4], port, protocol })),
-      ),
-    ])
 
     await t.test('the layout of kube-proxy in iptables', async () => {
       // Named counters need an object in the kernel, and change nothing.
@@ -280,3 +325,20 @@ test(
     })
   },
 )
+
+const needIpvs = need({ root: true, files: ['/proc/net/ip_vs'], programs: ['ipvsadm', 'ipset', 'iptables'] })
+
+test('trace, IPVS: what the kernel does is what the tracer says', { skip: needIpvs, timeout: 300_000 }, async () => {
+  await using net = await servingTopology()
+  const plane = await writeIpvs(net.node1.netns)
+  const { files, gaps } = await collectNamespace(net.node1.netns)
+  assert.deepEqual(gaps, [])
+  const rules = files.filter(({ name }) => /^(iptables-save|ipset|ipvsadm)/.test(name))
+  const inputs = [...(await observe(net)), ...rules.map(({ name, text }) => ({ file: `nodes/node1/${name}`, text }))]
+  const { world, problems } = readWorld(inputs)
+  assert.deepEqual(problems, [])
+  const wrong = await compare(net, world, serviceProbes, 3)
+  await plane.remove()
+  plane[Symbol.dispose]()
+  assert.deepEqual(wrong, [], wrong.join('\n'))
+})

@@ -72,11 +72,21 @@ const placeAt = ({ machine, options }: Walker, hook: Hook): Place => ({
 })
 
 const pass = (walker: Walker, hook: Hook, way: Way, reroute?: (way: Way) => readonly Passed[]): readonly Passed[] =>
-  passHook(walker.stations, way, placeAt(walker, hook), reroute)
+  passHook(walker.stations, way, placeAt(walker, hook), reroute).map(unheardReset)
 
 /** Goes on with the ways that a hook let pass. */
 const then = (passed: readonly Passed[], next: (way: Way) => readonly Exit[]): readonly Exit[] =>
   passed.flatMap(({ way, end }) => (end === undefined ? next(way) : [{ kind: 'ended' as const, way, end }]))
+
+/** What IPVS took goes its own way. */
+const thenBalanced = (
+  walker: Walker,
+  passed: readonly Passed[],
+  next: (way: Way) => readonly Exit[],
+): readonly Exit[] =>
+  passed.flatMap((item) =>
+    item.end?.kind === 'balanced' ? sendBalanced(walker, item.way, item.end) : then([item], next),
+  )
 
 const ended = (way: Way, end: End): Exit => ({ kind: 'ended', way, end })
 
@@ -197,12 +207,7 @@ function toProcess(walker: Walker, way: Way): readonly Exit[] {
     withPacket(way, { outInterface: '' }),
     step(walker, 'routing', `${way.packet.destination} is an address of ${walker.machine.name}`, [], 'turn'),
   )
-  return pass(walker, 'input', here).flatMap((passed) => {
-    if (passed.end === undefined) return [{ kind: 'local' as const, way: passed.way }]
-    return passed.end.kind === 'balanced'
-      ? sendBalanced(walker, passed.way, passed.end)
-      : [ended(passed.way, passed.end)]
-  })
+  return thenBalanced(walker, pass(walker, 'input', here), (way) => [{ kind: 'local', way }])
 }
 
 /** IPVS sends its packets as if they were made here, whole with the hooks of those. */
@@ -236,8 +241,7 @@ function forward(walker: Walker, way: Way, routed: Forward | undefined): readonl
     return [ended(withStep(way, step(walker, 'routing', `dropped: ${why}`, [], 'act')), { kind: 'drop', why })]
   }
   const routedWay = routed === undefined ? withoutOut(way) : onRoute(walker, way, routed)
-  const passed = pass(walker, 'forward', routedWay).map((item) => (isBridged ? unheardReset(item) : item))
-  return then(passed, (next) => {
+  return then(pass(walker, 'forward', routedWay), (next) => {
     const mtu = routed && (routed.mtu ?? machine.links?.find(({ name }) => name === routed.device)?.mtu)
     if (mtu !== undefined && mtu > 0 && next.packet.size > mtu) {
       const effect = `refused: ${next.packet.size} bytes do not fit into ${routed!.device} (mtu ${mtu})`
@@ -249,10 +253,15 @@ function forward(walker: Walker, way: Way, routed: Forward | undefined): readonl
   })
 }
 
-/** A bridge sends a reset straight back, untranslated (net/ipv4/netfilter/nf_reject_ipv4.c): it is from whom nobody asked. */
-function unheardReset({ way, end }: Passed): Passed {
-  const to = way.packet.connection?.destinationNat
-  if (end?.kind !== 'reject' || end.with !== 'tcp-reset' || to === undefined) return { way, ...(end && { end }) }
+/**
+ * To who came by a port of a bridge the kernel sends a reset straight back, untranslated
+ * (net/ipv4/netfilter/nf_reject_ipv4.c): it comes from whom nobody asked.
+ */
+function unheardReset(passed: Passed): Passed {
+  const { way, end } = passed
+  const { connection, bridgePort } = way.packet
+  const to = connection?.destinationNat
+  if (end?.kind !== 'reject' || end.with !== 'tcp-reset' || to === undefined || bridgePort === undefined) return passed
   return { way, end: { ...end, unheard: `the reset comes from ${to.ip}:${to.port}, past conntrack` } }
 }
 
@@ -280,7 +289,8 @@ function made(walker: Walker, from: Way): readonly Exit[] {
   const fresh = withPacket(forgetConnection(from), { inInterface: '' })
   return routeMade(walker, fresh).flatMap(({ way, end }) => {
     if (end !== undefined) return [ended(way, end)]
-    return then(
+    return thenBalanced(
+      walker,
       pass(walker, 'output', way, (changed) => routeMade(walker, changed)),
       (out) => {
         const { outInterface } = out.packet

@@ -33,7 +33,8 @@ export function testInVm(
   modules: readonly string[] = [],
   { only, ...run }: VmRun & { readonly only?: string } = {},
 ): void {
-  const node = `${process.execPath} --disable-warning=ExperimentalWarning --test --test-concurrency=1`
+  // The runner here must not take the one in there for a part of itself.
+  const node = `env -u NODE_TEST_CONTEXT ${process.execPath} --disable-warning=ExperimentalWarning --test --test-concurrency=1`
   const names = only === undefined ? '' : ` --test-name-pattern='${only}'`
   const load = modules.length === 0 ? 'true' : `modprobe -a ${modules.join(' ')}`
   const words = ['sh', '-c', `${load} && exec ${node} --test-reporter=spec${names} "$@"`, 'sh', ...files]

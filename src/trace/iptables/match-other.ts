@@ -11,8 +11,9 @@ import {
   stateHolds,
   yes,
 } from '#trace/iptables/match.ts'
-import { hasPorts, type Packet } from '#trace/packet.ts'
-import { spanHas } from '#trace/ranges.ts'
+import { connectionOf } from '#trace/nat.ts'
+import { hasPorts, type Packet, protocolNumber } from '#trace/packet.ts'
+import { rangeHas, spanHas } from '#trace/ranges.ts'
 import type { Matched } from '#trace/way.ts'
 
 type Option = { readonly not: boolean; readonly values: readonly string[] }
@@ -184,6 +185,22 @@ const readers: Readonly<Record<string, Reader>> = {
   },
   length: (_, value, { packet }) => matchPort(portTest(value.values[0] ?? '', value), packet.size, 'length'),
   pkttype: (_, value) => decided(value.values[0] === 'unicast', test(value), 'the packet is for one'),
+  ipvs: (option, value, { packet }) => {
+    if (packet.balanced !== true) return no('it did not come through IPVS')
+    const { original } = connectionOf(packet)
+    const text = value.values[0] ?? ''
+    if (option === 'ipvs') return decided(true, test(value), 'it came through IPVS')
+    if (option === 'vproto') return decided(protocolIs(text, packet), test(value), `protocol is ${packet.protocol}`)
+    if (option === 'vaddr')
+      return decided(
+        rangeHas(text, original.destination) ?? false,
+        test(value),
+        `it was sent to ${original.destination}`,
+      )
+    return option === 'vport'
+      ? matchPort(portTest(text, value), original.destinationPort, 'the port that it was sent to')
+      : undefined
+  },
   // What has room for more is the usual case; the share beyond is a matter of load.
   limit: (option, value) =>
     option === 'limit' ? { kind: 'maybe', condition: `fewer than ${value.values[0]} packets came by here` } : yes,
@@ -211,9 +228,8 @@ const readers: Readonly<Record<string, Reader>> = {
 }
 
 const portTest = (text: string, { not }: Option): Test => (not ? { value: text, not: true } : { value: text })
-const protocolIs = (text: string, packet: Packet) =>
-  text === '6' ? packet.protocol === 'tcp' : text === '17' && packet.protocol === 'udp'
-const rangeOrSpan = (text: string, ip: string) => spanHas(`${text.split('/')[0]}-${text.split('/')[0]}`, ip) ?? false
+const protocolIs = (text: string, packet: Packet) => protocolNumber(text) === protocolNumber(packet.protocol)
+const rangeOrSpan = (text: string, ip: string) => rangeHas(text, ip) ?? false
 
 function readPort(option: string, value: Option, packet: Packet): Matched | undefined {
   if (/^(dport|destination-port)$/.test(option))
