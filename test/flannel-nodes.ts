@@ -106,8 +106,7 @@ export async function makeNodes({ count, families = [4], far = [] }: NodesOption
       start: (backend: Partial<BackendConfig>, more: Partial<FlannelOptions> = {}) =>
         start(name, netns, subnetFile, backend, more),
       /** A pod with room for what subnet.env says; the namespace is there before. */
-      connectPod() {
-        const mtu = Number(/FLANNEL_MTU=(\d+)/.exec(readFileSync(subnetFile, 'utf8'))![1])
+      connectPod(mtu = Number(/FLANNEL_MTU=(\d+)/.exec(readFileSync(subnetFile, 'utf8'))![1])) {
         using route = openRoute(netns)
         if (route.link('veth0') !== undefined) route.deleteLink('veth0')
         route.addVeth({

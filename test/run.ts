@@ -30,6 +30,7 @@ const packages: Record<string, string> = {
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   kubectl: 'kubernetes-client',
   etcd: 'etcd-server',
+  iperf3: 'iperf3',
 }
 
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
