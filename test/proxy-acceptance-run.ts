@@ -6,13 +6,14 @@ import { scenarios, withAsk } from '#test/proxy-acceptance.ts'
 import { ProxyCluster } from '#test/proxy-cluster.ts'
 import { modes } from '#test/proxy-modes.ts'
 
-const skip = need({ root: true, programs: ['nft', 'iptables', 'ip6tables'] })
+const needed = { root: true, programs: ['nft', 'iptables', 'ip6tables'] }
+const skipOf = (mode: string) => need({ ...needed, ...(mode === 'ipvs' && { files: ['/proc/sys/net/ipv4/vs'] }) })
 
 /** `names`: of modes in proxy-modes.ts. One network serves all scenarios of a mode and a family. */
 export function acceptance(names: readonly string[]): void {
   for (const mode of modes.filter(({ name }) => names.includes(name)))
     for (const family of [4, 6] as const)
-      test(`acceptance, ${mode.name}, IPv${family}`, { skip }, async (t) => {
+      test(`acceptance, ${mode.name}, IPv${family}`, { skip: skipOf(mode.name) }, async (t) => {
         await using cluster = await ProxyCluster.start(mode)
         for (const node of ['node1', 'node2'] as const) allowLocalhostNodePorts(cluster.net[node].netns)
         for (const { name, run } of scenarios)

@@ -29,9 +29,14 @@ test('missing programs are installed, or the command is named', () => {
 
 test('missing kernel features', () => {
   const machine = { missingFeatures: [features.find(({ module }) => module === 'br_netfilter')!] }
-  assert.deepEqual(checkFeatures({ missingFeatures: [] }, false), [])
-  assert.deepEqual(checkFeatures(machine, true), ['br_netfilter'])
-  assert.throws(() => checkFeatures(machine, false), {
+  assert.deepEqual(checkFeatures({ missingFeatures: [] }, 'nftables', false), [])
+  assert.deepEqual(checkFeatures(machine, 'nftables', true), ['br_netfilter'])
+  const without = { missingFeatures: [features.find(({ module }) => module === 'ip_vs')!] }
+  assert.deepEqual(checkFeatures(without, 'iptables', false), [])
+  assert.throws(() => checkFeatures(without, 'ipvs', false), {
+    message: 'the kernel lacks ip_vs (Services in IPVS mode)',
+  })
+  assert.throws(() => checkFeatures(machine, 'nftables', false), {
     code: 'MissingKernelFeature',
     message: 'the kernel lacks br_netfilter (pods on one bridge reach each other through Services)',
     remedy: 'give --load-modules, or run: modprobe br_netfilter',

@@ -1,7 +1,7 @@
 // Whether this machine can carry a cluster, from what was seen of it. Pure, so that every "no" can be tried.
 import { formatCidr, overlaps, parseCidr } from '#lib/cidr.ts'
 import { UserError } from '#daemon/error.ts'
-import type { ClusterOptions } from '#lab/options.ts'
+import type { ClusterOptions, ProxyMode } from '#lab/options.ts'
 
 export type Machine = {
   readonly platform: string
@@ -16,7 +16,12 @@ export type Machine = {
 }
 
 /** A feature of the kernel, and the module that brings it where it is not built in. */
-export type Feature = { readonly module: string; readonly purpose: string }
+export type Feature = {
+  readonly module: string
+  readonly purpose: string
+  /** only clusters of this mode need it */
+  readonly proxyMode?: ProxyMode
+}
 
 export const features: readonly (Feature & {
   /** What can be seen where it is there: a file, or a type of file system. */
@@ -35,6 +40,13 @@ export const features: readonly (Feature & {
     purpose: 'pods on one bridge reach each other through Services',
     sign: '/proc/sys/net/bridge',
     loadsItself: false,
+  },
+  {
+    module: 'ip_vs',
+    purpose: 'Services in IPVS mode',
+    sign: '/proc/sys/net/ipv4/vs',
+    loadsItself: true,
+    proxyMode: 'ipvs',
   },
 ]
 
@@ -81,11 +93,13 @@ export function checkPackages(
 /** The modules to load; throws where that was not allowed. */
 export function checkFeatures(
   { missingFeatures }: Pick<Machine, 'missingFeatures'>,
+  wanted: ProxyMode,
   mayLoad: boolean,
 ): readonly string[] {
-  if (missingFeatures.length === 0 || mayLoad) return missingFeatures.map(({ module }) => module)
-  const modules = missingFeatures.map(({ module }) => module)
-  const why = missingFeatures.map(({ module, purpose }) => `${module} (${purpose})`).join(', ')
+  const missing = missingFeatures.filter(({ proxyMode = wanted }) => proxyMode === wanted)
+  const modules = missing.map(({ module }) => module)
+  if (missing.length === 0 || mayLoad) return modules
+  const why = missing.map(({ module, purpose }) => `${module} (${purpose})`).join(', ')
   throw new UserError(`the kernel lacks ${why}`, {
     code: 'MissingKernelFeature',
     remedy: `give --load-modules, or run: modprobe ${modules.join(' ')}`,

@@ -3,7 +3,7 @@ import { formatCidr, hostAt, overlaps, parseCidr, sizeOf, type Cidr } from '#lib
 import { UserError } from '#daemon/error.ts'
 
 /** How Services get into the nodes' kernels. */
-export const proxyModes = ['nftables', 'iptables'] as const
+export const proxyModes = ['nftables', 'iptables', 'ipvs'] as const
 export type ProxyMode = (typeof proxyModes)[number]
 
 export type ClusterOptions = {

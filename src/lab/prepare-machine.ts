@@ -21,6 +21,6 @@ export async function prepareMachine(
     progress.say(`installing ${packages.join(', ')} (--no-install refuses)`)
     await progress.step('packages installed', () => installPackages(packages, signal))
   }
-  const modules = checkFeatures(machine, mayLoad)
+  const modules = checkFeatures(machine, plan.options.proxyMode, mayLoad)
   if (modules.length > 0) await progress.step('kernel modules loaded', () => loadModules(modules, signal))
 }

@@ -4,72 +4,15 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { test } from 'node:test'
-import { connect } from '#client/client.ts'
-import { systemClock } from '#daemon/clock.ts'
-import { createLogger } from '#daemon/log.ts'
-import { createRegistry } from '#daemon/metrics.ts'
-import { run } from '#proxy/main.ts'
-import { type ProxyOptions, proxyDefaults } from '#proxy/options.ts'
-import { FakeKubernetes, type FakeObject } from '#test/fake-kubernetes.ts'
+import { FakeKubernetes } from '#test/fake-kubernetes.ts'
 import { need } from '#test/need.ts'
-import { readObjects } from '#test/yaml-objects.ts'
+import { eventually, get, startProxy as start } from '#test/running-proxy.ts'
 
 const skip = need({ root: true, programs: ['iptables', 'ip6tables', 'conntrack', 'nft'] })
 
-type Running = AsyncDisposable & { readonly lines: string[]; readonly fake: FakeKubernetes }
-
-async function start(changed: Partial<ProxyOptions> = {}, fakeBefore?: FakeKubernetes): Promise<Running> {
-  const fake = fakeBefore ?? (await FakeKubernetes.start())
-  if (fakeBefore === undefined) {
-    const { services, slices, nodes } = readObjects('src/proxy/testdata/seeds.yaml')
-    for (const object of services) fake.put('services', object as FakeObject)
-    for (const object of slices) fake.put('endpointslices', object as unknown as FakeObject)
-    for (const object of nodes) fake.put('nodes', object as FakeObject)
-  }
-  const lines: string[] = []
-  const controller = new AbortController()
-  const context = {
-    signal: controller.signal,
-    clock: systemClock,
-    registry: createRegistry(),
-    log: createLogger({ format: 'text', level: 2, write: (line) => lines.push(line.replace(/^.*?\] /, '').trimEnd()) }),
-  }
-  const client = connect({ server: fake.url })
-  const options: ProxyOptions = {
-    ...proxyDefaults,
-    mode: 'iptables',
-    client,
-    nodeName: 'node-1',
-    clusterCidrs: ['10.244.0.0/16'],
-    ...changed,
-  }
-  const ended = run(options, context)
-  return {
-    lines,
-    fake,
-    [Symbol.asyncDispose]: async () => {
-      controller.abort()
-      await ended.finally(() => client.close()).finally(() => fake.stop())
-    },
-  }
-}
-
 const rules = (table = 'nat') => execFileSync('iptables-save', ['-t', table], { encoding: 'utf8', stdio: 'pipe' })
 
-/** Until it holds, at most 10 seconds. */
-async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (await holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  assert.fail(`never happened: ${what}`)
-}
 const has = (text: string, table?: string) => () => rules(table).includes(text)
-
-const get = async (url: string) => {
-  const response = await fetch(url)
-  return { status: response.status, headers: response.headers, body: await response.text() }
-}
 
 test('proxy: from the API server into the kernel', { skip }, async (t) => {
   await using proxy = await start()
@@ -278,7 +221,7 @@ test('proxy: node capture can be allowed', { skip }, async () => {
 })
 
 test('proxy: started again, it takes over what is there', { skip }, async () => {
-  const fake = await FakeKubernetes.start()
+  await using fake = await FakeKubernetes.start()
   execFileSync('iptables', ['-t', 'nat', '-N', 'KUBE-SEP-AAAAAAAAAAAAAAAA'])
   await using proxy = await start({ healthz: undefined, metrics: undefined }, fake)
   await eventually('the leftover is gone', () => !rules().includes('KUBE-SEP-AAAAAAAAAAAAAAAA'))

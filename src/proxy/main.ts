@@ -29,7 +29,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   const metrics = createProxyMetrics(registry)
   const openers = await openDataplanes(options, context, metrics)
   log.info(`Using ${mode} Proxier.`)
-  let removeLeftovers: (() => Promise<void>) | undefined = findLeftovers(mode, log)
+  let removeLeftovers: (() => Promise<void>) | undefined = findLeftovers(mode, context)
   setConntrack(options.conntrack, log)
   if (options.oomScoreAdj !== undefined) setOomScore(options.oomScoreAdj, log)
   const recorder = createRecorder(client, { component: 'kube-proxy', host: nodeName, clock, log })

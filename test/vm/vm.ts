@@ -34,7 +34,7 @@ export function testInVm(
   { only, ...run }: VmRun & { readonly only?: string } = {},
 ): void {
   // The runner here must not take the one in there for a part of itself.
-  const node = `env -u NODE_TEST_CONTEXT ${process.execPath} --disable-warning=ExperimentalWarning --test --test-concurrency=1`
+  const node = 'env -u NODE_TEST_CONTEXT sh scripts/node --test --test-concurrency=1'
   const names = only === undefined ? '' : ` --test-name-pattern='${only}'`
   const load = modules.length === 0 ? 'true' : `modprobe -a ${modules.join(' ')}`
   const words = ['sh', '-c', `${load} && exec ${node} --test-reporter=spec${names} "$@"`, 'sh', ...files]

@@ -1,43 +1,45 @@
-// The input of iptables-restore that takes away all that a Service proxy in iptables mode leaves behind, ours or
-// kube-proxy's own. KUBE-FIREWALL stays: it is the kubelet's as well.
+// The input of iptables-restore that takes away what a Service proxy leaves behind in iptables, ours or kube-proxy's own.
+// KUBE-FIREWALL stays: it is the kubelet's as well.
 import { isServiceChain } from '#proxy/iptables/chain-name.ts'
 import { canaryChain, canaryTables, frameChains, type Jump, jumps, type Table } from '#proxy/iptables/frame.ts'
 import type { Outline } from '#proxy/iptables/found.ts'
+import { ipvsChains, ipvsJumps } from '#proxy/ipvs/rules.ts'
 
-/** '' where there is nothing. `kept`: what another mode has under the same names. */
-export function renderCleanup(
-  found: Outline,
-  kept: { readonly chains: ChainsByTable; readonly jumps: readonly Jump[] } = { chains: {}, jumps: [] },
-): string {
-  const chainsOf = (table: Table) => [
-    ...(table === 'mangle' ? [] : frameChains[table]),
-    ...(canaryTables.includes(table) ? [canaryChain] : []),
-    ...(table === 'nat' ? found.serviceChains.filter(isServiceChain) : []),
-  ]
-  const without = (table: Table) => chainsOf(table).filter((chain) => !kept.chains[table]?.includes(chain))
-  const chains = { mangle: without('mangle'), filter: without('filter'), nat: without('nat') }
-  return renderRemoval(chains, withoutJumps(jumps, kept.jumps), found)
-}
+/** Modes that write iptables rules. Some of their chains have the same names. */
+export type IptablesUser = 'iptables' | 'ipvs'
 
-export type ChainsByTable = Readonly<Partial<Record<Table, readonly string[]>>>
-
-/** Takes away these jumps, and then these chains, as far as they are there. */
-export function renderRemoval(chains: ChainsByTable, jumps: readonly Jump[], found: Outline): string {
+/** '' where there is nothing. What `kept` uses under the same names stays. */
+export function renderCleanup(found: Outline, gone: readonly IptablesUser[], kept?: IptablesUser): string {
   return (['mangle', 'filter', 'nat'] as const)
     .map((table) => {
-      const gone = (chains[table] ?? []).filter((chain) => found.rulesOf(table, chain) !== undefined)
-      const removed = jumps.filter((jump) => jump.table === table && found.hasJump(jump))
+      const keptChains = kept === undefined ? [] : chainsOf(kept, table, found)
+      const keptJumps = kept === undefined ? [] : jumpsOf(kept)
+      const chains = new Set(gone.flatMap((user) => chainsOf(user, table, found)))
+      const left = [...chains].filter(
+        (chain) => found.rulesOf(table, chain) !== undefined && !keptChains.includes(chain),
+      )
+      const removed = gone
+        .flatMap(jumpsOf)
+        .filter((jump) => jump.table === table && found.hasJump(jump) && !keptJumps.some((one) => isSame(one, jump)))
       const lines = [
-        ...gone.map((chain) => `:${chain} - [0:0]`),
-        ...removed.map(({ from, rule }) => `-D ${from} ${rule}`),
-        ...gone.map((chain) => `-X ${chain}`),
+        ...left.map((chain) => `:${chain} - [0:0]`),
+        ...new Set(removed.map(({ from, rule }) => `-D ${from} ${rule}`)),
+        ...left.map((chain) => `-X ${chain}`),
       ]
       return lines.length === 0 ? '' : `*${table}\n${lines.join('\n')}\nCOMMIT\n`
     })
     .join('')
 }
 
-export const withoutJumps = (all: readonly Jump[], kept: readonly Jump[]): readonly Jump[] =>
-  all.filter(
-    ({ table, from, rule }) => !kept.some((one) => one.table === table && one.from === from && one.rule === rule),
-  )
+const jumpsOf = (user: IptablesUser): readonly Jump[] => (user === 'ipvs' ? ipvsJumps : jumps)
+
+const isSame = (a: Jump, b: Jump) => a.table === b.table && a.from === b.from && a.rule === b.rule
+
+function chainsOf(user: IptablesUser, table: Table, found: Outline): readonly string[] {
+  if (user === 'ipvs') return table === 'mangle' ? [] : ipvsChains[table]
+  return [
+    ...(table === 'mangle' ? [] : frameChains[table]),
+    ...(canaryTables.includes(table) ? [canaryChain] : []),
+    ...(table === 'nat' ? found.serviceChains.filter(isServiceChain) : []),
+  ]
+}

@@ -132,7 +132,7 @@ export class IptablesDataplane implements Dataplane {
   }
 
   async remove(): Promise<void> {
-    const text = renderCleanup(await this.#look())
+    const text = renderCleanup(await this.#look(), ['iptables'])
     if (text !== '') await restoreTables(this.#iptables, text)
     this.#fingerprint = undefined
   }

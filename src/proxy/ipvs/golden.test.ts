@@ -57,6 +57,9 @@ const cases: readonly Case[] = [
   ['semantics', 'semantics.yaml', { local: cidr }],
   ['masquerade-all', 'variants.yaml', { local: only4, masqueradeAll: true }],
   ['bridge', 'variants.yaml', { local: { 4: bridge, 6: bridge } }],
+  ['no-detect', 'variants.yaml', { local: { 4: none, 6: none } }],
+  ['addresses', 'variants.yaml', { local: only4 }],
+  ['mh', 'variants.yaml', { local: only4, scheduler: 'mh', masqueradeMark: 0x8000 }],
 ]
 
 function pictureOf(objects: string, family: Family, changed: Changed) {

@@ -2,29 +2,20 @@
 // IPVS mode in one address family: virtual servers, the addresses of kube-ipvs0, sets, and a constant number of iptables
 // rules. What comes is written before what goes, and a set knows a virtual server as long as it is there: so what the sets
 // name is ours, and other virtual servers are somebody else's.
-import type { Ipset } from '#kernel/ipset/ipset.ts'
 import type { Iptables } from '#kernel/iptables/program.ts'
 import type { VirtualServer } from '#kernel/ipvs/codec.ts'
-import type { Ipvs } from '#kernel/ipvs/ipvs.ts'
 import { NetlinkError } from '#kernel/netlink/socket.ts'
-import type { Route } from '#kernel/route/open-route.ts'
-import { containsIp, parseCidr } from '#lib/cidr.ts'
-import type { Ip } from '#lib/ip.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
 import { IpvsTables } from '#proxy/ipvs/ipvs-tables.ts'
 import { dummyLink, type IpvsOptions } from '#proxy/ipvs/options.ts'
 import { Picture, serverKey, type ServerChange } from '#proxy/ipvs/picture.ts'
+import { bind, boundAddresses, type IpvsSockets, ownServers, removeIpvs, unbind } from '#proxy/ipvs/remove-ipvs.ts'
 import { RealServers } from '#proxy/ipvs/real-servers.ts'
 import { type SetKey, setKeys, setName, setType } from '#proxy/ipvs/sets.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
 
 /** What of the kernel it writes to, all of one network namespace. */
-export type IpvsKernel = {
-  readonly ipvs: Ipvs
-  readonly ipset: Ipset
-  readonly route: Route
-  readonly iptables: Iptables
-}
+export type IpvsKernel = IpvsSockets & { readonly iptables: Iptables }
 
 /** Virtual servers that are looked at each time when nothing says that anything was changed. */
 const mostSampled = 100
@@ -81,9 +72,11 @@ export class IpvsDataplane implements Dataplane {
         [...there].filter((entry) => !wanted.has(entry)),
       )
     }
-    const bound = this.#boundAddresses()
-    for (const ip of picture.addresses) if (!bound.has(ip)) this.#bind(ip)
-    const servers = new Map(this.#ownServers(known).map((server) => [serverKey(server), server]))
+    const bound = boundAddresses(this.family, route)
+    for (const ip of picture.addresses) if (!bound.has(ip)) bind(ip, route)
+    const servers = new Map(
+      ownServers(this.family, ipvs, known, this.#options.excludeCidrs).map((server) => [serverKey(server), server]),
+    )
     for (const key of picture.serverKeys) {
       const { server, endpoints } = picture.server(key)!
       const there = servers.get(key)
@@ -94,21 +87,21 @@ export class IpvsDataplane implements Dataplane {
     // Rules last: until then, those of another mode take the packets.
     await this.#tables.writeAll(picture)
     for (const [key, server] of servers) if (picture.server(key) === undefined) this.#deleteServer(server)
-    for (const ip of bound) if (!picture.addresses.has(ip)) this.#unbind(ip)
+    for (const ip of bound) if (!picture.addresses.has(ip)) unbind(ip, route)
     for (const [key, entries] of extra) ipset.delete(setName(key, this.family), setType(key), entries)
   }
 
   async #applyChanges(changes: readonly Change[]): Promise<void> {
-    const { ipset } = this.#kernel
+    const { ipset, route } = this.#kernel
     const { sets, addresses, servers } = this.#picture.change(
       changes.flatMap(({ before }) => before),
       changes.flatMap(({ after }) => after),
     )
     for (const [key, { come }] of sets) ipset.add(setName(key, this.family), setType(key), come)
     await this.#tables.write(this.#picture)
-    for (const ip of addresses.come) this.#bind(ip)
+    for (const ip of addresses.come) bind(ip, route)
     for (const change of servers) this.#changeServer(change)
-    for (const ip of addresses.gone) this.#unbind(ip)
+    for (const ip of addresses.gone) unbind(ip, route)
     for (const [key, { gone }] of sets) ipset.delete(setName(key, this.family), setType(key), gone)
   }
 
@@ -140,38 +133,6 @@ export class IpvsDataplane implements Dataplane {
     this.#realServers.forget(server)
   }
 
-  /** Virtual servers of this family that the sets name, and that are in none of the excluded networks. */
-  #ownServers(sets: ReadonlyMap<SetKey, ReadonlySet<string>>): VirtualServer[] {
-    const excluded = this.#options.excludeCidrs.flatMap((text) => parseCidr(text) ?? [])
-    const names = (key: SetKey, entry: string) => sets.get(key)?.has(entry) ?? false
-    return this.#kernel.ipvs.virtualServers().filter((server) => {
-      const { protocol, address, port } = server
-      if (address.includes(':') !== (this.family === 6)) return false
-      if (excluded.some((cidr) => containsIp(cidr, address))) return false
-      const front = `${address},${protocol}:${port}`
-      if (fronts.some((key) => names(key, front))) return true
-      return protocol !== 'sctp' && names(protocol === 'tcp' ? 'NODE-PORT-TCP' : 'NODE-PORT-UDP', `${port}`)
-    })
-  }
-
-  #boundAddresses(): ReadonlySet<Ip> {
-    const { route } = this.#kernel
-    return new Set(
-      route
-        .addresses({ family: this.family, link: dummyLink })
-        .filter(({ scope }) => scope === 'global')
-        .map(({ ip }) => ip),
-    )
-  }
-
-  #bind(ip: Ip): void {
-    this.#kernel.route.addAddress({ link: dummyLink, cidr: `${ip}/${this.family === 4 ? 32 : 128}` })
-  }
-
-  #unbind(ip: Ip): void {
-    this.#kernel.route.deleteAddress({ link: dummyLink, cidr: `${ip}/${this.family === 4 ? 32 : 128}` })
-  }
-
   /** IPVS and its sets tell nobody when they are changed: each time, some of them are looked at. */
   async check(): Promise<string | undefined> {
     this.#realServers.sweep()
@@ -180,7 +141,7 @@ export class IpvsDataplane implements Dataplane {
     if (route.link(dummyLink) === undefined) return `${dummyLink} is gone`
     const look = this.#sample++
     if (picture.addresses.size <= manyAddresses || look % 10 === 0) {
-      const bound = this.#boundAddresses()
+      const bound = boundAddresses(this.family, route)
       for (const ip of picture.addresses) if (!bound.has(ip)) return `${dummyLink} no longer has ${ip}`
     }
     const counts = new Map(ipset.headers().map(({ name, entries }) => [name, entries]))
@@ -212,15 +173,8 @@ export class IpvsDataplane implements Dataplane {
   }
 
   async remove(): Promise<void> {
-    const { ipset, route } = this.#kernel
-    const known = new Map(setKeys.map((key) => [key, new Set(ipset.entries(setName(key, this.family)))]))
-    for (const server of this.#ownServers(known)) this.#deleteServer(server)
-    if (route.link(dummyLink) !== undefined) {
-      for (const ip of this.#boundAddresses()) this.#unbind(ip)
-      if (route.addresses({ link: dummyLink }).every(({ scope }) => scope !== 'global')) route.deleteLink(dummyLink)
-    }
     await this.#tables.remove()
-    for (const key of setKeys) ipset.destroy(setName(key, this.family))
+    removeIpvs(this.family, this.#kernel, this.#options.excludeCidrs)
   }
 
   [Symbol.dispose](): void {
@@ -228,15 +182,6 @@ export class IpvsDataplane implements Dataplane {
     for (const one of [ipvs, ipset, route]) one[Symbol.dispose]()
   }
 }
-
-/** Sets that name virtual servers by address and port. */
-const fronts = [
-  'CLUSTER-IP',
-  'EXTERNAL-IP',
-  'EXTERNAL-IP-LOCAL',
-  'LOAD-BALANCER',
-  'NODE-PORT-SCTP-HASH',
-] as const satisfies readonly SetKey[]
 
 const isSame = (a: VirtualServer, b: VirtualServer) =>
   a.scheduler === b.scheduler && a.flags === b.flags && a.persistentSeconds === b.persistentSeconds

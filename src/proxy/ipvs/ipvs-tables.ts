@@ -5,12 +5,12 @@ import { legacyTableSize } from '#kernel/iptables/legacy-table.ts'
 import type { Iptables } from '#kernel/iptables/program.ts'
 import { restoreTables, saveTables } from '#kernel/iptables/restore.ts'
 import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
-import { renderRemoval } from '#proxy/iptables/cleanup-text.ts'
+import { renderCleanup } from '#proxy/iptables/cleanup-text.ts'
 import { type Outline, outline } from '#proxy/iptables/found.ts'
 import { ruleLine, TableText } from '#proxy/iptables/table-text.ts'
 import type { IpvsOptions } from '#proxy/ipvs/options.ts'
 import type { Picture } from '#proxy/ipvs/picture.ts'
-import { type ChainRules, ipvsChains, ipvsJumps, ipvsRules } from '#proxy/ipvs/rules.ts'
+import { type ChainRules, ipvsJumps, ipvsRules } from '#proxy/ipvs/rules.ts'
 
 export class IpvsTables {
   readonly #iptables: Iptables
@@ -66,7 +66,7 @@ export class IpvsTables {
   }
 
   async remove(): Promise<void> {
-    const text = renderRemoval(ipvsChains, ipvsJumps, await this.#look())
+    const text = renderCleanup(await this.#look(), ['ipvs'])
     this.#written = undefined
     this.#fingerprint = undefined
     if (text !== '') await restoreTables(this.#iptables, text)
