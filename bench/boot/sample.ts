@@ -31,7 +31,13 @@ function phasesOf(text: string): Record<string, number> {
     table
       .map((line) => line.split(/ {3,}/))
       .filter((cells) => cells.length === 4)
-      .map(([name, , , took]) => [name!.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_'), Number(took)]),
+      .map(([name, , , took]) => [
+        name!
+          .toLowerCase()
+          .replace(/^\d+ /, '')
+          .replaceAll(/[^a-z0-9]+/g, '_'),
+        Number(took),
+      ]),
   )
 }
 

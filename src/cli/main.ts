@@ -24,8 +24,8 @@ async function main(all: readonly string[]): Promise<number> {
     if (['--help', '-h', 'help'].includes(name)) return await help(joinName(words)[0])
     const entry = find(name === '--version' ? 'version' : name)
     const command = await entry.load()
-    // Parts run for long and may be killed: what was compiled is kept soon, not only at exit.
-    setTimeout(flushCompileCache, 2000).unref()
+    // Parts run for long and may be killed at any time: what was compiled is kept soon, not only at exit.
+    for (const afterMs of [500, 2000]) setTimeout(flushCompileCache, afterMs).unref()
     return await runCommand(command, words, context)
   } catch (error) {
     if (signal.aborted && !(error instanceof UserError)) return 130

@@ -20,10 +20,10 @@ import {
 import { credentialFiles } from '#lab/credential-files.ts'
 import { removeHost, unplugHost } from '#lab/fabric.ts'
 import { endWorkloads, killInhabitants, withinMs } from '#lab/inhabitants.ts'
-import { type ClusterPlan, hostNamed, nodesOf, planCluster } from '#lab/plan.ts'
+import { type ClusterPlan, hostNamed, planCluster } from '#lab/plan.ts'
 import { endProcess } from '#lab/processes.ts'
 import type { Progress } from '#lab/progress.ts'
-import { createNodes } from '#lab/up.ts'
+import { createNodes } from '#lab/node-objects.ts'
 import { nodesReady, watchCluster } from '#lab/watch-cluster.ts'
 
 export type Context = { readonly progress: Progress; readonly signal: AbortSignal }
@@ -145,7 +145,7 @@ async function bringUp(plan: ClusterPlan, name: string, { progress, signal }: Co
   const started = await boot(plan, progress)
   const client = await untilServing(plan, started, progress, signal)
   const ready = async () => {
-    await createNodes(client, nodesOf(plan), signal)
+    await createNodes(client, plan, { isNew: false }, signal)
     if (!hostNamed(plan, name)!.parts.includes('agent')) return
     await progress.step(`${name} ready`, async () => {
       await withinMs(readyLimitMs, untilReporting(plan, started))

@@ -2,10 +2,10 @@
 import { boot, untilReporting, untilServing, whileAlive } from '#lab/boot.ts'
 import { routeExternalAddresses } from '#lab/fabric.ts'
 import { withinMs } from '#lab/inhabitants.ts'
-import { type ClusterPlan, expectedOf, nodesOf } from '#lab/plan.ts'
+import { type ClusterPlan, expectedOf } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
 import type { Observed } from '#lab/readiness.ts'
-import { createNodes } from '#lab/up.ts'
+import { createNodes } from '#lab/node-objects.ts'
 import { allReady, watchCluster } from '#lab/watch-cluster.ts'
 
 /** Brings back a cluster as it was. `waitMs`: how long everything may take to become ready; 0: do not wait. */
@@ -18,7 +18,7 @@ export async function start(
   const started = await boot(plan, progress)
   const client = await untilServing(plan, started, progress, signal)
   const ready = async () => {
-    await createNodes(client, nodesOf(plan), signal)
+    await createNodes(client, plan, { isNew: false }, signal)
     if (waitMs > 0) await progress.step('nodes ready', () => withinMs(waitMs, untilReporting(plan, started)))
     using watch = watchCluster(client, signal)
     await watch.synced

@@ -1,7 +1,7 @@
 // effect: makes a cluster
 // Boots a cluster and puts objects into it.
-import { type Client, isAlreadyExists } from '#client/client.ts'
-import { nodes, type Service } from '#api/core.ts'
+import type { Service } from '#api/core.ts'
+import type { Client } from '#client/client.ts'
 import { applyAll, locate } from '#lab/apply.ts'
 import { boot, untilReporting, untilServing, whileAlive } from '#lab/boot.ts'
 import { UserError } from '#daemon/error.ts'
@@ -9,8 +9,9 @@ import { dnsManifests } from '#lab/dns-manifest.ts'
 import { down } from '#lab/down.ts'
 import { routeExternalAddresses } from '#lab/fabric.ts'
 import { withinMs } from '#lab/inhabitants.ts'
+import { createNodes } from '#lab/node-objects.ts'
 import { type Manifest, makesPods } from '#lab/manifest.ts'
-import { type ClusterPlan, expectedOf, type Host, nodesOf, nodesWithAgent } from '#lab/plan.ts'
+import { type ClusterPlan, expectedOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
 import { rolesManifests } from '#lab/roles-manifest.ts'
 import { planTrials, prove, type Proven } from '#lab/proof.ts'
@@ -43,9 +44,11 @@ export async function up(
   try {
     const started = await boot(plan, progress)
     const client = await untilServing(plan, started, progress, signal)
-    await createNodes(client, nodesOf(plan), signal)
-    // Of a cluster that was there before, the API server knows what was true then.
-    if (!options.isNew) await whileAlive(started, () => withinMs(nodesLimitMs, untilReporting(plan, started)), signal)
+    if (!options.isNew) {
+      await createNodes(client, plan, options, signal)
+      // The API server knows what was true before.
+      await whileAlive(started, () => withinMs(nodesLimitMs, untilReporting(plan, started)), signal)
+    }
     const furnished = () => furnish(plan, client, options, progress, signal, () => (isApplied = true))
     return await whileAlive(started, furnished, signal)
   } catch (error) {
@@ -64,10 +67,13 @@ async function furnish(
   onApplied: () => void,
 ): Promise<UpResult> {
   using watch = watchCluster(client, signal)
-  const [own, targets] = await Promise.all([
-    locate(client, [...rolesManifests, ...dnsManifests(plan.options)], signal),
-    locate(client, manifests, signal),
-  ])
+  const [own, targets] = await progress.step('kinds found', () =>
+    Promise.all([
+      locate(client, [...rolesManifests, ...dnsManifests(plan.options)], signal),
+      locate(client, manifests, signal),
+      ...(isNew ? [createNodes(client, plan, { isNew }, signal)] : []),
+    ]),
+  )
   // In a cluster that stays whatever happens, nothing is applied unless all of it can be.
   if (!isNew) await applyAll(client, targets, { dryRun: true, signal })
   const apply = (ofPods: boolean) =>
@@ -106,12 +112,4 @@ async function furnish(
 const nodesLimitMs = 10_000
 function ignoreLate(error: unknown): void {
   if (!(error instanceof UserError && error.code === 'NotReady')) throw error
-}
-
-/** In their own order, in which they get their pod CIDRs: node-1 the first. They do not register themselves. */
-export async function createNodes(client: Client, hosts: readonly Host[], signal: AbortSignal): Promise<void> {
-  for (const { name } of hosts)
-    await client.create(nodes, { metadata: { name } }, { signal }).catch((error: unknown) => {
-      if (!isAlreadyExists(error)) throw error
-    })
 }
