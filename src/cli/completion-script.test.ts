@@ -1,10 +1,17 @@
 // The scripts are tried in the shells themselves.
 import * as assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { test } from 'node:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { type Described, renderCompletion } from '#cli/completion-script.ts'
 import { choice, number, text, toggle } from '#daemon/flags.ts'
 import { need } from '#test/need.ts'
+
+/** Shells leave files of their own at home. */
+const home = mkdtempSync(join(tmpdir(), 'fairway-shells-'))
+after(() => rmSync(home, { recursive: true, force: true }))
 
 const commands: readonly Described[] = [
   {
@@ -67,7 +74,7 @@ test('zsh takes the completion of bash', { skip: need({ programs: ['zsh'] }) }, 
 function offered(shell: string, words: readonly string[]): readonly string[] {
   const { stdout, stderr, status } = spawnSync(shell, words, {
     encoding: 'utf8',
-    env: { ...process.env, HOME: '/nowhere' },
+    env: { ...process.env, HOME: home },
   })
   assert.equal(status, 0, stderr)
   return stdout

@@ -197,10 +197,10 @@ for (const [words, message, exitCode] of [
   [['my:1'], /which name, and from which file\?/, 2],
   [['my:1', 'a.tar', '--rootfs', '/'], /which name, and from which file\?/, 2],
   [['My App', broken], /no image can be called "My App"/, 2],
-  [['my:1', '/nowhere.tar'], /\/nowhere.tar: there is no such file/, 1],
+  [['my:1', `${folder}/none.tar`], /\/none.tar: there is no such file/, 1],
   [['my:1', broken], /broken.tar: broken.tar cannot be unpacked: tar: /, 1],
-  [['my:1', '--rootfs', '/nowhere'], /\/nowhere: there is no such folder/, 1],
-  [['my:1', tmpdir()], /neither index.json .* nor manifest.json/, 1],
+  [['my:1', '--rootfs', `${folder}/none`], /\/none: there is no such folder/, 1],
+  [['my:1', folder], /neither index.json .* nor manifest.json/, 1],
 ] as const)
   test(`refused: image import ${words.join(' ').replaceAll(folder, '')}`, { skip }, () => {
     writeFileSync(broken, 'this is no archive')
