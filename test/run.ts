@@ -31,6 +31,7 @@ const packages: Record<string, string> = {
   kubectl: 'kubernetes-client',
   etcd: 'etcd-server',
   iperf3: 'iperf3',
+  containerd: 'containerd',
 }
 
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))

@@ -172,8 +172,9 @@ test('killed at any moment, then taken away and made again', { skip }, async () 
   assert.ok(killed > 0, 'none was killed')
 })
 
-test('many at once', { skip }, async () => {
-  const ids = Array.from({ length: 12 }, (_, i) => `m${i}`)
+test('many at once', { skip, timeout: 120_000 }, async () => {
+  const count = process.env['FAIRWAY_SOAK'] === '1' ? 100 : 12
+  const ids = Array.from({ length: count }, (_, i) => `m${i}`)
   using _pods = pods(...ids)
   {
     using route = openRoute()
