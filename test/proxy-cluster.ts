@@ -113,6 +113,14 @@ export class ProxyCluster implements AsyncDisposable {
     await this.#sync(name)
   }
 
+  /** The objects of a Service, as they are at the moment. */
+  objects(name: string): { readonly service: Service | undefined; readonly slices: readonly EndpointSlice[] } {
+    const slices = [...this.#slices.values()].filter(
+      ({ metadata }) => metadata?.labels?.['kubernetes.io/service-name'] === name,
+    )
+    return { service: this.#services.get(name), slices }
+  }
+
   /** Removes all Services. */
   async clear(): Promise<void> {
     for (const name of this.#services.keys()) await this.remove(name)
