@@ -89,7 +89,6 @@ async function ask(cluster: ProxyCluster, mode: string, random: Random, family: 
     zone: `zone-${decides}`,
     from: { kind, ip: short(addresses[from][family]) },
     to,
-    protocol,
   })
   // In kube-proxy's iptables layout nothing refuses what the node itself sends to an external address.
   const isUntold = mode.startsWith('iptables') && kind === 'node' && (to === 'external IP' || to === 'load balancer')

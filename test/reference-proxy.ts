@@ -12,13 +12,12 @@ export type Asked = {
   readonly zone: string
   readonly from: { readonly kind: 'pod' | 'node' | 'outside'; readonly ip: string }
   readonly to: 'cluster IP' | 'external IP' | 'load balancer' | 'node port'
-  readonly protocol: 'TCP' | 'UDP'
 }
 
 /** Addresses that may answer; `refused`: the client is told that there is none; `silent`: it is not; `none`: either. */
 export type Answers = ReadonlySet<string> | 'refused' | 'silent' | 'none'
 
-export function whoAnswers({ service, slices, node, zone, from, to, protocol }: Asked): Answers {
+export function whoAnswers({ service, slices, node, zone, from, to }: Asked): Answers {
   const spec = service.spec!
   const family = from.ip.includes(':') ? 'IPv6' : 'IPv4'
   const all = slices.filter((slice) => slice.addressType === family).flatMap((slice) => slice.endpoints ?? [])

@@ -133,12 +133,18 @@ const virtualIp = ({ ip, ipMode }: LoadBalancerIngress): readonly string[] =>
   ip && (ipMode === undefined || ipMode === 'VIP') ? [ip] : []
 
 function viewPorts(ports: readonly ServicePort[], problems: string[]): PortView[] {
+  const seen = new Set<string>()
   return ports.flatMap(({ name = '', protocol = 'TCP', port, nodePort = 0 }) => {
     const known = protocols[protocol]
     if (known === undefined || !isPort(port)) {
       problems.push(known === undefined ? `unknown protocol ${protocol}` : `port ${port} is not between 1 and 65535`)
       return []
     }
+    if (seen.has(`${port}/${protocol}`)) {
+      problems.push(`port ${port}/${protocol} stands there twice`)
+      return []
+    }
+    seen.add(`${port}/${protocol}`)
     if (nodePort !== 0 && !isPort(nodePort)) problems.push(`node port ${nodePort} is not between 1 and 65535`)
     return { name, protocol: known, port, nodePort: isPort(nodePort) ? nodePort : 0 }
   })
