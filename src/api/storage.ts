@@ -5,6 +5,8 @@ import type { Typed } from '#api/schema/schema.ts'
 
 export interface StorageClass extends Typed<'storage', 'StorageClass'> {}
 export interface CSIDriver extends Typed<'storage', 'CSIDriver'> {}
+export interface CSIStorageCapacity extends Typed<'storage', 'CSIStorageCapacity'> {}
+export interface VolumeAttachment extends Typed<'storage', 'VolumeAttachment'> {}
 export interface CSINode extends Typed<'storage', 'CSINode'> {}
 
 export const storageClasses: Resource<StorageClass> = {
@@ -26,5 +28,19 @@ export const csiNodes: Resource<CSINode> = {
   version: 'v1',
   plural: 'csinodes',
   kind: 'CSINode',
+  namespaced: false,
+}
+export const csiStorageCapacities: Resource<CSIStorageCapacity> = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  plural: 'csistoragecapacities',
+  kind: 'CSIStorageCapacity',
+  namespaced: true,
+}
+export const volumeAttachments: Resource<VolumeAttachment> = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  plural: 'volumeattachments',
+  kind: 'VolumeAttachment',
   namespaced: false,
 }

@@ -2,6 +2,7 @@
 
 import { persistentVolumes, pods, type PersistentVolume, type Pod } from '#api/core.ts'
 import { clusterRoles, type ClusterRole } from '#api/rbac.ts'
+import { type VolumeAttachment, volumeAttachments } from '#api/storage.ts'
 import { type Authorizer, unionOf } from '#apiserver/auth/authorizer.ts'
 import { follow } from '#apiserver/cache/follow.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
@@ -43,6 +44,10 @@ export function accessOf(commonNameOf: (request: string) => string | undefined):
         follow<PersistentVolume>(engine.served.of(persistentVolumes).cache, {
           set: (key, volume) => graph.setVolume(key, volume),
           gone: (key) => graph.setVolume(key, undefined),
+        }),
+        follow<VolumeAttachment>(engine.served.of(volumeAttachments).cache, {
+          set: (key, attachment) => graph.setAttachment(key, attachment.spec.nodeName),
+          gone: (key) => graph.setAttachment(key, undefined),
         }),
       ])
     },

@@ -18,6 +18,7 @@ import { namespaceKind } from '#apiserver/kinds/namespace.ts'
 import { networkPolicyKind } from '#apiserver/kinds/network-policy.ts'
 import { nodeKind } from '#apiserver/kinds/node.ts'
 import { persistentVolumeClaimKind, persistentVolumeKind } from '#apiserver/kinds/persistent-volume.ts'
+import { podDisruptionBudgetKind } from '#apiserver/kinds/pod-disruption-budget.ts'
 import { podKind } from '#apiserver/kinds/pod.ts'
 import { priorityClassKind } from '#apiserver/kinds/priority-class.ts'
 import { replicaSetKind } from '#apiserver/kinds/replica-set.ts'
@@ -27,6 +28,7 @@ import { serviceAccountKind } from '#apiserver/kinds/service-account.ts'
 import { ipAddressKind, serviceCidrKind } from '#apiserver/kinds/service-cidr.ts'
 import { serviceKind } from '#apiserver/kinds/service.ts'
 import { statefulSetKind } from '#apiserver/kinds/stateful-set.ts'
+import { csiStorageCapacityKind, volumeAttachmentKind } from '#apiserver/kinds/volume-attachment.ts'
 import { csiDriverKind, csiNodeKind, storageClassKind } from '#apiserver/kinds/storage-class.ts'
 
 export function kinds(setting: Setting): readonly Kind[] {
@@ -60,15 +62,18 @@ export function kinds(setting: Setting): readonly Kind[] {
     newEventKind,
     networkPolicyKind,
     serviceCidrKind,
-    // apiextensions, rbac, scheduling, storage
+    // apiextensions, policy, rbac, scheduling, storage
     customResourceDefinitionKind,
     clusterRoleBindingKind,
     clusterRoleKind,
     csiDriverKind,
     csiNodeKind,
+    csiStorageCapacityKind,
+    podDisruptionBudgetKind,
     priorityClassKind,
     roleBindingKind,
     roleKind,
     storageClassKind,
+    volumeAttachmentKind,
   ]
 }

@@ -6,6 +6,7 @@ import { bootstrapSigner } from '#controllers/bootstrap-signer/controller.ts'
 import { certificateController } from '#controllers/certificate/controller.ts'
 import { daemonSetController } from '#controllers/daemonset/controller.ts'
 import { deploymentController } from '#controllers/deployment/controller.ts'
+import { disruptionController } from '#controllers/disruption/controller.ts'
 import { endpointsController } from '#controllers/endpoints/controller.ts'
 import { endpointSliceMirroringController } from '#controllers/endpointslice-mirroring/controller.ts'
 import { endpointSliceController } from '#controllers/endpointslice/controller.ts'
@@ -37,6 +38,7 @@ export const roster: readonly Controller[] = [
   statefulSetController,
   daemonSetController,
   jobController,
+  disruptionController,
   volumeBinder,
   claimProtectionController,
   volumeProtectionController,

@@ -26,6 +26,7 @@ const kept: Readonly<Record<string, Slim>> = {
   'jobs.batch': withoutManagedFields,
   'endpointslices.discovery.k8s.io': withoutManagedFields,
   'certificatesigningrequests.certificates.k8s.io': withoutManagedFields,
+  'poddisruptionbudgets.policy': withoutManagedFields,
   'leases.coordination.k8s.io': withoutManagedFields,
   'servicecidrs.networking.k8s.io': withoutManagedFields,
 }

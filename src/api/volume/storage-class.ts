@@ -1,7 +1,8 @@
 // StorageClasses, CSIDrivers and CSINodes: defaults, and what they may say (Kubernetes' pkg/apis/storage).
 
-import { checkForm, checkOptionalWord, checkWord } from '#api/check-field.ts'
+import { checkForm, checkNotNegative, checkOptionalWord, checkWord } from '#api/check-field.ts'
 import { duplicate, type FieldError, invalid, required } from '#api/field-error.ts'
+import { checkLabelKey } from '#api/labels.ts'
 import { qualifiedName } from '#api/names.ts'
 import type { CSIDriver, CSINode, StorageClass } from '#api/storage.ts'
 import { checkDriverName } from '#api/volume/volume.ts'
@@ -20,12 +21,31 @@ export function validateStorageClass(storageClass: StorageClass, old: StorageCla
   const errors = provisioner
     ? checkForm('provisioner', provisioner.toLowerCase(), qualifiedName)
     : [required('provisioner')]
+  if ('' in (storageClass.parameters ?? {})) errors.push(invalid('parameters', '', 'field can not be empty.'))
   errors.push(...checkOptionalWord('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']))
   errors.push(...checkWord('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']))
+  errors.push(...checkTopologies(storageClass.allowedTopologies ?? []))
   if (old === undefined) return errors
   const fixed = ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'] as const
   const changed = fixed.filter((field) => !equalJson(storageClass[field], old[field]))
   return [...errors, ...changed.map((field) => invalid(field, storageClass[field], 'field is immutable'))]
+}
+
+type Topologies = NonNullable<StorageClass['allowedTopologies']>
+
+function checkTopologies(topologies: Topologies): FieldError[] {
+  return topologies.flatMap(({ matchLabelExpressions = [] }, at) => {
+    const path = `allowedTopologies[${at}].matchLabelExpressions`
+    const keys = matchLabelExpressions.map(({ key }) => key)
+    return matchLabelExpressions.flatMap(({ key, values }, index) => {
+      const errors = values.flatMap((value, position) =>
+        values.indexOf(value) < position ? [duplicate(`${path}[${index}].values[${position}]`, value)] : [],
+      )
+      if (values.length === 0) errors.push(required(`${path}[${index}].values`))
+      errors.push(...checkLabelKey(`${path}[${index}].key`, key))
+      return keys.indexOf(key) < index ? [...errors, duplicate(`${path}[${index}].key`, key)] : errors
+    })
+  })
 }
 
 export function defaultCsiDriver(driver: CSIDriver): CSIDriver {
@@ -45,6 +65,9 @@ export function defaultCsiDriver(driver: CSIDriver): CSIDriver {
   }
 }
 
+// Upstream's text says attachedRequired.
+const shown = { attachRequired: 'attachedRequired', volumeLifecycleModes: 'volumeLifecycleModes' } as const
+
 export function validateCsiDriver(driver: CSIDriver, old: CSIDriver | undefined): FieldError[] {
   const spec = driver.spec ?? {}
   const errors = checkDriverName(driver.metadata?.name ?? '', 'name')
@@ -53,9 +76,12 @@ export function validateCsiDriver(driver: CSIDriver, old: CSIDriver | undefined)
   )
   for (const mode of spec.volumeLifecycleModes ?? [])
     errors.push(...checkOptionalWord('spec.volumeLifecycleModes', mode, ['Ephemeral', 'Persistent']))
-  for (const field of ['attachRequired', 'fsGroupPolicy', 'volumeLifecycleModes'] as const)
-    if (old !== undefined && field !== 'fsGroupPolicy' && !equalJson(spec[field], old.spec?.[field]))
-      errors.push(invalid(`spec.${field}`, spec[field], 'field is immutable'))
+  for (const field of ['attachRequired', 'volumeLifecycleModes'] as const)
+    if (old !== undefined && !equalJson(spec[field], old.spec?.[field]))
+      errors.push(invalid(`spec.${shown[field]}`, spec[field], 'field is immutable'))
+  const audiences = (spec.tokenRequests ?? []).map(({ audience }) => audience)
+  for (const [at, audience] of audiences.entries())
+    if (audiences.indexOf(audience) < at) errors.push(duplicate(`spec.tokenRequests[${at}].audience`, audience))
   return errors
 }
 
@@ -66,6 +92,13 @@ export function validateCsiNode({ spec }: CSINode, old: CSINode | undefined): Fi
     const path = `spec.drivers[${at}]`
     const errors = checkDriverName(driver.name, `${path}.name`)
     if (!driver.nodeID) errors.push(required(`${path}.nodeID`))
+    errors.push(...checkNotNegative(`${path}.allocatable.count`, driver.allocatable?.count))
+    const keys = driver.topologyKeys ?? []
+    for (const [index, key] of keys.entries()) {
+      if (keys.indexOf(key) < index) errors.push(duplicate(path, key))
+      if (!key) errors.push(required(path))
+      errors.push(...checkForm(path, key, qualifiedName))
+    }
     if (seen.has(driver.name)) errors.push(duplicate(`${path}.name`, driver.name))
     seen.add(driver.name)
     const before = old?.spec?.drivers?.find(({ name }) => name === driver.name)

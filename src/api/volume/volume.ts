@@ -124,6 +124,10 @@ function checkChange(spec: PersistentVolumeSpec, old: PersistentVolumeSpec): Fie
     const detail = 'spec.persistentvolumesource is immutable after creation'
     errors.push(forbidden('spec.persistentvolumesource', detail))
   }
+  if (old.nodeAffinity !== undefined && !equalJson(spec.nodeAffinity, old.nodeAffinity)) {
+    const detail = 'field is immutable, except for updating from beta label to GA'
+    errors.push(invalid('nodeAffinity', spec.nodeAffinity, detail))
+  }
   if (spec.volumeMode !== old.volumeMode) errors.push(invalid('volumeMode', spec.volumeMode, 'field is immutable'))
   return errors
 }

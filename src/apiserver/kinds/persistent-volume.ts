@@ -9,7 +9,9 @@ import {
   persistentVolumeClaims,
   persistentVolumes,
 } from '#api/core.ts'
+import type { ApiObject } from '#api/meta.ts'
 import { storageClasses } from '#api/storage.ts'
+import { formatTime } from '#api/time.ts'
 import { accessModesText } from '#api/volume/access-mode.ts'
 import { defaultClaim, validateClaim } from '#api/volume/claim.ts'
 import { defaultVolume, validateVolume } from '#api/volume/volume.ts'
@@ -52,10 +54,13 @@ export const persistentVolumeKind: Kind<PersistentVolume> = {
     ]
   },
   default: defaultVolume,
-  prepareCreate: (volume) => ({ ...volume, status: { phase: 'Pending' } }),
+  prepareCreate: (volume, { nowMs }) => ({
+    ...withFinalizer(volume, 'kubernetes.io/pv-protection'),
+    status: { phase: 'Pending', lastPhaseTransitionTime: formatTime(nowMs) },
+  }),
   prepareUpdate: (volume, old) => ({ ...volume, status: old.status ?? {} }),
   validate: validateVolume,
-  status: true,
+  status: { prepare: (volume, old, { nowMs }) => withPhaseTime(volume, old, nowMs) },
   answersDeleted: true,
   fields: (volume) => ({ name: nameOf(volume) }),
 }
@@ -92,7 +97,10 @@ export const persistentVolumeClaimKind: Kind<PersistentVolumeClaim> = {
     ]
   },
   default: defaultClaim,
-  prepareCreate: (claim) => ({ ...claim, status: { phase: 'Pending' } }),
+  prepareCreate: (claim) => ({
+    ...withFinalizer(claim, 'kubernetes.io/pvc-protection'),
+    status: { phase: 'Pending' },
+  }),
   admit: {
     create: async (claim, context) => ({ kind: 'admitted', object: await giveDefaultClass(claim, context) }),
   },
@@ -101,6 +109,20 @@ export const persistentVolumeClaimKind: Kind<PersistentVolumeClaim> = {
   status: true,
   answersDeleted: true,
   fields: (claim) => ({ name: nameOf(claim) }),
+}
+
+/** Neither goes while it is in use: a controller takes the finalizer away. */
+function withFinalizer<T extends ApiObject>(object: T, name: string): T {
+  const { finalizers = [] } = object.metadata ?? {}
+  if (finalizers.includes(name)) return object
+  return { ...object, metadata: { ...object.metadata, finalizers: [...finalizers, name] } }
+}
+
+/** Says when the phase changed, unless the writer does. */
+function withPhaseTime(volume: PersistentVolume, old: PersistentVolume, nowMs: number): PersistentVolume {
+  const { phase, lastPhaseTransitionTime: time } = volume.status ?? {}
+  if (phase === old.status?.phase || (time !== undefined && time !== old.status?.lastPhaseTransitionTime)) return volume
+  return { ...volume, status: { ...volume.status, lastPhaseTransitionTime: formatTime(nowMs) } }
 }
 
 /** A claim that names no class gets the one that is marked as the default, the newest where there are several. */

@@ -1,16 +1,14 @@
 // What is done to one pod beside writing it: a scheduler binds it, a drain evicts it, people look into it.
 
 import type { Subresource, SubresourceAnswer, SubresourceRequest } from '#apiserver/kind.ts'
+import { changePod, done, withCondition } from '#apiserver/kinds/pod-change.ts'
+import { evict } from '#apiserver/kinds/pod-eviction.ts'
 import { attach, exec, log, portForward } from '#apiserver/kinds/pod-streams.ts'
-import type { Binding, Pod, PodCondition } from '#api/core.ts'
-import { pods } from '#api/core.ts'
+import type { Binding, Pod } from '#api/core.ts'
 import { type FieldError, formatFieldErrors, notSupported, required } from '#api/field-error.ts'
-import type { ApiObject, DeleteOptions } from '#api/meta.ts'
-import { isPodTerminal } from '#api/pod-state.ts'
 import { checkEphemeralChange } from '#api/pod/validate-ephemeral.ts'
 import { validateStoredPod } from '#api/pod/validate.ts'
-import { badRequest, conflict, failure, notFound, StatusError, success } from '#api/status.ts'
-import { formatTime } from '#api/time.ts'
+import { badRequest, conflict, failure, StatusError } from '#api/status.ts'
 
 type Request = SubresourceRequest<Pod>
 type Answer = Promise<SubresourceAnswer>
@@ -38,7 +36,6 @@ function options(kind: string): NonNullable<Subresource['kind']> {
   return { group: '', version: 'v1', kind, type: 'meta.Status' }
 }
 
-const done: SubresourceAnswer = { kind: 'object', object: { ...success(), code: 201 } as ApiObject, code: 201 }
 const bindings = { group: '', plural: 'pods/binding' }
 
 /** Gives a pod its node, once. */
@@ -85,26 +82,6 @@ function checkBinding({ target }: Binding): FieldError[] {
   return errors
 }
 
-/** Deletes a pod the gentle way, after saying why in its status. */
-async function evict({ object, body, context }: Request): Answer {
-  const eviction = body as (ApiObject & { readonly deleteOptions?: DeleteOptions }) | undefined
-  if (eviction?.metadata?.name !== undefined && eviction.metadata.name !== context.name)
-    return { kind: 'status', status: badRequest('name in URL does not match name in Eviction object') }
-  const given = eviction?.deleteOptions
-  if (context.dryRun || given?.dryRun?.length) return done
-  const why: PodCondition = {
-    type: 'DisruptionTarget',
-    status: 'True',
-    reason: 'EvictionByEvictionAPI',
-    message: 'Eviction API: evicting',
-  }
-  if (!isPodTerminal(object)) await changePod({ context }, (pod) => withCondition(pod, why, context.nowMs), 'status')
-  const { dryRun: _, ...deleteOptions } = given ?? {}
-  const isGone = !(await context.objects.delete(pods, context.namespace, context.name, deleteOptions))
-  if (isGone) return { kind: 'status', status: notFound(pods, context.name) }
-  return done
-}
-
 /** `kubectl debug`: one more container in a pod that runs. */
 async function addEphemeral({ verb, object, body, context }: Request): Answer {
   if (verb === 'get') return { kind: 'object', object }
@@ -119,27 +96,4 @@ async function addEphemeral({ verb, object, body, context }: Request): Answer {
   if (errors.length > 0) return { kind: 'invalid', errors }
   if (context.dryRun) return { kind: 'object', object: changed }
   return { kind: 'object', object: await changePod({ context }, change) }
-}
-
-async function changePod(
-  { context }: Pick<Request, 'context'>,
-  change: (pod: Pod) => Pod,
-  subresource: 'any' | 'status' = 'any',
-): Promise<Pod> {
-  if (context.dryRun) {
-    const pod = await context.objects.get(pods, context.namespace, context.name)
-    if (pod !== undefined) return change(pod)
-  }
-  const changed = await context.objects.change(pods, context.namespace, context.name, change, { subresource })
-  if (changed === undefined) throw new StatusError(notFound(pods, context.name))
-  return changed
-}
-
-/** The pod with this condition; its time moves only when its status does. */
-function withCondition(pod: Pod, wanted: PodCondition, nowMs: number): Pod {
-  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== wanted.type)
-  const before = pod.status?.conditions?.find(({ type }) => type === wanted.type)
-  const moved = before?.status === wanted.status ? before.lastTransitionTime : undefined
-  const condition = { ...wanted, lastTransitionTime: moved ?? formatTime(nowMs) }
-  return { ...pod, status: { ...pod.status, conditions: [...others, condition] } }
 }

@@ -1,9 +1,10 @@
 // PriorityClasses: names for how important a pod is.
 
-import type { Kind } from '#apiserver/kind.ts'
+import type { Admitted, Kind, Objects } from '#apiserver/kind.ts'
 import { age, ageColumn, boolean, integer, nameColumn, nameOf, text } from '#apiserver/kinds/cells.ts'
 import { checkOptionalWord } from '#api/check-field.ts'
 import { type FieldError, forbidden, invalid } from '#api/field-error.ts'
+import { forbidden as refused } from '#api/status.ts'
 import { type PriorityClass, priorityClasses } from '#api/scheduling.ts'
 
 const highest = 1_000_000_000
@@ -26,7 +27,21 @@ export const priorityClassKind: Kind<PriorityClass> = {
     priority.preemptionPolicy ?? '',
   ],
   default: (priority) => ({ ...priority, preemptionPolicy: priority.preemptionPolicy ?? 'PreemptLowerPriority' }),
+  generation: 'body',
+  admit: {
+    create: (priority, { objects }) => onlyDefault(priority, objects),
+    update: (priority, _old, { objects }) => onlyDefault(priority, objects),
+  },
   validate,
+}
+
+async function onlyDefault(priority: PriorityClass, objects: Objects): Promise<Admitted<PriorityClass>> {
+  const name = nameOf(priority)
+  const others = priority.globalDefault ? await objects.list(priorityClasses) : []
+  const other = others.find((one) => one.globalDefault && nameOf(one) !== name)
+  if (other === undefined) return { kind: 'admitted', object: priority }
+  const why = `PriorityClass ${nameOf(other)} is already marked as default. Only one default can exist`
+  return { kind: 'status', status: refused(priorityClasses, name, why) }
 }
 
 function validate(priority: PriorityClass, old: PriorityClass | undefined): FieldError[] {
