@@ -66,8 +66,8 @@ async function datagram({ net }: Do, from: Name, host: string, port: number, loc
 }
 
 /** Connects from outside, again and again, while `act` runs; answers what became of connections that no pod answered. */
-async function underLoad(
-  { net }: Do,
+export async function underLoad(
+  { net }: Pick<ProxyCluster, 'net'>,
   family: Family,
   to: readonly (readonly [host: string, port: number])[],
   act: () => Promise<void>,

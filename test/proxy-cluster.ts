@@ -4,6 +4,7 @@ import type { EndpointSlice } from '#api/discovery.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
+import type { Dataplane } from '#proxy/dataplane.ts'
 import { FamilyProxy } from '#proxy/family-proxy.ts'
 import { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
 import { createProxyMetrics } from '#proxy/metrics.ts'
@@ -35,7 +36,8 @@ export const webPorts = [
 
 export class ProxyCluster implements AsyncDisposable {
   readonly net: Topology<Name>
-  readonly #mode: ProxyTestMode
+  #mode: ProxyTestMode
+  #planes: Dataplane[] = []
   readonly #services = new Map<string, Service>()
   readonly #slices = new Map<string, EndpointSlice>()
   readonly #cache = new ServiceCache()
@@ -59,10 +61,13 @@ export class ProxyCluster implements AsyncDisposable {
   async restart(): Promise<void> {
     for (const proxy of this.#proxies) proxy[Symbol.dispose]()
     this.#proxies = []
+    this.#planes = []
     for (const name of ['node1', 'node2'] as const)
       for (const family of families) {
         const { netns, route } = this.net[name]
-        const proxy = new FamilyProxy(await this.#mode.open(family, netns), nodes[name], undefined, {
+        const plane = await this.#mode.open(family, netns)
+        this.#planes.push(plane)
+        const proxy = new FamilyProxy(plane, nodes[name], undefined, {
           clock: systemClock,
           log: silentLog,
           metrics: createProxyMetrics(createRegistry()),
@@ -81,6 +86,16 @@ export class ProxyCluster implements AsyncDisposable {
         this.#proxies.push(proxy)
         await proxy.sync([])
       }
+  }
+
+  /** The other mode's rules come, then those of the old one go. */
+  async switchTo(mode: ProxyTestMode): Promise<void> {
+    const [old, planes] = [this.#proxies, this.#planes]
+    this.#proxies = []
+    this.#mode = mode
+    await this.restart()
+    for (const plane of planes) await plane.remove()
+    for (const proxy of old) proxy[Symbol.dispose]()
   }
 
   /** A Service with cluster IPs `10.96.0.I` and `fd00:96::I`, TCP and UDP on port 80 where `spec` names no ports. */

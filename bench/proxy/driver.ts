@@ -11,6 +11,7 @@ import { connect, type Client } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import type { Wanted } from '../proxy.ts'
 import { percentile, type BenchResult, type Figures } from '../bench.ts'
+import { connectTimes, serverIp, serverPort, startServer } from './connect-times.ts'
 import type { Told } from './part.ts'
 
 const wanted = JSON.parse(process.argv[2]!) as Wanted
@@ -22,7 +23,9 @@ const inDefault = { namespace: 'default' }
 async function measure(): Promise<BenchResult> {
   const client = await startApiserver()
   console.log(`making ${wanted.services} Services with ${wanted.endpoints} endpoints each`)
+  const server = await startServer()
   await makeObjects(client)
+  const ends = await ipsOfEnds(client)
   const figures: Figures = {}
   console.log(`fairway proxy, ${wanted.mode}`)
   const first = await startProxy()
@@ -30,11 +33,15 @@ async function measure(): Promise<BenchResult> {
   figures['start_ms'] = first.startMs
   await sleep(1500)
   figures['pss_mb'] = pssMb(first.process.pid!)
+  figures['idle_cpu_percent'] = await cpuPercent(first.process.pid!, sleep(wanted.changes * 10))
+  for (const [name, ip] of Object.entries(ends))
+    figures[`${name}_connect_us`] = percentile(await connectTimes(ip, wanted.changes), 0.5)
   const changes = await endpointChanges(client, first.process)
   figures['change_p50_ms'] = percentile(changes, 0.5)
   figures['change_p99_ms'] = percentile(changes, 0.99)
   const added = await serviceChanges(client, first.process)
   figures['service_p50_ms'] = percentile(added, 0.5)
+  figures['busy_cpu_percent'] = await cpuPercent(first.process.pid!, hundredASecond(client))
   figures['burst_ms'] = await burst(client, first.process)
   figures['busy_pss_mb'] = pssMb(first.process.pid!)
   first.process.kill('SIGKILL')
@@ -43,7 +50,10 @@ async function measure(): Promise<BenchResult> {
   figures['restart_ms'] = second.startMs
   second.process.kill('SIGKILL')
   await once(second.process, 'exit')
-  if (wanted.kubeProxy === undefined) return { figures }
+  if (wanted.kubeProxy === undefined) {
+    server.close()
+    return { figures }
+  }
   return { figures, peers: { 'kube-proxy': await measurePeer(client, wanted.kubeProxy) } }
 }
 
@@ -82,9 +92,52 @@ const slice = (i: number, count: number): EndpointSlice => ({
   ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
 })
 
+/** Two Services more than asked for, one made before all others and one after them, which somebody answers. */
+const answered = (name: string): readonly [Service, EndpointSlice] => [
+  { ...service(0), metadata: { ...inDefault, name } },
+  {
+    metadata: { ...inDefault, name, labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [serverIp], nodeName: 'node-1', conditions: { ready: true, serving: true } }],
+    ports: [{ name: 'http', port: serverPort, protocol: 'TCP' }],
+  },
+]
+async function makeAnswered(client: Client, name: string): Promise<void> {
+  const [one, its] = answered(name)
+  await client.create(services, one)
+  await client.create(endpointSlices, its)
+}
+async function ipsOfEnds(client: Client): Promise<Record<'first' | 'last', string>> {
+  const ipOf = async (name: string) => (await client.get<Service>(services, name, inDefault)).spec?.clusterIP ?? ''
+  return { first: await ipOf('first'), last: await ipOf('last') }
+}
+
+/** Of one processor, while something goes on. */
+async function cpuPercent(pid: number, during: Promise<unknown>): Promise<number> {
+  const ticks = () => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+    return Number(fields[11]) + Number(fields[12])
+  }
+  const [before, startMs] = [ticks(), performance.now()]
+  await during
+  return ((ticks() - before) * 10 * 100) / (performance.now() - startMs)
+}
+
+/** A change of an endpoint every 10 ms. */
+async function hundredASecond(client: Client): Promise<void> {
+  for (let n = 0; n < wanted.changes; n++) {
+    const nextMs = performance.now() + 10
+    await client.update(endpointSlices, slice(n % wanted.services, wanted.endpoints + 1 + (n % 2)))
+    await sleep(Math.max(0, nextMs - performance.now()))
+  }
+}
+
 async function makeObjects(client: Client): Promise<void> {
   const addresses = [{ type: 'InternalIP', address: '192.0.2.1' }]
   await client.create(nodes, { metadata: { name: 'node-1' }, status: { addresses } })
+  await makeAnswered(client, 'first')
   let next = 0
   const worker = async () => {
     for (let i = next++; i < wanted.services; i = next++) {
@@ -93,6 +146,7 @@ async function makeObjects(client: Client): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: 32 }, worker))
+  await makeAnswered(client, 'last')
 }
 
 async function startProxy() {
