@@ -45,7 +45,7 @@ const types = [
 }
 for (const [type, key, mtu] of types) {
   const ours = await podToPod(mtu, async (nodes) => {
-    const flannels = nodes.map((node) => node.start({ type }))
+    const flannels = nodes.map((node) => node.start({ type }, { rulesResyncMs: 5000 }))
     await knowEachOther(flannels, [4], 1)
     return { [Symbol.asyncDispose]: async () => void (await Promise.all(flannels.map(({ stop }) => stop()))) }
   })
@@ -74,7 +74,7 @@ function byHand(type: 'host-gw' | 'vxlan', nodes: readonly [TestNode, TestNode])
     const lines = {
       'host-gw': [`ip route add ${other.subnets[4]} via ${other.ips[4]}`],
       vxlan: [
-        `ip link add vx1 address ${macOf(node)} type vxlan id 1 local ${node.ips[4]} dev eth0 dstport 8472 nolearning`,
+        `ip link add vx1 address ${macOf(node)} type vxlan id 1 local ${node.ips[4]} dev eth0 dstport 8472 nolearning noudpcsum`,
         `ip addr add ${base}/32 dev vx1`,
         'ip link set vx1 up mtu 1450',
         `ip neigh add ${peerBase} lladdr ${macOf(other)} dev vx1 nud permanent`,

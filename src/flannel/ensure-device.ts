@@ -58,7 +58,8 @@ const isSameVxlan = ({ route }: DeviceWorld, found: Link, device: VxlanDevice): 
   found.vxlan.port === device.port &&
   found.vxlan.local === device.local &&
   found.vxlan.device === route.link(device.below)?.index &&
-  found.vxlan.learning === device.learning
+  found.vxlan.learning === device.learning &&
+  found.vxlan.checksum !== true
 
 function addVxlan({ route, log }: DeviceWorld, device: VxlanDevice): void {
   const { name, mac, mtu, id, port, local, learning, below } = device

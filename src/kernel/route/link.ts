@@ -42,6 +42,8 @@ export type VxlanData = {
   /** Index of the device that carries it. */
   readonly device?: number
   readonly learning: boolean
+  /** UDP checksums over IPv4. RFC 7348 wants none, and with them the kernel cuts and sums every packet itself. Default: none. */
+  readonly checksum?: boolean
 }
 
 /** What every new link may have. `netns` is a pin's path; the link is made there and not here. */
@@ -203,6 +205,7 @@ function encodeVxlan(writer: MessageWriter, vxlan: VxlanData): void {
   if (vxlan.local !== undefined)
     writer.attribute(ipFamily(vxlan.local) === 6 ? VXLAN.local6 : VXLAN.local, parseIp(vxlan.local)!)
   writer.attributeU8(VXLAN.learning, vxlan.learning ? 1 : 0)
+  writer.attributeU8(VXLAN.udpChecksum, vxlan.checksum ? 1 : 0)
 }
 
 function decodeVxlan(data: Attributes): VxlanData {
@@ -214,6 +217,7 @@ function decodeVxlan(data: Attributes): VxlanData {
     ...(local && { local: formatIp(local) }),
     ...(device && readU32(device) !== 0 && { device: readU32(device) }),
     learning: isSet(data, VXLAN.learning),
+    ...(isSet(data, VXLAN.udpChecksum) && { checksum: true }),
   }
 }
 
