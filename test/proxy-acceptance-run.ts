@@ -26,10 +26,12 @@ export function acceptance(names: readonly string[]): void {
 
 /** The table of the README. */
 export function acceptanceTable(): string {
-  const rows = scenarios.map(({ name, stands }) => `| ${name} | ${stands.join('; ')} | IPv4, IPv6 | IPv4, IPv6 |`)
+  const rows = scenarios.map(
+    ({ name, stands }) => `| ${name} | ${stands.join('; ')} | IPv4, IPv6 | IPv4, IPv6 | IPv4, IPv6 |`,
+  )
   return [
-    "| what | Kubernetes' end-to-end tests | nftables | iptables, both back ends |",
-    '|---|---|---|---|',
+    "| what | Kubernetes' end-to-end tests | nftables | iptables, both back ends | IPVS |",
+    '|---|---|---|---|---|',
     ...rows,
   ].join('\n')
 }

@@ -294,11 +294,12 @@ export const scenarios: readonly Scenario[] = [
       await service('internal', 34, { internalTrafficPolicy: 'Local' })
       await endpoints('internal', 'a')
       await ask(['b', cluster(34), 'a'], ['node1', cluster(34), 'a'])
-      await ask(['c', cluster(34), 'timeout'], ['node2', cluster(34), 'timeout'])
+      // Others get nothing: their packets are dropped, in IPVS mode refused.
+      await ask(['c', cluster(34), 'nobody'], ['node2', cluster(34), 'nobody'])
       await endpoints('internal', 'node1')
-      await ask(['b', cluster(34), 'node1', 'tcp'], ['c', cluster(34), 'timeout'])
+      await ask(['b', cluster(34), 'node1', 'tcp'], ['c', cluster(34), 'nobody'])
       await endpoints('internal', '~a')
-      await ask(['b', cluster(34), 'a'], ['c', cluster(34), 'timeout'])
+      await ask(['b', cluster(34), 'a'], ['c', cluster(34), 'nobody'])
     },
   },
   {

@@ -15,6 +15,8 @@ export type Environment = {
   readonly machineIps: readonly Ip[]
   /** the addresses by which others reach the node, which Services must not take; undefined: they may */
   readonly ownIps: readonly Ip[] | undefined
+  /** in IPVS mode: the addresses of other nodes, which Services must not take either */
+  readonly peerIps: readonly Ip[]
 }
 
 type Told = Pick<
@@ -49,6 +51,7 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
     local: planDetector(options, node.podCidrs, family),
     nodePortIps: isAll ? 'all' : machineIps.filter((ip) => matches(ip) && isAllowed(ip)).sort(),
     machineIps: reachable,
+    peerIps: mode === 'ipvs' ? node.peers : [],
     ownIps: options.allowNodeCapture ? undefined : ownIps(nodeIp, node),
     localhostNodePorts:
       options.localhostNodePorts &&

@@ -154,9 +154,9 @@ export class Families implements Disposable {
 }
 
 function guardedNode(
-  { ownIps, nodePortIps, localhostNodePorts }: Environment,
+  { ownIps, peerIps, nodePortIps, localhostNodePorts }: Environment,
   family: Family,
 ): GuardedNode | undefined {
   if (ownIps === undefined) return undefined
-  return { family, nodeIps: ownIps, nodePortIps, localhostNodePorts, listening: () => listeningSockets() }
+  return { family, nodeIps: ownIps, peerIps, nodePortIps, localhostNodePorts, listening: () => listeningSockets() }
 }

@@ -15,6 +15,7 @@ import { openDataplanes } from '#proxy/open-dataplane.ts'
 import type { ProxyOptions } from '#proxy/options.ts'
 import { createProgress } from '#proxy/progress.ts'
 import { ServiceCache } from '#proxy/service-cache.ts'
+import type { Ip } from '#lib/ip.ts'
 import type { NodeView } from '#proxy/state.ts'
 
 /** Marks of the loop that are not Services: the Node or its addresses changed; look whether others changed our rules. */
@@ -90,8 +91,24 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     node.set(view)
     queue(environment)
   }
+  // A Service with another node's address would keep this one from reaching it: IPVS takes addresses with all their ports.
+  const onPeer = (name: string, addresses: readonly Ip[]) => {
+    node.setPeer(name, addresses)
+    queue(environment)
+  }
   log.info(`Not syncing ${mode} until Services and Endpoints have been received from master`)
-  const observed = observe({ client, nodeName, services, recorder, metrics, log, signal, onService: queue, onNode })
+  const observed = observe({
+    client,
+    nodeName,
+    services,
+    recorder,
+    metrics,
+    log,
+    signal,
+    onService: queue,
+    onNode,
+    onPeer: mode === 'ipvs' ? onPeer : undefined,
+  })
   observed.synced.then(
     () => {
       isObserved = true
@@ -105,7 +122,8 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
 
 /** What is known of the own Node. When it is deleted, its addresses and zone are still those of this machine. */
 function createNode(name: string, log: Logger) {
-  let view: NodeView = { name, zone: '', ips: {}, addresses: [], podCidrs: [], leaving: false }
+  let view: NodeView = { name, zone: '', ips: {}, addresses: [], peers: [], podCidrs: [], leaving: false }
+  const peers = new Map<string, readonly Ip[]>()
   let isKnown = false
   return {
     set(now: NodeView | undefined) {
@@ -113,8 +131,11 @@ function createNode(name: string, log: Logger) {
       isKnown = now !== undefined
       view = now ?? view
     },
-    get view() {
-      return view
+    setPeer(peer: string, addresses: readonly Ip[]) {
+      peers.set(peer, addresses)
+    },
+    get view(): NodeView {
+      return { ...view, peers: [...peers.values()].flat().sort() }
     },
     get isKnown() {
       return isKnown

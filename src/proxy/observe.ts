@@ -7,6 +7,7 @@ import type { Recorder } from '#client/events.ts'
 import { informer } from '#client/informer.ts'
 import type { Logger } from '#daemon/log.ts'
 import { equalJson } from '#lib/equal.ts'
+import type { Ip } from '#lib/ip.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import type { ServiceCache } from '#proxy/service-cache.ts'
 import { type NodeView, type ServiceView, type SliceView, viewNode, viewService, viewSlice } from '#proxy/state.ts'
@@ -23,6 +24,8 @@ export type ObserveOptions = {
   onService(key: string, changedAt?: number): void
   /** undefined: the Node is gone */
   onNode(node: NodeView | undefined): void
+  /** Where this is given, the other Nodes are followed too: the addresses of one, none where it is gone. */
+  readonly onPeer?: ((name: string, addresses: readonly Ip[]) => void) | undefined
 }
 
 export type Observed = { readonly synced: Promise<unknown> }
@@ -33,9 +36,12 @@ export function observe(options: ObserveOptions): Observed {
   const common = { signal, log, equal: equalJson }
   const ofNode = informer<Node, NodeView>(client, nodes, {
     ...common,
-    fieldSelector: `metadata.name=${nodeName}`,
+    ...(options.onPeer === undefined && { fieldSelector: `metadata.name=${nodeName}` }),
     slim: viewNode,
-    onChange: ({ kind, value }) => options.onNode(kind === 'removed' ? undefined : value),
+    onChange({ kind, value }) {
+      if (value.name === nodeName) options.onNode(kind === 'removed' ? undefined : value)
+      else options.onPeer?.(value.name, kind === 'removed' ? [] : value.addresses)
+    },
   })
   const ofServices = informer<Service, ServiceView | undefined>(client, services, {
     ...common,

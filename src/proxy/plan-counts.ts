@@ -1,9 +1,10 @@
 // Numbers for metrics about all plans together, kept up to date by what changes.
 import type { ProxyMetrics } from '#proxy/metrics.ts'
+import { type WithheldReason, withheldReasons } from '#proxy/plan/guard.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
 
-type Counts = { internal: number; external: number; 'own-address': number; listening: number }
-const none = (): Counts => ({ internal: 0, external: 0, 'own-address': 0, listening: 0 })
+type Counts = { internal: number; external: number } & Record<WithheldReason, number>
+const none = (): Counts => ({ internal: 0, external: 0, 'own-address': 0, 'peer-address': 0, listening: 0 })
 
 export class PlanCounts {
   #counts = none()
@@ -27,6 +28,6 @@ export class PlanCounts {
 
   show({ noLocalEndpoints, withheld }: ProxyMetrics, label: string): void {
     for (const policy of ['internal', 'external'] as const) noLocalEndpoints.set(this.#counts[policy], policy, label)
-    for (const why of ['own-address', 'listening'] as const) withheld.set(this.#counts[why], why, label)
+    for (const why of withheldReasons) withheld.set(this.#counts[why], why, label)
   }
 }

@@ -74,6 +74,8 @@ export type NodePlace = { readonly name: string; readonly zone: string; readonly
 export type NodeView = NodePlace & {
   /** all of its addresses, inside and outside the cluster */
   readonly addresses: readonly Ip[]
+  /** addresses of the other nodes, where they are asked for */
+  readonly peers: readonly Ip[]
   readonly podCidrs: readonly string[]
   /** no new connections from load balancers: the node is being deleted */
   readonly leaving: boolean
@@ -221,6 +223,7 @@ export function viewNode({ metadata, spec, status }: Node): NodeView {
   return {
     name: metadata?.name ?? '',
     addresses: ips,
+    peers: [],
     zone: metadata?.labels?.['topology.kubernetes.io/zone'] ?? '',
     ips: clusterIps(ips),
     podCidrs: podCidrs.flatMap((text) => canonicalCidr(text) ?? []),

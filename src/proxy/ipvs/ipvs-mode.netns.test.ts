@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, connect as connectTcp, type Server, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLog } from '#daemon/log.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { cleanup } from '#proxy/leftovers.ts'
@@ -179,21 +180,26 @@ test('IPVS mode: from the API server into the kernel', { skip }, async (t) => {
   })
 
   await t.test("an external IP that is a node's own is refused with an event", async () => {
+    fake.put('nodes', {
+      metadata: { name: 'node-2' },
+      status: { addresses: [{ type: 'InternalIP', address: '10.168.0.3' }] },
+    })
     fake.put('services', {
       metadata: { namespace: 'demo', name: 'greedy' },
       spec: {
         clusterIP: '10.96.7.8',
-        externalIPs: ['10.168.0.2', '80.11.12.10'],
+        externalIPs: ['10.168.0.2', '10.168.0.3', '80.11.12.10'],
         ports: [{ port: 443, protocol: 'TCP' }],
       },
     })
     await eventually('the other one', () => saved().includes('80.11.12.10:443'))
     assert.ok(!saved().includes('10.168.0.2:443'))
+    await eventually("not the other node's", () => !addresses().includes('10.168.0.3'))
     assert.ok(!addresses().includes('10.168.0.2'))
     await eventually('event', () =>
       fake
         .list('events')
-        .some((event) => /10\.168\.0\.2 is not programmed/.test(String(event['message'] ?? event['note']))),
+        .some((event) => /10\.168\.0\.3 is not programmed/.test(String(event['message'] ?? event['note']))),
     )
   })
 })
@@ -258,6 +264,7 @@ test('IPVS mode: to the others and back, and no connection fails', { skip }, asy
       } catch (error) {
         failures.push(String(error))
       }
+      await sleep(50)
     }
   }
   let traffic: Promise<void> | undefined

@@ -37,7 +37,7 @@ const cases: readonly (readonly [
 for (const [name, socket, node, taken, protocol = 'tcp'] of cases)
   test(`guard: listening on ${name}`, () => {
     const guard = guardOf(
-      { ...node, family: 4, nodeIps: ['10.168.0.2'], listening: () => [{ families: [4], ...socket }] },
+      { ...node, family: 4, nodeIps: ['10.168.0.2'], peerIps: [], listening: () => [{ families: [4], ...socket }] },
       () => false,
     )
     assert.equal(guard(port, protocol, 80)?.why, taken ? 'listening' : undefined)
@@ -48,11 +48,13 @@ test('guard: addresses of the node, and who came first', () => {
     ...everywhere,
     family: 4,
     nodeIps: ['10.168.0.2', '192.0.2.9'],
+    peerIps: ['10.168.0.3'],
     listening: () => assert.fail('nothing new'),
   }
   const guard = guardOf(node, () => true)
   for (const kind of ['external-ip', 'load-balancer'] as const) {
     assert.equal(guard({ kind, address: '192.0.2.9' }, 'tcp', 80)?.why, 'own-address')
+    assert.equal(guard({ kind, address: '10.168.0.3' }, 'tcp', 80)?.why, 'peer-address')
     assert.equal(guard({ kind, address: '203.0.113.1' }, 'tcp', 80), undefined)
   }
   assert.equal(guard(port, 'tcp', 80), undefined)

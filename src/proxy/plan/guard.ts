@@ -8,16 +8,21 @@ import type { Family, Protocol } from '#proxy/state.ts'
 /** Why a front is not to be programmed; undefined: it may be. */
 export type Guard = (front: Front, protocol: Protocol, port: number) => Withheld | undefined
 
+export const withheldReasons = ['own-address', 'peer-address', 'listening'] as const
+export type WithheldReason = (typeof withheldReasons)[number]
+
 export type Withheld = {
   readonly front: Front
   readonly protocol: Protocol
-  readonly why: 'own-address' | 'listening'
+  readonly why: WithheldReason
 }
 
 export type GuardedNode = {
   readonly family: Family
   /** by which others reach the node: the Node's own */
   readonly nodeIps: readonly Ip[]
+  /** of other nodes, where a Service takes an address with all of its ports */
+  readonly peerIps: readonly Ip[]
   /** on which NodePorts answer */
   readonly nodePortIps: 'all' | readonly Ip[]
   /** NodePorts answer on 127.0.0.1 too */
@@ -31,8 +36,10 @@ export const noGuard: Guard = () => undefined
 /** `isProgrammed`: who came first stays, whatever listens there later. */
 export function guardOf(node: GuardedNode, isProgrammed: (front: Front, protocol: Protocol) => boolean): Guard {
   return (front, protocol) => {
-    if (front.kind !== 'node-port')
-      return node.nodeIps.includes(front.address) ? { front, protocol, why: 'own-address' } : undefined
+    if (front.kind !== 'node-port') {
+      if (node.nodeIps.includes(front.address)) return { front, protocol, why: 'own-address' }
+      return node.peerIps.includes(front.address) ? { front, protocol, why: 'peer-address' } : undefined
+    }
     if (isProgrammed(front, protocol)) return undefined
     const isTaken = node.listening().some((socket) => takes(socket, front.port, protocol, node))
     return isTaken ? { front, protocol, why: 'listening' } : undefined
@@ -57,7 +64,11 @@ export const frontName = (front: Front, protocol: Protocol): string =>
     ? `node port ${front.port}/${protocol}`
     : `${front.kind === 'external-ip' ? 'external IP' : 'load balancer IP'} ${front.address}`
 
+const reasons: Readonly<Record<WithheldReason, string>> = {
+  'own-address': "it is the node's own address",
+  'peer-address': "it is another node's address, which could not be reached from here any more",
+  listening: 'a process of the node listens there',
+}
+
 export const withheldText = ({ front, protocol, why }: Withheld, node: string): string =>
-  `${frontName(front, protocol)} is not programmed on node ${node}: ${
-    why === 'listening' ? 'a process of the node listens there' : "it is the node's own address"
-  } (--allow-node-capture programs it all the same)`
+  `${frontName(front, protocol)} is not programmed on node ${node}: ${reasons[why]} (--allow-node-capture programs it all the same)`
