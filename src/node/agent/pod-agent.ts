@@ -16,6 +16,7 @@ import { isRunning, uidLabel } from '#node/pod/view.ts'
 import { Prober, type ProberOptions } from '#node/probe/prober.ts'
 import { runProbe } from '#node/probe/run-probe.ts'
 import { namesIn } from '#node/sandbox/records.ts'
+import { Claims } from '#node/volumes/claims.ts'
 import { ObjectCache } from '#node/volumes/object-cache.ts'
 import { PodVolumes } from '#node/volumes/pod-volumes.ts'
 import { Tokens } from '#node/volumes/tokens.ts'
@@ -77,7 +78,8 @@ export function createPodAgent(options: PodAgentOptions): PodAgent {
   const publisher = new StatusPublisher({ ...context, verdict: prober.verdict })
   const objects = new ObjectCache(client, log, (uid) => queue.mark(uid))
   const tokens = new Tokens(client, clock)
-  const volumes = new PodVolumes({ ...folders, objects, tokens, clock, allocatable: options.allocatable })
+  const claims = new Claims(client)
+  const volumes = new PodVolumes({ ...folders, objects, tokens, claims, clock, allocatable: options.allocatable })
   const stopper = new PodStopper(context)
   const sync: PodSync = new PodSync({
     ...context,

@@ -20,7 +20,7 @@ import { isSidecar } from '#node/pod/restart.ts'
 import { isRunning, podIpsOf, viewPod, type PodView } from '#node/pod/view.ts'
 import type { Prober } from '#node/probe/prober.ts'
 import { namesIn } from '#node/sandbox/records.ts'
-import { VolumeError, type PodVolumes } from '#node/volumes/pod-volumes.ts'
+import { type Place, type PodVolumes, VolumeError } from '#node/volumes/pod-volumes.ts'
 
 export type PodSyncOptions = StartContext & {
   readonly publisher: StatusPublisher
@@ -70,8 +70,8 @@ export class PodSync {
       events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${problem}`)
       return markLater(uid, retryMs)
     }
-    const volumePaths = await this.#setUpVolumes(pod)
-    if (volumePaths === undefined) return
+    const volumePlaces = await this.#setUpVolumes(pod)
+    if (volumePlaces === undefined) return
     const actions = planActions(pod, this.view(uid), prober.verdict)
     if (actions.killPod && !actions.createSandbox) return this.#end(pod)
     await this.#kill(pod, actions)
@@ -80,10 +80,10 @@ export class PodSync {
     // Volumes that show the pod's own address are written once it has one.
     if (actions.createSandbox) await this.#setUpVolumes(pod)
     for (const container of actions.startInit) {
-      const isStarted = await this.#start(pod, sandboxId, volumePaths, container)
+      const isStarted = await this.#start(pod, sandboxId, volumePlaces, container)
       if (!isStarted && !isSidecar(container)) break
     }
-    for (const container of actions.start) await this.#start(pod, sandboxId, volumePaths, container)
+    for (const container of actions.start) await this.#start(pod, sandboxId, volumePlaces, container)
     publisher.mark(uid)
     prober.watch(pod)
   }
@@ -111,13 +111,13 @@ export class PodSync {
   }
 
   /** undefined where a volume cannot be had yet. */
-  async #setUpVolumes(pod: StoredPod): Promise<ReadonlyMap<string, string> | undefined> {
+  async #setUpVolumes(pod: StoredPod): Promise<ReadonlyMap<string, Place> | undefined> {
     const { volumes, events, markLater } = this.#o
     const { uid } = pod.metadata
     try {
-      const { paths, againMs } = await volumes.setUp(pod, this.#facts(pod))
+      const { places, againMs } = await volumes.setUp(pod, this.#facts(pod))
       if (againMs !== undefined) markLater(uid, againMs)
-      return paths
+      return places
     } catch (error) {
       const where = error instanceof VolumeError ? `volume "${error.volume}" ` : 'volumes '
       events.pod(pod, 'Warning', 'FailedMount', `MountVolume.SetUp failed for ${where}: ${messageOf(error)}`)
@@ -176,7 +176,7 @@ export class PodSync {
   async #start(
     pod: StoredPod,
     sandboxId: string,
-    volumePaths: ReadonlyMap<string, string>,
+    volumePlaces: ReadonlyMap<string, Place>,
     container: Container,
   ): Promise<boolean> {
     const { publisher, markLater, clock } = this.#o
@@ -187,7 +187,7 @@ export class PodSync {
       markLater(uid, tooEarlyMs)
       return false
     }
-    const input = { pod, view: this.view(uid), sandboxId, facts: this.#facts(pod), volumePaths }
+    const input = { pod, view: this.view(uid), sandboxId, facts: this.#facts(pod), volumePlaces }
     const result = await startContainer(this.#o, input, container)
     publisher.setWaiting(uid, container.name, result.kind === 'waiting' ? result.waiting : undefined)
     this.#notBefore.delete(key)

@@ -18,6 +18,7 @@ import { backoffAfter, backoffOfNext } from '#node/pod/restart.ts'
 import { checkNonRoot } from '#node/pod/security.ts'
 import { newestOf, type PodView } from '#node/pod/view.ts'
 import { RuntimeError, type ImageStatus, type Mount } from '#node/runtime.ts'
+import type { Place } from '#node/volumes/pod-volumes.ts'
 import { containerMounts, MountError } from '#node/volumes/container-mounts.ts'
 
 export type StartContext = AgentContext & {
@@ -35,7 +36,7 @@ export type StartInput = {
   readonly view: PodView
   readonly sandboxId: string
   readonly facts: PodFacts
-  readonly volumePaths: ReadonlyMap<string, string>
+  readonly volumePlaces: ReadonlyMap<string, Place>
 }
 
 export type Started =
@@ -119,7 +120,7 @@ type Configured = { readonly env: ReadonlyMap<string, string>; readonly mounts: 
 /** The text of what is in the way, where something is. */
 function configure(
   context: StartContext,
-  { pod, facts, volumePaths }: StartInput,
+  { pod, facts, volumePlaces }: StartInput,
   container: Container,
   image: ImageStatus,
   attempt: number,
@@ -138,7 +139,7 @@ function configure(
   const problem = checkNonRoot(pod, container, image.user)
   if (problem !== undefined) return problem
   try {
-    const volumes = containerMounts(container, volumePaths, planned.variables)
+    const volumes = containerMounts(container, volumePlaces, planned.variables)
     const own = ownMounts(context, { pod, facts, attempt }, container, volumes)
     return { env: planned.variables, mounts: [...volumes, ...own] }
   } catch (error) {

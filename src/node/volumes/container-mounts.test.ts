@@ -13,10 +13,9 @@ mkdirSync(join(root, 'outside'))
 symlinkSync('inside', join(volume, 'link'))
 symlinkSync('../outside', join(volume, 'out'))
 
-const paths = new Map([['v', volume]])
-const mount = (part: object) => {
+const mount = (part: object, readOnly = false) => {
   const container = { name: 'c', volumeMounts: [{ name: 'v', mountPath: '/m', ...part }] }
-  return containerMounts(container, paths, new Map([['POD', 'web-0']]))[0]!
+  return containerMounts(container, new Map([['v', { path: volume, readOnly }]]), new Map([['POD', 'web-0']]))[0]!
 }
 
 test('mounts: the volume itself', () => {
@@ -26,6 +25,11 @@ test('mounts: the volume itself', () => {
     readOnly: true,
     propagation: 'hostToContainer',
   })
+})
+
+test('mounts: a volume that may only be read', () => {
+  assert.equal(mount({}, true).readOnly, true)
+  assert.equal(mount({}).readOnly, false)
 })
 
 test('mounts: a path below it, made where it is missing', () => {

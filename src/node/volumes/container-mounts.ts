@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Container } from '#api/core.ts'
 import { expand } from '#node/pod/expand.ts'
 import type { Mount } from '#node/runtime.ts'
+import type { Place } from '#node/volumes/pod-volumes.ts'
 
 /** A mount that cannot be had: the container cannot be configured. */
 export class MountError extends Error {
@@ -17,21 +18,21 @@ const propagations: Readonly<Record<string, Mount['propagation']>> = {
   Bidirectional: 'bidirectional',
 }
 
-/** `paths`: where each volume is on the machine. */
+/** `places`: where each volume is on the machine. */
 export function containerMounts(
   container: Container,
-  paths: ReadonlyMap<string, string>,
+  places: ReadonlyMap<string, Place>,
   env: ReadonlyMap<string, string>,
 ): readonly Mount[] {
   return (container.volumeMounts ?? []).map((mount) => {
-    const path = paths.get(mount.name)
-    if (path === undefined)
+    const place = places.get(mount.name)
+    if (place === undefined)
       throw new MountError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`)
     const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, env) : (mount.subPath ?? '')
     return {
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-      hostPath: subPath === '' ? path : subPathOf(path, subPath, mount.name, container.name),
-      readOnly: mount.readOnly ?? false,
+      hostPath: subPath === '' ? place.path : subPathOf(place.path, subPath, mount.name, container.name),
+      readOnly: place.readOnly || (mount.readOnly ?? false),
       propagation: propagations[mount.mountPropagation ?? ''] ?? 'private',
     }
   })

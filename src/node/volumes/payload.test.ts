@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Volume } from '#api/core.ts'
 import { makePod } from '#node/testing/fixtures.ts'
 import { planPayload } from '#node/volumes/payload.ts'
-import { hostPathProblem, planVolume } from '#node/volumes/volume-kind.ts'
+import { hostPathProblem, planClaimed, planVolume } from '#node/volumes/volume-kind.ts'
 
 const base64 = (text: string) => new TextEncoder().encode(text).toBase64()
 
@@ -102,7 +102,30 @@ test('volume kinds', () => {
     sizeBytes: 1_048_576,
   })
   assert.deepEqual(plan({ secret: { secretName: 's' } }), { kind: 'payload', plugin: 'secret', secret: true })
-  assert.equal(plan({ nfs: { server: 'a', path: '/' } }).kind, 'unsupported')
+  assert.deepEqual(plan({ nfs: { server: 'a', path: '/' } }), {
+    kind: 'nfs',
+    server: 'a',
+    path: '/',
+    options: [],
+    readOnly: false,
+  })
+  assert.equal(plan({ rbd: { monitors: [], image: 'i' } } as never).kind, 'unsupported')
+})
+
+test('volumes behind claims', () => {
+  const plan = (spec: object, readOnly = false) =>
+    planClaimed({ spec: { capacity: { storage: '1Gi' }, ...spec } }, readOnly)
+  assert.deepEqual(plan({ hostPath: { path: '/x' } }), { kind: 'hostPath', path: '/x', type: '', readOnly: false })
+  assert.deepEqual(plan({ local: { path: '/x' } }, true), { kind: 'local', path: '/x', readOnly: true })
+  assert.deepEqual(plan({ nfs: { server: 'a', path: '/x', readOnly: true }, mountOptions: ['nfsvers=4.2'] }), {
+    kind: 'nfs',
+    server: 'a',
+    path: '/x',
+    options: ['nfsvers=4.2'],
+    readOnly: true,
+  })
+  assert.match(JSON.stringify(plan({ csi: { driver: 'd', volumeHandle: 'h' } })), /of type csi are not supported/)
+  assert.match(JSON.stringify(plan({ volumeMode: 'Block', local: { path: '/dev/x' } })), /mode Block/)
 })
 
 for (const [type, found, isFine] of [

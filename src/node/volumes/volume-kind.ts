@@ -1,11 +1,20 @@
 // What a volume of a pod is to the node, and where it is mounted from.
 
-import type { Volume } from '#api/core.ts'
+import type { PersistentVolume, Volume } from '#api/core.ts'
 import { parseQuantity, quantityValue } from '#api/quantity.ts'
 
 export type VolumePlan =
   | { readonly kind: 'emptyDir'; readonly inMemory: boolean; readonly sizeBytes: number | undefined }
-  | { readonly kind: 'hostPath'; readonly path: string; readonly type: string }
+  | { readonly kind: 'hostPath'; readonly path: string; readonly type: string; readonly readOnly: boolean }
+  /** a folder that somebody else keeps on this node */
+  | { readonly kind: 'local'; readonly path: string; readonly readOnly: boolean }
+  | {
+      readonly kind: 'nfs'
+      readonly readOnly: boolean
+      readonly server: string
+      readonly path: string
+      readonly options: readonly string[]
+    }
   /** files from API objects; `secret` ones are kept in memory */
   | { readonly kind: 'payload'; readonly plugin: string; readonly secret: boolean }
   /** `message` is for the event */
@@ -18,7 +27,8 @@ export function planVolume(volume: Volume): VolumePlan {
     const sizeBytes = size?.kind === 'ok' ? quantityValue(size.value) : undefined
     return { kind: 'emptyDir', inMemory: medium === 'Memory', sizeBytes }
   }
-  if (volume.hostPath) return { kind: 'hostPath', path: volume.hostPath.path, type: volume.hostPath.type ?? '' }
+  if (volume.hostPath) return planHostPath(volume.hostPath, false)
+  if (volume.nfs) return planNfs(volume.nfs, [], false)
   if (volume.configMap) return { kind: 'payload', plugin: 'configmap', secret: false }
   if (volume.downwardAPI) return { kind: 'payload', plugin: 'downward-api', secret: false }
   if (volume.secret) return { kind: 'payload', plugin: 'secret', secret: true }
@@ -29,6 +39,35 @@ export function planVolume(volume: Volume): VolumePlan {
     message: `no volume plugin matched: volumes of type ${kind} are not supported on this node`,
   }
 }
+
+/** The volume behind a claim; `readOnly`: the pod wants no more. */
+export function planClaimed({ spec = {} }: PersistentVolume, readOnly: boolean): VolumePlan {
+  if (spec.volumeMode === 'Block')
+    return { kind: 'unsupported', message: 'volumes of mode Block are not supported on this node' }
+  if (spec.hostPath) return planHostPath(spec.hostPath, readOnly)
+  if (spec.local) return { kind: 'local', path: spec.local.path, readOnly }
+  if (spec.nfs) return planNfs(spec.nfs, spec.mountOptions ?? [], readOnly)
+  const own = ['capacity', 'accessModes', 'claimRef', 'persistentVolumeReclaimPolicy', 'storageClassName']
+  const others = ['mountOptions', 'volumeMode', 'nodeAffinity', 'volumeAttributesClassName']
+  const kind = Object.keys(spec).find((field) => ![...own, ...others].includes(field)) ?? 'unknown'
+  return {
+    kind: 'unsupported',
+    message: `no volume plugin matched: persistent volumes of type ${kind} are not supported on this node`,
+  }
+}
+
+const planHostPath = ({ path, type = '' }: NonNullable<Volume['hostPath']>, readOnly: boolean): VolumePlan => ({
+  kind: 'hostPath',
+  path,
+  type,
+  readOnly,
+})
+
+const planNfs = (
+  { server, path, readOnly: isReadOnly = false }: NonNullable<Volume['nfs']>,
+  options: readonly string[],
+  readOnly: boolean,
+): VolumePlan => ({ kind: 'nfs', server, path, options, readOnly: readOnly || isReadOnly })
 
 /** What kubelet calls the folder of a volume's plugin. */
 export const pluginFolder = (plugin: string): string => `kubernetes.io~${plugin}`
