@@ -249,6 +249,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/balancer.ts')).balancer,
   },
   {
+    name: 'provisioner',
+    summary: 'volumes for claims, on the disk of this node, of the size that was asked for',
+    group: 'parts',
+    load: async () => (await import('#cli/process/provisioner.ts')).provisioner,
+  },
+  {
     name: 'announcer',
     summary: "answer on a node's network for the addresses of load balancers",
     group: 'parts',

@@ -1,0 +1,25 @@
+// `fairway provisioner`: makes volumes for claims, on the disk of the node that it runs on.
+import { hostname } from 'node:os'
+import { partCommand } from '#cli/part-command.ts'
+import { connect } from '#client/client.ts'
+import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { text } from '#daemon/flags.ts'
+import { run } from '#storage/main.ts'
+
+export const provisioner = partCommand({
+  name: 'provisioner',
+  summary: 'volumes for claims, on the disk of this node, of the size that was asked for',
+  description:
+    'Serves StorageClasses with `provisioner: fairway/local`, on each node for the pods that go there. A volume is a sparse\n' +
+    'file with a file system in it: its size is a limit, and it can grow while it is in use. Needs root.',
+  examples: ['fairway provisioner --kubeconfig node-1.conf --node-name node-1 --folder /var/lib/fairway-volumes'],
+  flags: {
+    nodeName: text({ help: 'name of the Node; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
+    folder: text({ help: 'where the volumes lie', default: '/var/lib/fairway-volumes', placeholder: 'DIR' }),
+  },
+  run: ({ kubeconfig, nodeName, folder }, context) =>
+    run(
+      { client: connect(loadKubeconfig(kubeconfig)), nodeName: (nodeName ?? hostname()).trim().toLowerCase(), folder },
+      context,
+    ),
+})

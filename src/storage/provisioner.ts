@@ -1,0 +1,209 @@
+// effect: files, mounts, requests to the API server
+// The provisioner of one node: makes volumes for claims, keeps them mounted, grows them, and takes them away.
+
+import { type Node, nodes as nodeResource, persistentVolumeClaims, persistentVolumes } from '#api/core.ts'
+import { keyOf } from '#api/object-key.ts'
+import { type StorageClass, storageClasses } from '#api/storage.ts'
+import type { Stored } from '#api/stored.ts'
+import { isAlreadyExists } from '#client/client.ts'
+import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
+import type { Controller, ControllerContext } from '#client/control/controller.ts'
+import { messageOf } from '#daemon/error.ts'
+import { cleanupFinalizer, volumeNameOf } from '#storage/marks.ts'
+import {
+  type Claim,
+  type ClaimView,
+  hostnameOf,
+  planClaim,
+  planVolume,
+  planVolumeObject,
+  type Volume,
+} from '#storage/plan.ts'
+import { bytesOf, readRequest } from '#storage/request.ts'
+import type { VolumeStore } from '#storage/volume-store.ts'
+
+export type Settings = { readonly nodeName: string; readonly store: VolumeStore }
+type Context = ControllerContext<Settings>
+
+export const provisioner: Controller<Settings> = {
+  name: 'provisioner',
+  async start(context) {
+    const { caches, settings, signal, log } = context
+    const claims = caches.of(persistentVolumeClaims)
+    const volumes = caches.of(persistentVolumes)
+    const classes = caches.of(storageClasses)
+    const machines = caches.of(nodeResource)
+    const writer = context.writer(`fairway/local_${settings.nodeName}`)
+    const here = () => machines.get(settings.nodeName)
+    const view: ClaimView = {
+      node: settings.nodeName,
+      get nodes() {
+        return [...machines.values()].filter(isReady).map(({ metadata }) => metadata.name)
+      },
+      storageClass: (name) => classes.get(name),
+      volume: (name) => volumes.get(name),
+    }
+    const say = (acts: readonly Act[]) => writer.perform(acts, signal)
+
+    const queue = context.queue('volumes', 4, async (key) => {
+      const name = key.slice(2)
+      if (key.startsWith('v ')) {
+        const volume = volumes.get(name)
+        if (volume) await keepOrDelete(volume, settings, say)
+        return
+      }
+      const claim = claims.get(name)
+      if (claim === undefined) return
+      const step = planClaim(claim, view)
+      if (step.kind === 'provision') await provision(context, claim, step.storageClass, here(), say)
+      if (step.kind === 'expand') await expand(claim, step.volume, settings, say)
+    })
+    claims.listen(({ kind, key }) => {
+      if (kind !== 'removed') queue.mark(`c ${key}`)
+    })
+    volumes.listen(({ kind, key, value }) => {
+      if (kind !== 'removed') queue.mark(`v ${key}`)
+      const { claimRef } = value.spec
+      if (claimRef) queue.mark(`c ${claimRef.namespace}/${claimRef.name}`)
+    })
+    classes.listen(() => {
+      for (const key of [...claims.values()].filter(({ spec }) => !spec.volumeName).map(keyOf)) queue.mark(`c ${key}`)
+    })
+    await caches.synced()
+    removeOrphans(settings.store, volumes.values(), claims.values(), (name) =>
+      log.info('removed what no claim asks for', { volume: name }),
+    )
+    await queue.run(signal)
+  },
+}
+
+async function provision(
+  { client, settings: { store }, signal }: Context,
+  claim: Claim,
+  storageClass: StorageClass,
+  node: Stored<Node> | undefined,
+  say: (acts: readonly Act[]) => Promise<void>,
+): Promise<void> {
+  if (node === undefined) return
+  const key = keyOf(claim)
+  const className = storageClass.metadata?.name ?? ''
+  const tell = (type: 'Normal' | 'Warning', reason: string, message: string) =>
+    say([eventAbout(persistentVolumeClaims, claim, type, reason, message)])
+  const refuse = (why: string) =>
+    tell(
+      'Warning',
+      'ProvisioningFailed',
+      `failed to provision volume with StorageClass ${JSON.stringify(className)}: ${why}`,
+    )
+  const asked = readRequest(claim, storageClass)
+  // What the claim or its class says is changed by people: nothing is tried again before.
+  if ('problem' in asked) return refuse(asked.problem)
+  await tell('Normal', 'Provisioning', `External provisioner is provisioning volume for claim ${JSON.stringify(key)}`)
+  const name = volumeNameOf(claim.metadata.uid)
+  try {
+    await store.create(name, asked.request)
+  } catch (error) {
+    await refuse(messageOf(error))
+    throw error
+  }
+  const place = { hostname: hostnameOf(node), path: store.pathOf(name) }
+  await client
+    .create(persistentVolumes, planVolumeObject(claim, storageClass, place), { signal })
+    .catch((error: unknown) => {
+      if (!isAlreadyExists(error)) throw error
+    })
+  await tell('Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${name}`)
+}
+
+/** First the file, then what it is said to be. */
+async function expand(
+  claim: Claim,
+  volume: Volume,
+  { store }: Settings,
+  say: (acts: readonly Act[]) => Promise<void>,
+): Promise<void> {
+  const storage = claim.spec.resources?.requests?.['storage'] ?? '0'
+  const { name } = volume.metadata
+  try {
+    await store.grow(name, bytesOf(storage))
+  } catch (error) {
+    const message = `error expanding volume ${JSON.stringify(keyOf(claim))}: ${messageOf(error)}`
+    await say([eventAbout(persistentVolumeClaims, claim, 'Warning', 'VolumeResizeFailed', message)])
+    throw error
+  }
+  await say([
+    patchOf(persistentVolumes, volume, { spec: { capacity: { storage } } }),
+    patchOf(persistentVolumeClaims, claim, { status: { capacity: { storage } } }, 'status'),
+    eventAbout(
+      persistentVolumeClaims,
+      claim,
+      'Normal',
+      'FileSystemResizeSuccessful',
+      `volume ${name} has been expanded to ${storage}`,
+    ),
+  ])
+}
+
+async function keepOrDelete(
+  volume: Volume,
+  { nodeName, store }: Settings,
+  say: (acts: readonly Act[]) => Promise<void>,
+): Promise<void> {
+  const { name } = volume.metadata
+  const warn = (reason: string, error: unknown) =>
+    say([eventAbout(persistentVolumes, volume, 'Warning', reason, messageOf(error))])
+  switch (planVolume(volume, nodeName)) {
+    case 'nothing':
+      return
+    case 'keep':
+    case 'keep for good':
+      try {
+        await store.mount(name)
+        store.publish(name)
+      } catch (error) {
+        await warn('VolumeMissing', error)
+        throw error
+      }
+      return say(planVolume(volume, nodeName) === 'keep' ? [] : withoutFinalizer(volume))
+    case 'delete': {
+      try {
+        store.remove(name)
+      } catch (error) {
+        await warn('VolumeFailedDelete', error)
+        throw error
+      }
+      const { uid, deletionTimestamp } = volume.metadata
+      // Its deletion is heard of, and then there is nothing left to remove but our mark.
+      if (deletionTimestamp === undefined)
+        return say([{ kind: 'delete', resource: persistentVolumes, target: { name, uid } }])
+      return say(withoutFinalizer(volume))
+    }
+  }
+}
+
+function withoutFinalizer(volume: Volume): readonly Act[] {
+  const others = (volume.metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer)
+  return [patchOf(persistentVolumes, volume, { metadata: { finalizers: others.length > 0 ? others : null } })]
+}
+
+/** Made for a claim that was gone before its volume was written down. */
+function removeOrphans(
+  store: VolumeStore,
+  volumes: Iterable<Volume>,
+  claims: Iterable<Claim>,
+  onRemoved: (name: string) => void,
+): void {
+  const known = new Set([
+    ...[...volumes].map(({ metadata }) => metadata.name),
+    ...[...claims].map(({ metadata }) => volumeNameOf(metadata.uid)),
+  ])
+  for (const name of store.unpublished()) {
+    if (known.has(name)) continue
+    store.remove(name)
+    onRemoved(name)
+  }
+}
+
+const isReady = ({ metadata, status }: Stored<Node>): boolean =>
+  metadata.deletionTimestamp === undefined &&
+  (status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
