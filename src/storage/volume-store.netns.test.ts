@@ -104,7 +104,7 @@ test('bad news have words', { skip }, async () => {
   await assert.rejects(store.mount('pvc-gone'), /the volume pvc-gone is not on this node any more/)
   await assert.rejects(
     store.create('pvc-tiny', { type: 'image', fileSystem: 'ext4', sizeBytes: 100 }),
-    /mkfs\.ext4 .*small/i,
+    /mkfs\.ext4 .*size/i,
   )
   store.remove('pvc-tiny')
   assert.equal(store.claim('one'), undefined)
