@@ -5,7 +5,7 @@ import { UserError } from '#daemon/error.ts'
 import type { ClusterOptions } from '#lab/options.ts'
 
 /** What a node is made of; each part can be stopped alone. */
-export const nodeParts = ['agent', 'proxy', 'flannel', 'announcer'] as const
+export const nodeParts = ['agent', 'proxy', 'flannel', 'announcer', 'provisioner'] as const
 export type NodePart = (typeof nodeParts)[number]
 
 export type Member = {

@@ -14,6 +14,7 @@ export const credentialFiles = (plan: ClusterPlan) => {
     /** Of all nodes: each sees what it needs of the others. */
     proxy: at('kube-proxy.kubeconfig'),
     flannel: at('flannel.kubeconfig'),
+    provisioner: at('provisioner.kubeconfig'),
     balancer: at('balancer.kubeconfig'),
     node: (node: Host) => ({
       kubeconfig: at(`${node.name}.kubeconfig`),

@@ -6,7 +6,7 @@ import { createAuthority, createKey, issueCertificate, publicKeyOf } from '#pki/
 import type { Authority, CertificateRequest } from '#pki/certificate.ts'
 import { renderKubeconfig } from '#client/render-kubeconfig.ts'
 import { serviceAddresses } from '#lab/options.ts'
-import { balancerUser, flannelUser } from '#lab/roles-manifest.ts'
+import { balancerUser, flannelUser, provisionerUser } from '#lab/roles-manifest.ts'
 import { credentialFiles } from '#lab/credential-files.ts'
 import { apiServerOf, type ClusterPlan, nodesOf } from '#lab/plan.ts'
 
@@ -53,6 +53,7 @@ export function writeOtherCredentials(plan: ClusterPlan): void {
   })
   ensureKubeconfig(plan, authority, files.proxy, { commonName: 'system:kube-proxy' })
   ensureKubeconfig(plan, authority, files.flannel, { commonName: flannelUser })
+  ensureKubeconfig(plan, authority, files.provisioner, { commonName: provisionerUser })
   if (plan.options.loadBalancer === 'appliance')
     ensureKubeconfig(plan, authority, files.balancer, { commonName: balancerUser })
   for (const node of nodesOf(plan)) {

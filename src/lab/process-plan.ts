@@ -112,6 +112,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         kubeconfig: files.kubeconfig,
         'proxy-kubeconfig': all.proxy,
         'flannel-kubeconfig': all.flannel,
+        'provisioner-kubeconfig': all.provisioner,
         'node-name': node.name,
         'node-ip': node.ip,
         'register-node': 'false',

@@ -4,6 +4,8 @@ import type { Manifest } from '#lab/manifest.ts'
 
 /** As whom the pod network of each node speaks. */
 export const flannelUser = 'system:kube-flannel'
+/** As whom the provisioner of each node speaks. */
+export const provisionerUser = 'system:fairway-provisioner'
 /** As whom the appliance speaks; its role is Kubernetes' own for a service controller. */
 export const balancerUser = 'system:fairway-balancer'
 
@@ -42,6 +44,16 @@ export const rolesManifests: readonly Manifest[] = [
     { kind: 'User', apiGroup: group, name: balancerUser },
     'system:controller:service-controller',
   ),
+  role('system:fairway-provisioner', [
+    rule('', ['persistentvolumes'], ['get', 'list', 'watch', 'create', 'patch', 'delete']),
+    rule('', ['persistentvolumeclaims'], ['get', 'list', 'watch']),
+    rule('', ['persistentvolumeclaims/status'], ['patch']),
+    rule('', ['nodes'], ['get', 'list', 'watch']),
+    rule('', ['namespaces'], ['get']),
+    rule('', ['events'], ['create', 'patch', 'update']),
+    rule('storage.k8s.io', ['storageclasses'], ['get', 'list', 'watch']),
+  ]),
+  binding('system:fairway-provisioner', { kind: 'User', apiGroup: group, name: provisionerUser }),
   role('system:coredns', [
     rule('', ['endpoints', 'services', 'pods', 'namespaces'], ['list', 'watch']),
     rule('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),

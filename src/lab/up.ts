@@ -14,6 +14,7 @@ import { type Manifest, makesPods } from '#lab/manifest.ts'
 import { type ClusterPlan, expectedOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
 import { rolesManifests } from '#lab/roles-manifest.ts'
+import { storageManifests } from '#lab/storage-manifest.ts'
 import { planTrials, prove, type Proven } from '#lab/proof.ts'
 import { keyOf, type Observed } from '#lab/readiness.ts'
 import { allReady, nodesReady, watchCluster } from '#lab/watch-cluster.ts'
@@ -69,7 +70,7 @@ async function furnish(
   using watch = watchCluster(client, signal)
   const [own, targets] = await progress.step('kinds found', () =>
     Promise.all([
-      locate(client, [...rolesManifests, ...dnsManifests(plan.options)], signal),
+      locate(client, [...rolesManifests, ...storageManifests, ...dnsManifests(plan.options)], signal),
       locate(client, manifests, signal),
       ...(isNew ? [createNodes(client, plan, { isNew }, signal)] : []),
     ]),

@@ -52,6 +52,11 @@ test('which claims this node provides for', () => {
   for (const [name, one, storageClass, want] of cases) assert.equal(planClaim(one, view(storageClass)).kind, want, name)
 })
 
+test('a claim whose volume is there already gets no second one', () => {
+  const made = volume('pvc-uid-claim')
+  assert.equal(planClaim(asking(onNode), view(delayed, [made])).kind, 'nothing')
+})
+
 test('a class that does not wait: exactly one node provides, and all agree which', () => {
   for (let i = 0; i < 50; i++) {
     const one = asking({}, {}, { uid: `uid-${i}` })

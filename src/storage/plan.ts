@@ -45,6 +45,8 @@ export function planClaim(claim: Claim, view: ClaimView): ClaimStep {
     const has = bytesOf(status?.capacity?.['storage'])
     return isOurs && status?.phase === 'Bound' && wanted > has ? { kind: 'expand', volume } : { kind: 'nothing' }
   }
+  // Made already: the binder has it.
+  if (view.volume(volumeNameOf(metadata.uid)) !== undefined) return { kind: 'nothing' }
   if (annotations[storageProvisioner] !== provisionerName) return { kind: 'nothing' }
   const storageClass = view.storageClass(spec.storageClassName ?? '')
   if (storageClass?.provisioner !== provisionerName) return { kind: 'nothing' }

@@ -1,6 +1,6 @@
 // PersistentVolumes and the claims to them.
 
-import type { AdmitContext, Kind } from '#apiserver/kind.ts'
+import type { AdmitContext, Admitted, Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
 import { isDefaultClass, newestOf } from '#apiserver/kinds/default-class.ts'
 import {
@@ -10,6 +10,8 @@ import {
   persistentVolumes,
 } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
+import { compareQuantity, parseQuantity } from '#api/quantity.ts'
+import { forbidden } from '#api/status.ts'
 import { storageClasses } from '#api/storage.ts'
 import { formatTime } from '#api/time.ts'
 import { accessModesText } from '#api/volume/access-mode.ts'
@@ -103,6 +105,7 @@ export const persistentVolumeClaimKind: Kind<PersistentVolumeClaim> = {
   }),
   admit: {
     create: async (claim, context) => ({ kind: 'admitted', object: await giveDefaultClass(claim, context) }),
+    update: async (claim, old, context) => admitResize(claim, old, context),
   },
   prepareUpdate: (claim, old) => ({ ...claim, status: old.status ?? {} }),
   validate: validateClaim,
@@ -132,4 +135,30 @@ async function giveDefaultClass(claim: PersistentVolumeClaim, context: AdmitCont
   const classes = (await context.objects.list(storageClasses)).filter(isDefaultClass)
   const newest = newestOf(classes)
   return newest === undefined ? claim : { ...claim, spec: { ...spec, storageClassName: nameOf(newest) } }
+}
+
+/** As the admission plugin PersistentVolumeClaimResize: a claim grows only where its class says that this can be. */
+async function admitResize(
+  claim: PersistentVolumeClaim,
+  old: PersistentVolumeClaim,
+  context: AdmitContext,
+): Promise<Admitted<PersistentVolumeClaim>> {
+  const [wanted, had] = [claim, old].map(({ spec }) => spec?.resources?.requests?.['storage'])
+  if (!isMore(wanted, had)) return { kind: 'admitted', object: claim }
+  const refuse = (why: string): Admitted<PersistentVolumeClaim> => ({
+    kind: 'status',
+    status: forbidden(persistentVolumeClaims, nameOf(claim), why),
+  })
+  if (old.status?.phase !== 'Bound') return refuse('Only bound persistent volume claims can be expanded')
+  const name = claim.metadata?.annotations?.[oldClass] ?? claim.spec?.storageClassName ?? ''
+  const storageClass = name === '' ? undefined : await context.objects.get(storageClasses, '', name)
+  if (storageClass?.allowVolumeExpansion === true) return { kind: 'admitted', object: claim }
+  return refuse(
+    'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',
+  )
+}
+
+function isMore(wanted: string | undefined, had: string | undefined): boolean {
+  const [now, before] = [wanted, had].map((text) => parseQuantity(text ?? '0'))
+  return now?.kind === 'ok' && before?.kind === 'ok' && compareQuantity(now.value, before.value) > 0
 }

@@ -29,6 +29,7 @@ const components = {
   proxy: 'kube-proxy',
   flannel: 'kube-flannel',
   announcer: 'fairway-announcer',
+  provisioner: 'fairway-provisioner',
 } as const
 type Part = keyof typeof components
 /** As in flannel's backends.ts, which is not loaded for the help. */
@@ -87,6 +88,10 @@ export const nodeFlags = {
   kubeconfig: partFlags.kubeconfig,
   proxyKubeconfig: text({ help: 'as whom the proxy speaks; default: as the node does', placeholder: 'FILE' }),
   flannelKubeconfig: text({ help: 'as whom the pod network speaks; default: as the node does', placeholder: 'FILE' }),
+  provisionerKubeconfig: text({
+    help: 'as whom the provisioner speaks; default: as the node does',
+    placeholder: 'FILE',
+  }),
   ...logFlags,
 }
 export type NodeFlags = OptionsOf<typeof nodeFlags>
@@ -177,6 +182,8 @@ async function start(part: Part, common: Common, context: PartContext): Promise<
       return startFlannel(common, context)
     case 'announcer':
       return startAnnouncer(common, context)
+    case 'provisioner':
+      return startProvisioner(common, context)
   }
 }
 
@@ -266,6 +273,12 @@ async function startAnnouncer({ options, nodeName, ...common }: Common, context:
   // It reads what the proxy reads.
   const client = clientOf(options.proxyKubeconfig, common.client)
   await run({ client, nodeName, pool: readPool(options.addressPool)! }, context)
+}
+
+async function startProvisioner({ options, nodeName, ...common }: Common, context: PartContext): Promise<void> {
+  const { run } = await import('#storage/main.ts')
+  const client = clientOf(options.provisionerKubeconfig, common.client)
+  await run({ client, nodeName, folder: join(options.rootDir, 'volumes') }, context)
 }
 
 const clientOf = (kubeconfig: string | undefined, node: Client): Client =>
