@@ -5,7 +5,7 @@ import { addresses, type Name, stranger } from '#test/proxy-topology.ts'
 import type { ConnectOptions, Tally, Topology } from '#test/topology.ts'
 
 /** In a virtual machine, connections are slow. */
-const fairTimes = process.env['FAIRWAY_SHORT'] === '1' ? 30 : 90
+const fairTimes = process.env['FAIRWAY_SHORT'] === '1' ? 30 : process.env['FAIRWAY_SOAK'] === '1' ? 10_000 : 90
 
 export type To = {
   /** an address of the cluster: 4 -> '10.96.0.1' */

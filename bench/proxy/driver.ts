@@ -32,8 +32,8 @@ async function measure(): Promise<BenchResult> {
   figures['full_ms'] = first.fullMs
   figures['start_ms'] = first.startMs
   await sleep(1500)
-  figures['pss_mb'] = pssMb(first.process.pid!)
   figures['idle_cpu_percent'] = await cpuPercent(first.process.pid!, sleep(wanted.changes * 10))
+  figures['pss_mb'] = pssMb(first.process.pid!)
   for (const [name, ip] of Object.entries(ends))
     figures[`${name}_connect_us`] = percentile(await connectTimes(ip, wanted.changes), 0.5)
   const changes = await endpointChanges(client, first.process)
@@ -153,7 +153,8 @@ async function startProxy() {
   const startedMs = performance.now()
   const part = new URL('part.ts', import.meta.url).pathname
   const process = fork(part, [kubeconfig, wanted.mode, wanted.backend], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+    // as deploy/proxy.yaml has it
+    execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'],
   })
   started.push(process)
   for (;;) {

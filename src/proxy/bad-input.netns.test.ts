@@ -8,6 +8,7 @@ import { connect } from '#client/client.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
+import { readSysctl } from '#kernel/sysctl.ts'
 import { run } from '#proxy/main.ts'
 import { proxyDefaults } from '#proxy/options.ts'
 import { FakeKubernetes, type FakeObject } from '#test/fake-kubernetes.ts'
@@ -102,6 +103,7 @@ test('bad input: named in an Event, and nothing else is lost', { skip }, async (
   const ended = run(options, { signal: controller.signal, log: silentLog, clock, registry: createRegistry() })
   try {
     await until('the good one', () => shown().includes('comment "demo/good:web" : 10.244.0.1 . 8080'))
+    assert.equal(readSysctl('net/netfilter/nf_conntrack_tcp_timeout_close_wait'), '3600')
     const text = shown()
     for (const part of [
       '10.96.0.2 . tcp . 81 ',

@@ -248,7 +248,16 @@ async function startProxy({ options, nodeName, ...common }: Common, context: Par
   const { clusterCidr, proxyMode: mode, nodeIp, proxyKubeconfig } = options
   const client = clientOf(proxyKubeconfig, common.client)
   await run(
-    { ...proxyDefaults, client, nodeName, mode, clusterCidrs: checkCidrs(clusterCidr), nodeIp: nodeIp[0] },
+    {
+      ...proxyDefaults,
+      client,
+      nodeName,
+      mode,
+      clusterCidrs: checkCidrs(clusterCidr),
+      nodeIp: nodeIp[0],
+      // Nothing drops packets outside of a connection's window in this mode: they must not count as INVALID either.
+      conntrack: { ...proxyDefaults.conntrack, tcpBeLiberal: mode === 'nftables' },
+    },
     context,
   )
 }

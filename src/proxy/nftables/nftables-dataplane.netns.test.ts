@@ -44,7 +44,8 @@ function netns(): Netns {
 const open = (family: Family, path: string) =>
   new NftablesDataplane(optionsOf(family), { failed: () => undefined }, path)
 
-for (let seed = 1; seed <= 10; seed++)
+const soak = process.env['FAIRWAY_SOAK'] === '1'
+for (let seed = 1; seed <= (soak ? 200 : 10); seed++)
   test(`nftables: differences add up to the whole, seed ${seed}`, { skip }, async () => {
     const random = seeded(seed)
     const family = random.pick([4, 6] as const)
@@ -55,7 +56,7 @@ for (let seed = 1; seed <= 10; seed++)
     const slices = new Map<string, ReturnType<typeof viewSlice>>()
     const plans = new Map<string, readonly PortPlan[]>()
     await plane.apply(plans)
-    for (let step = 0; step < 20; step++) {
+    for (let step = 0; step < (soak ? 100 : 20); step++) {
       const changes = new Map<string, Change>()
       for (const i of some(random, [1, 2, 3, 4, 5, 6, 7, 8], random.pick([0.1, 0.3, 0.9]))) {
         if (chance(random, 0.5))
