@@ -18,11 +18,6 @@ export class RealServers {
     this.#ipvs = ipvs
   }
 
-  /** Whether a real server is there only until its connections have ended. */
-  isGoing(name: ServerName, address: string): boolean {
-    return this.#going.get(serverKey(name))?.servers.has(address) ?? false
-  }
-
   /** From those that are known to be there to the wanted ones. */
   change(name: ServerName, before: Wanted['endpoints'], after: Wanted['endpoints']): void {
     for (const [address, { ip, port }] of after) if (!before.has(address)) this.#come(name, address, ip, port)
@@ -57,11 +52,15 @@ export class RealServers {
   /** Takes away those whose connections have ended. */
   sweep(): void {
     for (const [key, { name, servers }] of this.#going) {
+      const left = new Map<string, Endpoint>()
       for (const server of this.#ipvs.realServers(name)) {
         const address = socketAddress(server.address, server.port)
-        if (servers.has(address) && this.#end(name, server)) servers.delete(address)
+        if (!servers.has(address)) continue
+        if (server.activeConnections + server.inactiveConnections > 0) left.set(address, server)
+        else this.#ipvs.deleteRealServer(name, server)
       }
-      if (servers.size === 0) this.#going.delete(key)
+      if (left.size === 0) this.#going.delete(key)
+      else this.#going.set(key, { name, servers: left })
     }
   }
 
@@ -76,18 +75,15 @@ export class RealServers {
     }
   }
 
+  /** With weight 0 first: one that is deleted could get a connection between the look at its connections and its end. */
   #go(name: ServerName, address: string, server: RealServerView): void {
-    if (this.#end(name, server)) return
+    if (name.protocol !== 'tcp') {
+      this.#ipvs.deleteRealServer(name, server)
+      return
+    }
     if (server.weight !== 0) this.#ipvs.setRealServer(name, { ...server, weight: 0 })
     const going = this.#going.get(serverKey(name)) ?? { name, servers: new Map<string, Endpoint>() }
     this.#going.set(serverKey(name), going)
     going.servers.set(address, server)
-  }
-
-  /** False where it still has connections to wait for. */
-  #end(name: ServerName, server: RealServerView): boolean {
-    if (name.protocol === 'tcp' && server.activeConnections + server.inactiveConnections > 0) return false
-    this.#ipvs.deleteRealServer(name, server)
-    return true
   }
 }
