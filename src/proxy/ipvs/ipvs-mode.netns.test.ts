@@ -97,6 +97,9 @@ test('IPVS mode: from the API server into the kernel', { skip }, async (t) => {
   await using fake = await seeds()
   await using proxy = await start(fake)
   await eventually('virtual servers', () => listed().includes('10.96.0.10:53'))
+  await eventually('rules', () =>
+    rules().includes('-A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT'),
+  )
 
   await t.test('ipvsadm and ip show what the documents show', () => {
     assert.ok(proxy.lines.includes('Using ipvs Proxier.'))
