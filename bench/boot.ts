@@ -6,7 +6,8 @@ import { percentile, type Bench, type BenchOptions, type Figures } from './bench
 const missing = (): string | undefined => (process.getuid?.() === 0 ? undefined : 'needs root, for network namespaces')
 
 export const bench: Bench = {
-  about: 'up with 3 nodes to DNS and a Service answering, each phase; memory and idle cost; down',
+  about:
+    'up with 3 nodes to DNS and a Service answering, each phase; memory and idle cost; start with 50 pods, more nodes; down',
   run: async (options) => {
     const reason = missing()
     return reason === undefined ? { figures: measure(options) } : { figures: {}, skipped: [reason] }
@@ -18,6 +19,7 @@ type Sample = {
   readonly downMs: number
   readonly phases: Readonly<Record<string, number>>
   readonly costs: Readonly<Record<string, number>>
+  readonly life: Readonly<Record<string, number>>
 }
 
 function measure(options: BenchOptions): Figures {
@@ -39,11 +41,12 @@ function measure(options: BenchOptions): Figures {
     figures[`${name}_ms`] = median(samples.map(({ phases }) => phases[name] ?? 0))
   for (const name of Object.keys(samples[0]!.costs))
     figures[name] = median(samples.map(({ costs }) => costs[name] ?? 0))
+  if (!options.short) Object.assign(figures, sample(nodes, true, 'life').life)
   return figures
 }
 
 /** One boot in fresh namespaces. The inner program prints one line of JSON. */
-function sample(nodes: string, short: boolean): Sample {
+function sample(nodes: string, short: boolean, more = ''): Sample {
   const inside =
     'ip link set lo up; mount -t tmpfs tmpfs /run; mkdir -p /run/lock /var/lib/fairway; ' +
     'mount -t tmpfs tmpfs /var/lib/fairway; mount -t sysfs sysfs /sys; exec "$@"'
@@ -53,6 +56,7 @@ function sample(nodes: string, short: boolean): Sample {
     'bench/boot/sample.ts',
     nodes,
     short ? '0' : '5',
+    more,
   ]
   const { status, stdout, stderr } = spawnSync(
     'unshare',

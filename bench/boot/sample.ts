@@ -1,23 +1,61 @@
-// One boot, measured from inside the namespaces that boot.ts made. Arguments: nodes, seconds to watch the idle cluster.
+// One boot, measured from inside the namespaces that boot.ts made. Arguments: nodes, seconds to watch the idle cluster;
+// `life` as the third: also what follows in a cluster's life.
 import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { requireCluster } from '#lab/cluster-file.ts'
 import { type Cost, observeCosts } from '#lab/cost.ts'
 
-const [nodes = '3', idleSeconds = '0'] = process.argv.slice(2)
+const [nodes = '3', idleSeconds = '0', more] = process.argv.slice(2)
+
+const fiftyPods = JSON.stringify({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'fifty' },
+  spec: {
+    replicas: 50,
+    selector: { matchLabels: { app: 'fifty' } },
+    template: {
+      metadata: { labels: { app: 'fifty' } },
+      spec: {
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: 'sleep', image: 'busybox', command: ['sleep', '1000000'] }],
+      },
+    },
+  },
+})
 
 const up = fairway('up', '--nodes', nodes, '-f', 'examples/hostnames.yaml', '--timings')
 const plan = requireCluster('fairway')
 const before = observeCosts(plan)
 await sleep(Number(idleSeconds) * 1000)
 const after = observeCosts(plan)
+const life = more === 'life' ? liveOn() : {}
 const down = fairway('down')
 const costs = { ...memory(after), ...(Number(idleSeconds) > 0 && idle(before, after, Number(idleSeconds))) }
-console.log(JSON.stringify({ upMs: up.tookMs, downMs: down.tookMs, phases: phasesOf(up.stdout), costs }))
+console.log(JSON.stringify({ upMs: up.tookMs, downMs: down.tookMs, phases: phasesOf(up.stdout), costs, life }))
+
+/** Stopping and starting with 50 pods; the node after these, and the tenth. */
+function liveOn(): Record<string, number> {
+  run(['up', '-f', '-'], fiftyPods)
+  const stopped = fairway('stop')
+  const started = fairway('start')
+  const added: number[] = []
+  for (let count = Number(nodes); count < 10; count++) added.push(fairway('node', 'add').tookMs)
+  return {
+    stop_50_pods_ms: stopped.tookMs,
+    start_50_pods_ms: started.tookMs,
+    node_add_first_ms: added[0]!,
+    node_add_tenth_ms: added.at(-1)!,
+  }
+}
 
 function fairway(...words: readonly string[]): { readonly tookMs: number; readonly stdout: string } {
+  return run(words)
+}
+
+function run(words: readonly string[], input = ''): { readonly tookMs: number; readonly stdout: string } {
   const start = performance.now()
-  const { status, stdout, stderr } = spawnSync('./fairway', words, { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync('./fairway', words, { encoding: 'utf8', input })
   const tookMs = performance.now() - start
   if (status === 0) return { tookMs, stdout }
   spawnSync('./fairway', ['down'])
