@@ -1,6 +1,7 @@
 // One packet through one machine: in by an interface or made there; out by an interface, to a process, or ended.
 
 import { passHook, type Station } from '#trace/hooks.ts'
+import { no, yes } from '#trace/iptables/match.ts'
 import type { Machine } from '#trace/machine.ts'
 import { familyOf, type Packet } from '#trace/packet.ts'
 import type { Hook, Place } from '#trace/place.ts'
@@ -196,10 +197,19 @@ function routeUnknown(walker: Walker, way: Way, missing: string): readonly Exit[
   return fork(way, { kind: 'maybe', condition, missing: 'ip addr' }, (local) => toProcess(walker, local), goesOn)
 }
 
-function refusedRoute(walker: Walker, way: Way, { why, silent }: Extract<Routed, { kind: 'refused' }>): Exit {
-  const marked = withStep(way, step(walker, 'routing', silent ? `dropped: ${why}` : `refused: ${why}`, [], 'act'))
-  const answer = familyOf(way.packet) === 4 ? 'icmp-net-unreachable' : 'icmp6-no-route'
-  return ended(marked, silent ? { kind: 'drop', why } : { kind: 'reject', with: answer })
+const routeAnswers = {
+  'no route': ['icmp-net-unreachable', 'icmp6-no-route'],
+  unreachable: ['icmp-host-unreachable', 'icmp6-no-route'],
+  prohibit: ['icmp-admin-prohibited', 'icmp6-adm-prohibited'],
+} as const
+
+function refusedRoute(walker: Walker, way: Way, { why, by }: Extract<Routed, { kind: 'refused' }>): Exit {
+  const marked = (effect: string) => withStep(way, step(walker, 'routing', effect, [], 'act'))
+  if (by === 'blackhole') return ended(marked(`dropped: ${why}`), { kind: 'drop', why })
+  return ended(marked(`refused: ${why}`), {
+    kind: 'reject',
+    with: routeAnswers[by][familyOf(way.packet) === 4 ? 0 : 1],
+  })
 }
 
 function toProcess(walker: Walker, way: Way): readonly Exit[] {
@@ -233,13 +243,23 @@ type Forward = Extract<Routed, { kind: 'forward' }>
 function forward(walker: Walker, way: Way, routed: Forward | undefined): readonly Exit[] {
   const { machine } = walker
   const family = familyOf(way.packet)
-  const off = machine.sysctls?.get(family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding') === '0'
-  // Between ports of one bridge the frame never leaves the bridge.
+  const setting = family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'
+  const isOff = machine.sysctls?.get(setting) === '0'
   const isBridged = way.packet.bridgePort !== undefined && routed?.device === way.packet.inInterface
-  if (off && !isBridged) {
-    const why = `${machine.name} does not forward: ${family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'} is 0`
-    return [ended(withStep(way, step(walker, 'routing', `dropped: ${why}`, [], 'act')), { kind: 'drop', why })]
-  }
+  const condition = 'the kernel carries what was translated on a bridge without forwarding (not 6.18)'
+  return fork(
+    way,
+    !isOff ? yes : isBridged ? { kind: 'maybe', condition, missing: 'uname -r' } : no(`${setting} is 0`),
+    (next) => forwardOn(walker, next, routed),
+    (left) => {
+      const why = `${machine.name} does not forward: ${setting} is 0`
+      return [ended(withStep(left, step(walker, 'routing', `dropped: ${why}`, [], 'act')), { kind: 'drop', why })]
+    },
+  )
+}
+
+function forwardOn(walker: Walker, way: Way, routed: Forward | undefined): readonly Exit[] {
+  const { machine } = walker
   const routedWay = routed === undefined ? withoutOut(way) : onRoute(walker, way, routed)
   return then(pass(walker, 'forward', routedWay), (next) => {
     const mtu = routed && (routed.mtu ?? machine.links?.find(({ name }) => name === routed.device)?.mtu)

@@ -4,6 +4,7 @@ import { isBridge, portOf, type Port } from '#trace/bridge.ts'
 import type { Budget } from '#trace/chain/chain.ts'
 import type { Machine } from '#trace/machine.ts'
 import type { Connection } from '#trace/packet.ts'
+import { rangeHas } from '#trace/ranges.ts'
 import { isTunnel, tunnelEnd } from '#trace/tunnel.ts'
 import { type Entry, type Exit, fork, walkMachine } from '#trace/walk-machine.ts'
 import { type End, lacks, type Way, withPacket, withStep } from '#trace/way.ts'
@@ -144,12 +145,22 @@ function onLink(walk: Walk, machine: Machine, device: string, via: string, way: 
     return toPod(walk, next, device, way, hops)
   }
   if (next.kind === 'machine' && next.machine.name !== machine.name)
-    return toMachine(walk, next.machine, via, way, hops)
+    return isElsewhere(machine, device, via)
+      ? [nobody(way, machine, device, via)]
+      : toMachine(walk, next.machine, via, way, hops)
   // A router that is not known: the machine behind it may be.
   const behind = via === way.packet.destination ? undefined : standingOf(world, way.packet.destination)
   if (behind?.kind === 'machine' && behind.machine.name !== machine.name)
     return toMachine(walk, behind.machine, way.packet.destination, lacks(way, `the router ${via}`), hops)
   return [{ way, outcome: { kind: 'left', machine: machine.name, device, via } }]
+}
+
+/** Another interface has the network of that address, and this one has not: nobody answers here. */
+function isElsewhere(machine: Machine, device: string, ip: string): boolean {
+  const has = (link: NonNullable<Machine['links']>[number]) =>
+    link.addresses?.some(({ ip: own, prefix, peer }) => rangeHas(`${peer ?? own}/${prefix}`, ip) === true) ?? false
+  const here = machine.links?.find(({ name }) => name === device)
+  return here !== undefined && !has(here) && (machine.links?.some((link) => link !== here && has(link)) ?? false)
 }
 
 function nobody(way: Way, machine: Machine, device: string, via: string): Final {

@@ -1,7 +1,7 @@
 // The text of iptables-save as values, and back. Lines that begin with `#` say who made the dump and are left out;
 // apart from those, rendering what was parsed gives the same text.
-import { parseRule } from '#kernel/iptables/parse-rule.ts'
 import { renderRule } from '#kernel/iptables/render-rule.ts'
+import { RuleReader } from '#kernel/iptables/rule-reader.ts'
 import type { Counters, Rule } from '#kernel/iptables/rule.ts'
 
 export type SavedTable = { readonly name: string; readonly chains: readonly SavedChain[] }
@@ -34,20 +34,29 @@ type ChainDraft = { name: string; policy?: string; counters: Counters; rules: Ru
  * the first line, where the text is part of a longer one.
  */
 export function parseSave(text: string, firstLine = 1): SavedTable[] {
-  const tables: { name: string; chains: Map<string, ChainDraft> }[] = []
-  const isChain = (name: string) => tables.at(-1)?.chains.has(name) ?? false
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line === '' || line.startsWith('#') || line === 'COMMIT') continue
-    const chains = tables.at(-1)?.chains
-    if (line.startsWith('*')) tables.push({ name: line.slice(1).trim(), chains: new Map() })
-    else if (chains === undefined || !(readChain(line, chains) || readRule(line, chains, isChain, firstLine + index)))
-      throw new SaveFormatError(firstLine + index, line)
+  const tables: { name: string; chains: Map<string, ChainDraft>; reader: RuleReader }[] = []
+  let table: (typeof tables)[number] | undefined
+  let number = firstLine
+  for (let at = 0; at < text.length; number++) {
+    const newline = text.indexOf('\n', at)
+    const end = newline < 0 ? text.length : newline
+    const line = text.slice(at, end)
+    at = end + 1
+    const first = line[0]
+    if (first === undefined || first === '#' || line === 'COMMIT') continue
+    if (first === '*') {
+      const chains = new Map<string, ChainDraft>()
+      table = { name: line.slice(1).trim(), chains, reader: new RuleReader((name) => chains.has(name)) }
+      tables.push(table)
+    } else if (table === undefined || !(readChain(line, table.chains) || readRule(line, table, number)))
+      throw new SaveFormatError(number, line.slice(0, 200))
   }
   return tables.map(({ name, chains }) => ({ name, chains: [...chains.values()] }))
 }
 
 const chainLine = /^:(\S+) (\S+) \[(\d+):(\d+)\]$/
 function readChain(line: string, chains: Map<string, ChainDraft>): boolean {
+  if (line[0] !== ':') return false
   const [, name, policy = '-', packets, bytes] = chainLine.exec(line) ?? []
   if (name === undefined) return false
   const counters = { packets: Number(packets), bytes: Number(bytes) }
@@ -55,19 +64,23 @@ function readChain(line: string, chains: Map<string, ChainDraft>): boolean {
   return true
 }
 
-const ruleLine = /^(?:\[(\d+):(\d+)\] )?-A (\S+)(?: (.*))?$/
+const countersAtStart = /^\[(\d+):(\d+)\] /
 function readRule(
   line: string,
-  chains: Map<string, ChainDraft>,
-  isChain: (name: string) => boolean,
+  { chains, reader }: { readonly chains: Map<string, ChainDraft>; readonly reader: RuleReader },
   number: number,
 ): boolean {
-  const [, packets, bytes, name = '', words = ''] = ruleLine.exec(line) ?? []
-  const rule = parseRule(words, isChain)
+  const counted = line[0] === '[' ? countersAtStart.exec(line) : null
+  const start = counted?.[0].length ?? 0
+  if (!line.startsWith('-A ', start)) return false
+  const blank = line.indexOf(' ', start + 3)
+  const name = blank < 0 ? line.slice(start + 3) : line.slice(start + 3, blank)
   const chain = chains.get(name)
+  const rule = reader.read(blank < 0 ? '' : line.slice(blank + 1))
   if (chain === undefined || rule === undefined) return false
-  const counters = { packets: Number(packets), bytes: Number(bytes) }
-  chain.rules.push(packets === undefined ? rule : { counters, ...rule })
+  chain.rules.push(
+    counted === null ? rule : { counters: { packets: Number(counted[1]), bytes: Number(counted[2]) }, ...rule },
+  )
   chain.lines.push(number)
   return true
 }

@@ -138,7 +138,7 @@ export class NftFormatError extends Error {
   readonly code = 'NftFormat'
   readonly line: number
   constructor(line: number, message: string) {
-    super(`line ${line}: ${message}`)
+    super(`line ${line}: ${message.split('\n')[0]!.slice(0, 160)}`)
     this.name = 'NftFormatError'
     this.line = line
   }

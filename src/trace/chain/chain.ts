@@ -50,7 +50,7 @@ export function walkChain<R>(book: RuleBook<R>, chain: string, from: Way, budget
       if (acts === undefined) continue
       const inside = acts.flatMap((act) => follow(book, act, walked, budget, depth))
       if (inside.length > 1) {
-        budget.ways -= inside.length - 1
+        budget.ways -= costOf(inside, way)
         if (budget.ways < 0) {
           const end: End = { kind: 'unknown', what: 'there are too many ways to follow: give more of the inputs' }
           walked.ended.push(...inside.slice(1).map((left) => ({ way: left, end })))
@@ -63,6 +63,10 @@ export function walkChain<R>(book: RuleBook<R>, chain: string, from: Way, budget
   }
   return walked
 }
+
+/** What is not decided is worth less following than what is chosen at random. */
+const costOf = (inside: readonly Way[], from: Way): number =>
+  inside.slice(1).reduce((sum, { conditions }) => sum + (conditions.length > from.conditions.length ? 20 : 1), 0)
 
 /** The ways that go on behind the rule. */
 function follow<R>(book: RuleBook<R>, act: Act, walked: Walked, budget: Budget, depth: number): readonly Way[] {

@@ -54,20 +54,33 @@ export function sortObjects(all: readonly unknown[]): Objects {
   }
 }
 
+/** Types of the fields that a trace looks at, wherever they stand. */
+const texts = new Set([
+  'name',
+  'namespace',
+  'nodeName',
+  'podIP',
+  'ip',
+  'phase',
+  'clusterIP',
+  'protocol',
+  'address',
+  'type',
+])
+const numbers = new Set(['port', 'nodePort'])
+const lists = new Set(['podIPs', 'addresses', 'ports', 'endpoints', 'clusterIPs'])
+const objects = new Set(['metadata', 'spec', 'status'])
+
 /** Fields of a wrong type would only be met in the middle of a walk. */
-function isSound(object: unknown): boolean {
-  const { spec, status, endpoints } = object as Record<string, unknown>
-  const isObject = (value: unknown) =>
-    value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value))
-  const lists = [
-    (status as Record<string, unknown> | undefined)?.['podIPs'],
-    (status as Record<string, unknown> | undefined)?.['addresses'],
-    (spec as Record<string, unknown> | undefined)?.['ports'],
-    endpoints,
-  ]
-  return (
-    isObject(spec) &&
-    isObject(status) &&
-    lists.every((list) => list === undefined || list === null || (Array.isArray(list) && list.every(isObject)))
-  )
+function isSound(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every((item) => item !== null && item !== undefined && isSound(item))
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, field]) => {
+    if (field === null || field === undefined) return !objects.has(key)
+    if (texts.has(key) && typeof field !== 'string') return false
+    if (numbers.has(key) && typeof field !== 'number' && typeof field !== 'string') return false
+    if (lists.has(key) && !Array.isArray(field)) return false
+    if (objects.has(key) && (typeof field !== 'object' || Array.isArray(field))) return false
+    return isSound(field)
+  })
 }

@@ -32,7 +32,12 @@ export type Routed =
       readonly mtu?: number
       readonly route?: DumpedRoute
     }
-  | { readonly kind: 'refused'; readonly why: string; readonly silent: boolean }
+  /** `by`: what the sender is told */
+  | {
+      readonly kind: 'refused'
+      readonly why: string
+      readonly by: 'no route' | 'unreachable' | 'prohibit' | 'blackhole'
+    }
   /** the inputs do not tell */
   | { readonly kind: 'unknown'; readonly missing: string }
 
@@ -52,15 +57,18 @@ export function lookupRoute(machine: Machine, query: RouteQuery): readonly Route
     if (route !== undefined) return choicesOf(route, type)
   }
   if (type === 'MULTICAST' || type === 'BROADCAST') return certainly({ kind: 'local' })
-  return certainly({ kind: 'refused', why: `no route to ${query.destination}`, silent: false })
+  return certainly({ kind: 'refused', why: `no route to ${query.destination}`, by: 'no route' })
 }
 
 const certainly = (routed: Routed): readonly RouteChoice[] => [{ routed, share: one }]
 
-const refusedBy = (type: string, by: string): Routed => ({
+type Refusal = 'unreachable' | 'prohibit' | 'blackhole'
+
+/** A rule that says "unreachable" answers as if there were no route at all. */
+const refusedBy = (type: Refusal, text: string): Routed => ({
   kind: 'refused',
-  why: `${type} by ${by}`,
-  silent: type === 'blackhole',
+  why: `${type} by ${text}`,
+  by: type === 'unreachable' && text.startsWith('rule') ? 'no route' : type,
 })
 
 /** Without routes, an interface whose network has the address is still where it goes. */
@@ -158,7 +166,7 @@ function choicesOf(route: DumpedRoute, type: string | undefined): readonly Route
     (hop) => !hop.dead,
   )
   const all = hops.reduce((sum, hop) => sum + hop.weight, 0)
-  if (all === 0) return certainly({ kind: 'refused', why: `every next hop of ${text} is down`, silent: false })
+  if (all === 0) return certainly({ kind: 'refused', why: `every next hop of ${text} is down`, by: 'no route' })
   return hops.map((hop) => ({
     share: fraction(BigInt(hop.weight), BigInt(all)),
     routed: {
