@@ -1,45 +1,55 @@
 // The API server: durable creates, gets, lists, watches, start and memory. The load runs in this process, on the same
 // cores as the server: figures are of both together.
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { percentile, type Bench, type BenchOptions, type Figures } from './bench.ts'
-import { RawClient, type Credentials } from './apiserver/raw-client.ts'
+import { startPeer, type Peer } from './apiserver/kube-apiserver.ts'
+import { RawClient } from './apiserver/raw-client.ts'
 
 const port = 16555
+const peerName = 'kube-apiserver'
 
 export const bench: Bench = {
   about: 'API server: creates at 1, 64 and 1000 clients, gets, a list of 10,000 pods, watches, start, memory',
   async run(options) {
     const folder = mkdtempSync(join(tmpdir(), 'fairway-bench-'))
     try {
-      return { figures: await measure(folder, options) }
+      const figures = await measure(() => start(folder), options)
+      const program = options.peers.get(peerName)
+      if (program === undefined) return { figures, skipped: [`${peerName} is not here (--peer ${peerName}=PATH)`] }
+      options.say(peerName)
+      const theirs = await measure(() => startTheirs(program, join(folder, 'peer')), options)
+      return { figures, peers: { [peerName]: theirs } }
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
   },
 }
 
-type Server = { readonly process: ChildProcess; readonly credentials: Credentials; readonly startMs: number }
+/** `processes`: the server itself, and what it keeps its objects in. */
+type Server = Peer
 
-async function measure(folder: string, options: BenchOptions): Promise<Figures> {
+const startTheirs = (program: string, folder: string): Promise<Server> => startPeer(program, folder)
+
+async function measure(launch: () => Promise<Server>, options: BenchOptions): Promise<Figures> {
   const figures: Figures = {}
   const only = options.own.get('only')
   // The first start makes keys and fills the compile cache; the second is what users see.
-  const first = await start(folder)
+  const first = await launch()
   await stop(first)
-  const server = await start(folder)
+  const server = await launch()
   figures['start_ms'] = server.startMs
-  figures['idle_pss_mb'] = pssMb(server.process.pid!)
+  figures['idle_pss_mb'] = memoryMb(server)
   try {
     for (const [name, section] of Object.entries(sectionsOf(server, options))) {
       if (only !== undefined && only !== name) continue
       options.say(name)
       for (const part of section) Object.assign(figures, await part())
     }
-    figures['busy_pss_mb'] = pssMb(server.process.pid!)
+    figures['busy_pss_mb'] = memoryMb(server)
     return figures
   } finally {
     await stop(server)
@@ -83,15 +93,19 @@ async function start(folder: string): Promise<Server> {
     cert: field('client-certificate-data'),
     key: field('client-key-data'),
   }
-  return { process: child, credentials, startMs }
+  return { processes: [child], port, credentials, startMs }
 }
 
-async function stop({ process: child }: Server): Promise<void> {
-  const ended = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGTERM')
-  await Promise.race([ended, sleep(3000)])
-  if (child.exitCode === null) child.kill('SIGKILL')
+async function stop({ processes }: Server): Promise<void> {
+  for (const child of processes) {
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    await Promise.race([ended, sleep(5000)])
+    if (child.exitCode === null) child.kill('SIGKILL')
+  }
 }
+
+const memoryMb = ({ processes }: Server) => processes.reduce((sum, { pid }) => sum + pssMb(pid!), 0)
 
 const maps = '/api/v1/namespaces/default/configmaps'
 
@@ -215,7 +229,7 @@ async function watches(server: Server, count: number, seconds: number): Promise<
 
 async function openWatch(server: Server, onNames: (names: string[], at: number) => void): Promise<{ close(): void }> {
   const { connect } = await import('node:tls')
-  const socket = connect({ host: '127.0.0.1', port, ...server.credentials, ALPNProtocols: ['http/1.1'] })
+  const socket = connect({ host: '127.0.0.1', port: server.port, ...server.credentials, ALPNProtocols: ['http/1.1'] })
   await new Promise((resolve) => socket.once('secureConnect', resolve))
   let rest = ''
   const ready = Promise.withResolvers<void>()
@@ -233,7 +247,7 @@ async function openWatch(server: Server, onNames: (names: string[], at: number) 
       at,
     )
   })
-  const { body } = await (await RawClient.connect(port, server.credentials)).request('GET', `${maps}?limit=1`)
+  const { body } = await (await RawClient.connect(server.port, server.credentials)).request('GET', `${maps}?limit=1`)
   const { resourceVersion } = (JSON.parse(body.toString()) as { metadata: { resourceVersion: string } }).metadata
   socket.write(`GET ${maps}?watch=true&resourceVersion=${resourceVersion} HTTP/1.1\r\nHost: bench\r\n\r\n`)
   await ready.promise
@@ -241,7 +255,7 @@ async function openWatch(server: Server, onNames: (names: string[], at: number) 
 }
 
 const connectAll = (server: Server, count: number) =>
-  Promise.all(Array.from({ length: count }, () => RawClient.connect(port, server.credentials)))
+  Promise.all(Array.from({ length: count }, () => RawClient.connect(server.port, server.credentials)))
 
 function pssMb(pid: number): number {
   const match = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))

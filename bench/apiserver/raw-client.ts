@@ -13,6 +13,7 @@ export class RawClient {
   #wanted = -1
   #bodyAt = 0
   #code = 0
+  #isChunked = false
 
   private constructor(socket: TLSSocket) {
     this.#socket = socket
@@ -50,7 +51,7 @@ export class RawClient {
     this.#chunks.push(chunk)
     this.#size += chunk.length
     if (this.#wanted < 0) this.#readHead()
-    if (this.#wanted >= 0 && this.#size >= this.#wanted) this.#finish()
+    if (this.#wanted >= 0 && this.#isWhole(chunk)) this.#finish()
   }
 
   #readHead(): void {
@@ -61,7 +62,17 @@ export class RawClient {
     const head = all.toString('latin1', 0, end)
     this.#code = Number(head.slice(9, 12))
     this.#bodyAt = end + 4
+    this.#isChunked = /transfer-encoding: chunked/i.test(head)
     this.#wanted = this.#bodyAt + Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
+  }
+
+  /** Of a body in chunks only the end matters, which no JSON looks like. */
+  #isWhole(chunk: Buffer): boolean {
+    if (!this.#isChunked) return this.#size >= this.#wanted
+    return (chunk.length < 5 ? Buffer.concat(this.#chunks) : chunk)
+      .subarray(-5)
+      .toString('latin1')
+      .endsWith('0\r\n\r\n')
   }
 
   #finish(): void {

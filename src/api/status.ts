@@ -130,9 +130,9 @@ export const continueTooOldWithToken =
   'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
 
 /** A list or get at a resource version that is not there yet. */
-export function versionTooLarge(wanted: number | string, current: number | string): Status {
+export function versionTooLarge(wanted: number | string, current: number | string, mayWait = true): Status {
   return failure(504, 'Timeout', `Timeout: Too large resource version: ${wanted}, current: ${current}`, {
-    retryAfterSeconds: 1,
+    retryAfterSeconds: mayWait ? 1 : 0,
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
   })
 }

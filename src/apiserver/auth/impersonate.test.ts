@@ -32,7 +32,7 @@ const table: readonly [name: string, user: User, headers: Headers, want: string]
     'groups of nobody',
     admin,
     { 'impersonate-group': 'dev' },
-    '400 requested impersonation of groups or a uid without impersonating a user',
+    '400 requested impersonation of groups, extra values or a uid without impersonating a user',
   ],
 ]
 

@@ -14,14 +14,32 @@ export type Impersonation =
 const valuesOf = (headers: Headers, name: string): string[] =>
   [headers[name] ?? []].flat().flatMap((value) => value.split(', '))
 
+const extraPrefix = 'impersonate-extra-'
+
+function extraOf(headers: Headers): Record<string, string[]> {
+  const named = Object.keys(headers).filter((name) => name.startsWith(extraPrefix))
+  return Object.fromEntries(named.map((name) => [decoded(name.slice(extraPrefix.length)), valuesOf(headers, name)]))
+}
+
+/** Keys are escaped like parts of a path; one that is not so is meant as it stands. */
+function decoded(key: string): string {
+  try {
+    return decodeURIComponent(key)
+  } catch {
+    return key
+  }
+}
+
 /** The user to act as: the one who asks, where no header says otherwise. */
 export function impersonate(user: User, headers: Headers, authorizer: Authorizer): Impersonation {
   const [name = ''] = valuesOf(headers, 'impersonate-user')
   const groups = valuesOf(headers, 'impersonate-group')
   const [uid] = valuesOf(headers, 'impersonate-uid')
+  const extra = extraOf(headers)
+  const extras = Object.entries(extra).flatMap(([key, values]) => values.map((value) => [key, value] as const))
   if (name === '') {
-    if (groups.length === 0 && uid === undefined) return { kind: 'user', user }
-    const why = 'requested impersonation of groups or a uid without impersonating a user'
+    if (groups.length === 0 && uid === undefined && extras.length === 0) return { kind: 'user', user }
+    const why = 'requested impersonation of groups, extra values or a uid without impersonating a user'
     return { kind: 'refused', status: badRequest(why) }
   }
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
@@ -31,6 +49,11 @@ export function impersonate(user: User, headers: Headers, authorizer: Authorizer
       : { ...impersonating(user, 'serviceaccounts', account[2]!), namespace: account[1]! },
     ...groups.map((group) => impersonating(user, 'groups', group)),
     ...(uid === undefined ? [] : [{ ...impersonating(user, 'uids', uid), group: 'authentication.k8s.io' }]),
+    ...extras.map(([key, value]) => ({
+      ...impersonating(user, 'userextras', value),
+      group: 'authentication.k8s.io',
+      subresource: key,
+    })),
   ]
   for (const attributes of asked) {
     const { allowed, reason } = authorizer.decide(attributes)
@@ -40,7 +63,10 @@ export function impersonate(user: User, headers: Headers, authorizer: Authorizer
   const all = groups.length > 0 ? groups : own
   const everyone = name === 'system:anonymous' ? 'system:unauthenticated' : 'system:authenticated'
   const whole = all.includes(everyone) ? all : [...all, everyone]
-  return { kind: 'user', user: { name, groups: whole, ...(uid === undefined ? {} : { uid }) } }
+  return {
+    kind: 'user',
+    user: { name, groups: whole, ...(uid === undefined ? {} : { uid }), ...(extras.length === 0 ? {} : { extra }) },
+  }
 }
 
 type ResourceAttributes = Extract<Attributes, { kind: 'resource' }>

@@ -22,7 +22,7 @@ export async function listObjects(
   const selection: Selection = { namespace, labels: options.labels, fields: options.fields }
   const current = await served.cache.fresh()
   const start = startOf(options, current)
-  if (start.revision > current) throw new StatusError(versionTooLarge(start.revision, current))
+  if (start.revision > current) throw new StatusError(versionTooLarge(start.revision, current, false))
   // What has not changed since a revision looks as it did then.
   const isNow = start.revision < 0 || served.cache.changedAt <= start.revision
   const shown = start.revision < 0 ? current : start.revision

@@ -5,7 +5,7 @@ import { parseFieldSelector, unknownField, type FieldRequirements } from '#api/f
 import type { DeleteOptions } from '#api/meta.ts'
 import { parseLabelSelector, type Requirements } from '#api/selector.ts'
 import { isTrue } from '#apiserver/http/target.ts'
-import { badRequest, invalid as invalidStatus, StatusError } from '#api/status.ts'
+import { badRequest, failure, invalid as invalidStatus, StatusError } from '#api/status.ts'
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict'
 export type WriteOptions = {
@@ -97,8 +97,16 @@ export type ListOptions = {
   /** a watch that begins with what is there, closed by a bookmark; undefined: not asked */
   readonly initialEvents: boolean | undefined
 }
-/** How errors about selectors name the resource, and which fields it offers for selection. */
-export type Selectable = { readonly name: string; readonly fields: readonly string[] }
+/** Which fields a resource offers for selection. */
+export type Selectable = { readonly fields: readonly string[] }
+
+/** Undefined: none is asked for. Answers what is wrong as text. */
+export function parseVersion(text: string): number | undefined | string {
+  if (text === '') return undefined
+  if (/^\d+$/.test(text)) return Number(text)
+  const value = JSON.stringify(text)
+  return `resourceVersion: Invalid value: ${value}: strconv.ParseUint: parsing ${value}: invalid syntax`
+}
 
 /** Options of a list, a watch or a deletecollection. Throws StatusError. */
 export function parseListOptions(query: URLSearchParams, of: Selectable, isWatch: boolean): ListOptions {
@@ -107,17 +115,14 @@ export function parseListOptions(query: URLSearchParams, of: Selectable, isWatch
   const initialEvents = query.has('sendInitialEvents') ? isTrue(query.get('sendInitialEvents')) : undefined
   const asked = { version, match, continue: query.get('continue') ?? '', initialEvents }
   refuse('ListOptions', isWatch ? watchErrors(asked) : listErrors(asked))
-  if (version !== '' && !/^\d+$/.test(version))
-    throw new StatusError(
-      invalidStatus({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
-        invalid('resourceVersion', version, `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`),
-      ]),
-    )
+  const revision = parseVersion(version)
+  if (typeof revision === 'string')
+    throw new StatusError(isWatch ? failure(500, '', revision) : badRequest(`invalid resource version: ${revision}`))
   return {
     ...selectorsOf(query, of),
     limit: integer(query, 'limit') ?? 0,
     continue: asked.continue,
-    resourceVersion: version === '' ? undefined : Number(version),
+    resourceVersion: revision,
     match: match as '' | 'Exact' | 'NotOlderThan',
     timeoutSeconds: integer(query, 'timeoutSeconds'),
     bookmarks: isTrue(query.get('allowWatchBookmarks')),
@@ -163,12 +168,7 @@ function watchErrors({ match, continue: token, initialEvents }: Asked): FieldErr
 function selectorsOf(query: URLSearchParams, of: Selectable): Pick<ListOptions, 'labels' | 'fields'> {
   const labelText = query.get('labelSelector') ?? ''
   const fieldText = query.get('fieldSelector') ?? ''
-  const cannot = (why: string) =>
-    new StatusError(
-      badRequest(
-        `Unable to find ${JSON.stringify(of.name)} that match label selector ${JSON.stringify(labelText)}, field selector ${JSON.stringify(fieldText)}: ${why}`,
-      ),
-    )
+  const cannot = (why: string) => new StatusError(badRequest(why))
   const labels = parseLabelSelector(labelText)
   if (labels.kind === 'error') throw cannot(labels.message)
   const fields = parseFieldSelector(fieldText)

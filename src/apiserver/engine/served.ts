@@ -20,8 +20,6 @@ export type Served = {
   readonly cache: ResourceCache
   /** names of the fields of its field selectors, beyond metadata's */
   readonly fieldNames: readonly string[]
-  /** how errors about selectors name it: `apps/v1, Resource=deployments` */
-  readonly selectorName: string
   /** aborted when it is served no more, or otherwise: watches end with it */
   readonly ended: AbortSignal
   end(): void
@@ -74,7 +72,6 @@ export class ServedResources {
       store: own,
       cache,
       fieldNames: Object.keys(kind.fields?.({}) ?? {}),
-      selectorName: `${group}/${version}, Resource=${plural}`,
       ended: ending.signal,
       end() {
         ending.abort()

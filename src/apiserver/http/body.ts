@@ -2,7 +2,8 @@
 
 import type { IncomingMessage } from 'node:http'
 import { gunzipSync } from 'node:zlib'
-import { badRequest, StatusError, tooLarge } from '#api/status.ts'
+import type { Clock } from '#daemon/clock.ts'
+import { badRequest, StatusError, timeout, tooLarge } from '#api/status.ts'
 
 /** Of HTTP/2 too: its requests do what those of HTTP/1 do. */
 export type Request = IncomingMessage
@@ -10,16 +11,21 @@ export type Request = IncomingMessage
 /** Kubernetes' own limit. */
 export const mostBodyBytes = 3 * 1024 * 1024
 
+/** Who sends slower keeps memory for nothing. */
+const mostBodyMs = 60_000
+
 /** Throws StatusError when it is too large, or is not what its Content-Encoding says. */
-export async function readBody(request: Request): Promise<Uint8Array> {
+export async function readBody(request: Request, clock: Clock): Promise<Uint8Array> {
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > mostBodyBytes) throw new StatusError(tooLarge(`limit is ${mostBodyBytes}`))
-  const body = await collect(request)
+  const body = await collect(request, clock)
   return request.headers['content-encoding'] === 'gzip' ? unzip(body) : body
 }
 
-function collect(request: Request): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
+function collect(request: Request, clock: Clock): Promise<Uint8Array> {
+  return new Promise<Uint8Array>((resolve, reject) => {
+    const cancel = clock.after(mostBodyMs, () => reject(new StatusError(timeout('the body did not come in time'))))
+    request.on('close', cancel)
     const chunks: Uint8Array[] = []
     let size = 0
     request.on('data', (chunk: Uint8Array) => {
@@ -28,7 +34,10 @@ function collect(request: Request): Promise<Uint8Array> {
       if (size > mostBodyBytes) reject(new StatusError(tooLarge(`limit is ${mostBodyBytes}`)))
       else chunks.push(chunk)
     })
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    request.on('end', () => {
+      cancel()
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    })
     request.on('error', reject)
     request.on('close', () => reject(new Error('the client went away')))
   })

@@ -1,9 +1,9 @@
 // GET of one object, LIST and WATCH.
 
-import { badRequest, notAcceptable, notFound, StatusError } from '#api/status.ts'
+import { badRequest, failure, notAcceptable, notFound, StatusError, versionTooLarge } from '#api/status.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import { listObjects } from '#apiserver/engine/list.ts'
-import { parseListOptions, type ListOptions } from '#apiserver/engine/options.ts'
+import { parseListOptions, parseVersion, type ListOptions } from '#apiserver/engine/options.ts'
 import { keyIn, type Served } from '#apiserver/engine/served.ts'
 import { watchObjects } from '#apiserver/engine/watch.ts'
 import type { Outcome } from '#apiserver/engine/write.ts'
@@ -15,7 +15,11 @@ import { encodeList, encodeObject, encodeValue, watchEncoder } from '#apiserver/
 export function representationOf(request: ApiRequest): Representation {
   const include = request.query.get('includeObject') || 'Metadata'
   if (!['Metadata', 'Object', 'None'].includes(include))
-    throw new StatusError(badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`))
+    throw new StatusError(
+      badRequest(
+        `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
+      ),
+    )
   const representation = negotiate(request.header('accept'), include as Include)
   if (representation === undefined) throw new StatusError(notAcceptable(acceptedTypes))
   return representation
@@ -57,11 +61,17 @@ export async function answerGet(
   namespace: string,
   name: string,
 ): Promise<Answer> {
+  const wanted = parseVersion(request.query.get('resourceVersion') ?? '')
+  if (typeof wanted === 'string') throw new StatusError(failure(500, '', wanted))
+  if (wanted !== undefined) {
+    const current = await served.cache.fresh()
+    if (wanted > current) throw new StatusError(versionTooLarge(wanted, current))
+  }
   return objectAnswer(engine, request, served, await findObject(served, namespace, name))
 }
 
 export function listOptionsOf(request: ApiRequest, served: Served, isWatch: boolean): ListOptions {
-  return parseListOptions(request.query, { name: served.selectorName, fields: served.fieldNames }, isWatch)
+  return parseListOptions(request.query, { fields: served.fieldNames }, isWatch)
 }
 
 export async function answerList(

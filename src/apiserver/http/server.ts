@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import { Readable, pipeline, type Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { nodes } from '#api/core.ts'
-import { failure, noSuchResource, unauthorized } from '#api/status.ts'
+import { failure, noSuchResource, tooManyRequests, unauthorized } from '#api/status.ts'
 import type { Clock } from '#daemon/clock.ts'
 import type { Logger } from '#daemon/log.ts'
 import { attributesOf, refusalOf } from '#apiserver/auth/attributes.ts'
@@ -19,6 +19,7 @@ import { statusAnswer, warningHeader, type Answer, type ApiRequest } from '#apis
 import { authenticate, type VerifyToken } from '#apiserver/http/authenticate.ts'
 import { readBody, type Request } from '#apiserver/http/body.ts'
 import { dispatch, statusOf, type Extra } from '#apiserver/http/dispatch.ts'
+import { createFairness, type Fairness } from '#apiserver/http/fairness.ts'
 import type { RequestMetrics } from '#apiserver/http/metrics.ts'
 import { agentOf, relay, relayUpgrade, writeRaw, type AgentTrust } from '#apiserver/http/relay.ts'
 import { targetOf, type Target } from '#apiserver/http/target.ts'
@@ -41,6 +42,8 @@ export type Door = {
   readonly signal: AbortSignal
 }
 
+type OpenDoor = Door & { readonly fairness: Fairness }
+
 export type TlsFiles = { readonly cert: string; readonly key: string; readonly clientCa: string | undefined }
 
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
@@ -48,7 +51,8 @@ const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthentic
 /** Agents ask every ten seconds: longer than that, so that each does not cost a handshake. */
 const idleMs = 180_000
 
-export function createDoor(door: Door, tls: TlsFiles): Http2SecureServer {
+export function createDoor(given: Door, tls: TlsFiles): Http2SecureServer {
+  const door: OpenDoor = { ...given, fairness: createFairness() }
   const http1 = { allowHTTP1: true, keepAliveTimeout: idleMs }
   const server = createSecureServer({
     ...http1,
@@ -75,7 +79,7 @@ export function createDoor(door: Door, tls: TlsFiles): Http2SecureServer {
   return server
 }
 
-async function serve(door: Door, request: Request, response: Response): Promise<void> {
+async function serve(door: OpenDoor, request: Request, response: Response): Promise<void> {
   const begunMs = door.clock.monotonicMs()
   const { path, query } = urlOf(request)
   const target = targetOf(request.method ?? 'GET', path, query)
@@ -97,7 +101,7 @@ type Admission =
   | { readonly kind: 'refused'; readonly answer: Answer }
 
 async function admit(
-  door: Door,
+  door: OpenDoor,
   request: Request,
   target: Target,
   path: string,
@@ -116,7 +120,7 @@ async function admit(
 }
 
 async function answerOf(
-  door: Door,
+  door: OpenDoor,
   request: Request,
   target: Target,
   path: string,
@@ -126,20 +130,28 @@ async function answerOf(
     const admission = await admit(door, request, target, path, query)
     if (admission.kind === 'refused') return admission.answer
     const isRead = request.method === 'GET' || request.method === 'HEAD'
-    const body = isRead ? new Uint8Array() : await readBody(request)
-    return await dispatch(
-      door.engine,
-      apiRequest(request, path, query, admission.user, body),
-      target,
-      door.extra,
-      (error) => report(door, path, error),
-    )
+    const body = isRead ? new Uint8Array() : await readBody(request, door.clock)
+    const leave = await door.fairness.enter(admission.user, target)
+    if (leave === undefined) return statusAnswer(tooManyRequests('Too many requests, please try again later.', 1))
+    try {
+      return await dispatch(
+        door.engine,
+        apiRequest(request, path, query, admission.user, body),
+        target,
+        door.extra,
+        (error) => report(door, path, error),
+      )
+    } finally {
+      // Between lists the event loop must see who else has asked.
+      if (door.fairness.isHeavy(target)) setImmediate(leave)
+      else leave()
+    }
   } catch (error) {
     return statusAnswer(statusOf(error, () => report(door, path, error)))
   }
 }
 
-const report = (door: Door, path: string, error: unknown) =>
+const report = (door: OpenDoor, path: string, error: unknown) =>
   door.log.error('an unexpected error', {
     path,
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -164,7 +176,13 @@ function urlOf(request: Request): { path: string; query: URLSearchParams } {
 const streamedBytes = 512 * 1024
 
 /** Answers the HTTP status that was sent. */
-async function send(door: Door, request: Request, response: Response, answer: Answer, target: Target): Promise<number> {
+async function send(
+  door: OpenDoor,
+  request: Request,
+  response: Response,
+  answer: Answer,
+  target: Target,
+): Promise<number> {
   switch (answer.kind) {
     case 'watch': {
       const refused = await streamWatch(response, answer, door.clock, door.signal)
@@ -224,7 +242,7 @@ function* batches(parts: readonly Uint8Array[]): Iterable<Uint8Array> {
   if (size > 0) yield Buffer.concat(batch, size)
 }
 
-async function findAgent(door: Door, node: string) {
+async function findAgent(door: OpenDoor, node: string) {
   try {
     return agentOf(await door.engine.objects.get(nodes, '', node), node)
   } catch (error) {
@@ -233,7 +251,7 @@ async function findAgent(door: Door, node: string) {
 }
 
 /** Requests that become something else than HTTP: exec, attach, port-forward. */
-async function serveUpgrade(door: Door, request: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
+async function serveUpgrade(door: OpenDoor, request: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
   socket.on('error', () => socket.destroy())
   const { path, query } = urlOf(request)
   const target = targetOf(request.method ?? 'GET', path, query)
@@ -258,7 +276,7 @@ async function serveUpgrade(door: Door, request: IncomingMessage, socket: Duplex
 }
 
 async function upgradeAnswer(
-  door: Door,
+  door: OpenDoor,
   request: IncomingMessage,
   target: Target,
   path: string,
