@@ -37,6 +37,9 @@ const packages: Record<string, string> = {
   containerd: 'containerd',
 }
 
+/** Only for `--modes`. */
+const morePackages: Record<string, string> = { 'rpc.nfsd': 'nfs-kernel-server' }
+
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const soak = process.argv.includes('--soak')
 const modes = process.argv.includes('--modes')
@@ -132,17 +135,17 @@ function outer(): string[] {
 }
 
 function installMissing(): void {
-  const missing = Object.keys(packages).filter(
-    (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0,
-  )
+  const all = { ...packages, ...((modes || soak) && morePackages) }
+  const missing = Object.keys(all).filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
   if (missing.length === 0) return
-  const names = [...new Set(missing.map((program) => packages[program]!))]
+  const names = [...new Set(missing.map((program) => all[program]!))]
   const command = `apt-get install -y ${names.join(' ')}`
   if (!isRoot || spawnSync('sh', ['-c', 'command -v apt-get']).status !== 0) {
     console.log(`tests that need ${missing.join(', ')} will be skipped; to run them: ${command}`)
     return
   }
   console.log(`installing for the tests: ${names.join(' ')}`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  // In single-user mode no service is started by its installation.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   spawnSync('sh', ['-c', `apt-get update -qq && ${command} -qq`], { stdio: ['ignore', 'ignore', 'inherit'], env })
 }
