@@ -53,7 +53,7 @@ export function findLeftovers(mode: ProxyMode, context: LeftoversContext): () =>
 /** New connections do not get to IPVS any more; those that it has go on until they end. */
 async function drainIpvs({ clock, log, signal }: LeftoversContext): Promise<void> {
   try {
-    while (!removeUnusedIpvs(log)) await clock.sleep(drainMs, signal)
+    while (!signal.aborted && !removeUnusedIpvs(log)) await clock.sleep(drainMs, signal)
   } catch (error) {
     if (!signal.aborted) log.warn('Could not remove what IPVS mode had left', { err: messageOf(error) })
   }
