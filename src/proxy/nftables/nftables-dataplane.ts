@@ -5,6 +5,7 @@ import type { NftElement } from '#kernel/nftables/ruleset.ts'
 import { NftBatch } from '#kernel/nftables/batch.ts'
 import { type NftTransaction, OwnGenerations } from '#kernel/netfilter/generation.ts'
 import { hostNumber } from '#kernel/nftables/expression.ts'
+import type { Ip } from '#lib/ip.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
 import { type Arrangement, arrangePort } from '#proxy/nftables/arrange.ts'
 import { type Element, elementId } from '#proxy/nftables/element.ts'
@@ -39,7 +40,7 @@ export class NftablesDataplane implements Dataplane {
   readonly #owners = new Owners()
   readonly #arrangements = new Map<string, Arrangement>()
   /** how many ports want an element that several may want */
-  readonly #shared = new Map<string, number>()
+  readonly #shared: Readonly<Record<Shared['set'], Map<Ip, number>>> = { 'cluster-ips': new Map(), hairpin: new Map() }
   /** the table that we made, and how many rules its chains have */
   #handle: bigint | undefined
   #rules = new Map<string, number>()
@@ -109,7 +110,7 @@ export class NftablesDataplane implements Dataplane {
     this.#buckets.clear()
     this.#owners.clear()
     this.#arrangements.clear()
-    this.#shared.clear()
+    for (const counts of Object.values(this.#shared)) counts.clear()
     batch.addTable('')
     batch.deleteTable()
     writeLayout(batch, this.#options)
@@ -137,8 +138,7 @@ export class NftablesDataplane implements Dataplane {
         if (!ownsItself(port, table)) continue
         const arrangement = this.#arrangements.get(idOf(port))!
         for (const element of frontElements(port, arrangement, table)) this.#add(element)
-        for (const shared of sharedBy(port))
-          this.#shared.set(sharedId(shared), (this.#shared.get(sharedId(shared)) ?? 0) + 1)
+        for (const { set, ip } of sharedBy(port)) this.#shared[set].set(ip, (this.#shared[set].get(ip) ?? 0) + 1)
         const set = endpointsSet(arrangement.cluster.length || arrangement.local.length || 1)
         const known = bySize.get(set)
         if (known === undefined) bySize.set(set, [port])
@@ -147,7 +147,8 @@ export class NftablesDataplane implements Dataplane {
     for (const ports of bySize.values())
       for (const port of ports)
         for (const element of endpointElements(port, this.#arrangements.get(idOf(port))!, family)) this.#add(element)
-    for (const id of [...this.#shared.keys()].sort()) this.#add(sharedElement(sharedOf(id), family))
+    for (const set of ['cluster-ips', 'hairpin'] as const)
+      for (const ip of this.#shared[set].keys()) this.#add(sharedElement({ set, ip }, family))
   }
 
   /** For the kinds of fronts that there are: a rule that nobody needs makes every element a little dearer. */
@@ -167,11 +168,8 @@ export class NftablesDataplane implements Dataplane {
     this.#prepare(plans.values())
     const involved = this.#withWaiting(plans, changes)
     const before = new Map<string, Element>()
-    const counts = new Map<string, number>()
-    const count = (shared: Shared, by: number) => {
-      const id = sharedId(shared)
-      counts.set(id, (counts.get(id) ?? 0) + by)
-    }
+    const counts = { 'cluster-ips': new Map<Ip, number>(), hairpin: new Map<Ip, number>() } as const
+    const count = ({ set, ip }: Shared, by: number) => void counts[set].set(ip, (counts[set].get(ip) ?? 0) + by)
     for (const port of involved.flatMap((change) => change.before)) {
       const { elements, shared } = portElements(port, this.#arrangements.get(idOf(port))!, this.#tableFor(port))
       for (const element of elements) before.set(elementId(element), element)
@@ -191,7 +189,8 @@ export class NftablesDataplane implements Dataplane {
       if (!kept.has(idOf(port))) this.#arrangements.delete(idOf(port))
     for (const [id, element] of before) if (!isSame(now.get(id), element)) this.#remove(element)
     for (const [id, element] of now) if (!isSame(before.get(id), element)) this.#add(element)
-    for (const [id, by] of counts) this.#count(id, by)
+    for (const set of ['cluster-ips', 'hairpin'] as const)
+      for (const [ip, by] of counts[set]) this.#count({ set, ip }, by)
   }
 
   /** Services that get a front end because one of these gives it up are changed too. */
@@ -256,13 +255,14 @@ export class NftablesDataplane implements Dataplane {
   }
 
   /** More or fewer ports want a shared element: it is there while any does. */
-  #count(id: string, by: number): void {
-    const had = this.#shared.get(id) ?? 0
+  #count(shared: Shared, by: number): void {
+    const counts = this.#shared[shared.set]
+    const had = counts.get(shared.ip) ?? 0
     const has = had + by
-    if (has === 0) this.#shared.delete(id)
-    else this.#shared.set(id, has)
-    if (had === 0 && has > 0) this.#add(sharedElement(sharedOf(id), this.family))
-    else if (had > 0 && has === 0) this.#remove(sharedElement(sharedOf(id), this.family))
+    if (has === 0) counts.delete(shared.ip)
+    else counts.set(shared.ip, has)
+    if (had === 0 && has > 0) this.#add(sharedElement(shared, this.family))
+    else if (had > 0 && has === 0) this.#remove(sharedElement(shared, this.family))
   }
 
   #remember({ key, data, timeoutMs, expiresMs }: NftElement): void {
@@ -332,11 +332,6 @@ export class NftablesDataplane implements Dataplane {
 const countEndpoints = (ports: readonly PortPlan[]) =>
   ports.reduce((sum, { cluster, local }) => sum + cluster.length + local.length, 0)
 const idOf = ({ name, protocol }: PortPlan) => `${name}/${protocol}`
-const sharedId = ({ set, ip }: Shared) => `${set} ${ip}`
-const sharedOf = (id: string): Shared => {
-  const at = id.indexOf(' ')
-  return { set: id.slice(0, at) as Shared['set'], ip: id.slice(at + 1) }
-}
 const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes)
 const frontsOf = (port: PortPlan, family: 4 | 6) => portTuples(port, family).map(textOf)
 
