@@ -256,3 +256,84 @@ test('the Service kubernetes and its endpoints lead to the server', async () => 
   const slice = await get('/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes')
   assert.deepEqual(slice.endpoints[0].addresses, ['192.0.2.1'])
 })
+
+type Connection = Awaited<ReturnType<typeof connect>>
+
+/** Many requests at once on one session. */
+async function connect(identity: KeyPair) {
+  const session = connectH2(`https://127.0.0.1:${port}`, { ca: ca.cert, ...identity })
+  await new Promise((resolve) => session.once('remoteSettings', resolve))
+  const open = (path: string) => session.request({ ':path': path })
+  const get = (path: string) =>
+    new Promise<number>((resolve, reject) => {
+      const stream = open(path)
+      let code = 0
+      stream.on('response', (headers) => (code = headers[':status'] ?? 0))
+      stream.on('error', reject)
+      stream.resume()
+      stream.on('end', () => resolve(code))
+    })
+  return { session, open, get }
+}
+
+test('5,000 idle watches all see the one change, and others go on', async () => {
+  const path = '/api/v1/namespaces/default/configmaps?watch=true&fieldSelector=metadata.name%3Dsignal'
+  const sessions = await Promise.all(Array.from({ length: 20 }, () => connect(admin)))
+  try {
+    let began = 0
+    let seen = 0
+    const done = Promise.withResolvers<void>()
+    const ready = Promise.withResolvers<void>()
+    for (const { open } of sessions)
+      for (let n = 0; n < 250; n++) {
+        const stream = open(path)
+        stream.on('response', () => {
+          if (++began === 5000) ready.resolve()
+        })
+        stream.once('data', () => {
+          if (++seen === 5000) done.resolve()
+        })
+        stream.on('error', () => {})
+      }
+    await ready.promise
+    assert.equal((await ask('/api/v1/nodes', admin)).code, 200)
+    const body = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"signal"}}'
+    const headers = { 'content-type': 'application/json' }
+    const made = await ask('/api/v1/namespaces/default/configmaps', { method: 'POST', ...admin, headers, body })
+    assert.equal(made.code, 201)
+    await done.promise
+  } finally {
+    for (const { session } of sessions) session.destroy()
+  }
+})
+
+test('one who asks for very much does not keep a node waiting', async () => {
+  const robot = issue(ca, 'robot')
+  const binding = {
+    metadata: { name: 'robot' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'robot' }],
+  }
+  const bindings = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
+  const made = await ask(bindings, { method: 'POST', ...admin, body: JSON.stringify(binding) })
+  assert.equal(made.code, 201, made.body)
+  const sessions = await Promise.all([
+    connect(robot),
+    connect(robot),
+    connect(issue(ca, 'system:node:n1', 'system:nodes')),
+  ])
+  const [one, two, node] = sessions as [Connection, Connection, Connection]
+  try {
+    while ((await one.get('/api/v1/services')) !== 200) await new Promise((resolve) => setTimeout(resolve, 5))
+    let answered = 0
+    const codes = [one, two].flatMap(({ get }) =>
+      Array.from({ length: 250 }, () => get('/api/v1/services').finally(() => answered++)),
+    )
+    assert.equal(await node.get('/api/v1/services'), 200)
+    assert.ok(answered < codes.length, `${answered} were answered before the node`)
+    const strange = (await Promise.all(codes)).filter((code) => code !== 200 && code !== 429)
+    assert.deepEqual(strange, [])
+  } finally {
+    for (const { session } of sessions) session.destroy()
+  }
+})

@@ -85,15 +85,41 @@ async function serve(door: OpenDoor, request: Request, response: Response): Prom
   const target = targetOf(request.method ?? 'GET', path, query)
   const done = door.metrics.begin(target)
   response.setHeader('audit-id', randomUUID())
+  const turn: Turn = { leave: () => {} }
   try {
-    const answer = await answerOf(door, request, target, path, query)
+    const answer = await answerOf(door, request, target, path, query, turn)
+    // What goes on for long is no longer one of those that others wait for, nor is what its client does not read.
+    if (answer.kind !== 'bytes') turn.leave()
+    const cancel = door.clock.after(mostSendMs, () => turn.leave())
     const code = await send(door, request, response, answer, target)
+    cancel()
     done(code, door.clock.monotonicMs() - begunMs)
   } catch (error) {
     done(500, door.clock.monotonicMs() - begunMs)
     door.log.error('a request failed', { path, error: String(error) })
     response.destroy()
+  } finally {
+    turn.leave()
   }
+}
+
+/** A place among those who go on at the same time; left once, however often it is asked. */
+type Turn = { leave: () => void }
+const mostSendMs = 10_000
+
+/** Undefined: it has its turn. */
+async function waitForTurn(door: OpenDoor, user: User, target: Target, turn: Turn): Promise<Answer | undefined> {
+  const leave = await door.fairness.enter(user, target)
+  if (leave === undefined) return statusAnswer(tooManyRequests('Too many requests, please try again later.', 1))
+  let isIn = true
+  turn.leave = () => {
+    if (!isIn) return
+    isIn = false
+    // Between lists the event loop must see who else has asked.
+    if (door.fairness.isHeavy(target)) setImmediate(leave)
+    else leave()
+  }
+  return undefined
 }
 
 type Admission =
@@ -125,27 +151,17 @@ async function answerOf(
   target: Target,
   path: string,
   query: URLSearchParams,
+  turn: Turn,
 ): Promise<Answer> {
   try {
     const admission = await admit(door, request, target, path, query)
     if (admission.kind === 'refused') return admission.answer
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const body = isRead ? new Uint8Array() : await readBody(request, door.clock)
-    const leave = await door.fairness.enter(admission.user, target)
-    if (leave === undefined) return statusAnswer(tooManyRequests('Too many requests, please try again later.', 1))
-    try {
-      return await dispatch(
-        door.engine,
-        apiRequest(request, path, query, admission.user, body),
-        target,
-        door.extra,
-        (error) => report(door, path, error),
-      )
-    } finally {
-      // Between lists the event loop must see who else has asked.
-      if (door.fairness.isHeavy(target)) setImmediate(leave)
-      else leave()
-    }
+    const refused = await waitForTurn(door, admission.user, target, turn)
+    if (refused !== undefined) return refused
+    const asked = apiRequest(request, path, query, admission.user, body)
+    return await dispatch(door.engine, asked, target, door.extra, (error) => report(door, path, error))
   } catch (error) {
     return statusAnswer(statusOf(error, () => report(door, path, error)))
   }
