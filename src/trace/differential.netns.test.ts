@@ -258,17 +258,29 @@ test(
         const rules = randomIptables(random, perLoad)
         const backend = random.pick(['nft', 'legacy'])
         run(net, [`iptables-${backend}-restore`], rules)
-        const dump = {
-          file: 'iptables-save.txt',
-          text: run(net, [`iptables-${backend}-save`, ...(random.next() < 0.5 ? ['-c'] : [])]),
-        }
-        const wrong = await compare(net, worldWith(dump, sets), randomProbes(random), 3)
+        const dumps =
+          n % 3 === 2
+            ? ['mangle', 'filter', 'nat'].map((table) => ({
+                file: `iptables-${table}.txt`,
+                text: run(net, [
+                  `iptables-${backend}`,
+                  '-t',
+                  table,
+                  '-L',
+                  '-v',
+                  '-n',
+                  ...(n % 2 ? ['--line-numbers'] : []),
+                ]),
+              }))
+            : [
+                {
+                  file: 'iptables-save.txt',
+                  text: run(net, [`iptables-${backend}-save`, ...(random.next() < 0.5 ? ['-c'] : [])]),
+                },
+              ]
+        const wrong = await compare(net, worldWith(...dumps, sets), randomProbes(random), 3)
         run(net, [`iptables-${backend}-restore`], randomIptables(random, 0))
         check(wrong, `seed ${seed}, ${backend}\n${rules}`)
-        for (const table of ['mangle', 'filter', 'nat']) {
-          run(net, [`iptables-${backend}`, '-t', table, '-F'])
-          run(net, [`iptables-${backend}`, '-t', table, '-X'])
-        }
       }
       run(net, ['ipset', 'destroy'])
     })

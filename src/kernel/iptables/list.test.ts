@@ -8,6 +8,22 @@ const head = ' pkts bytes target     prot opt in     out     source             
 /** A listed line, and the same rule as iptables-save prints it. */
 const rows: [line: string, want: string][] = [
   [
+    '    0     0 DNAT       17   --  *      *       0.0.0.0/0            0.0.0.0/0            multiport dports  !80,443 ctorigdst 10.96.1.1 to:10.244.0.1',
+    '-p 17 -m multiport ! --dports 80,443 -m conntrack --ctorigdst 10.96.1.1 -j DNAT --to-destination 10.244.0.1',
+  ],
+  [
+    '    0     0 SUB-1      0    --  *      *       0.0.0.0/0            0.0.0.0/0           [goto]  connmark match  ! 0x7 source IP range 10.0.0.1-10.0.0.9',
+    '-m connmark ! --mark 0x7 -m iprange --src-range 10.0.0.1-10.0.0.9 -g SUB-1',
+  ],
+  [
+    '    0     0            0    --  *      *       0.0.0.0/0            0.0.0.0/0            PKTTYPE = unicast length 1:1000 ! match-set nets src',
+    '-m pkttype --pkt-type unicast -m length --length 1:1000 -m set ! --match-set nets src',
+  ],
+  [
+    '    0     0 CONNMARK   0    --  *      *       0.0.0.0/0            0.0.0.0/0            state NEW ctdir REPLY CONNMARK save',
+    '-m state --state NEW -m conntrack --ctdir REPLY -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff',
+  ],
+  [
     ' 7935  617K KUBE-SERVICES  all  --  *      *       0.0.0.0/0            0.0.0.0/0            /* kubernetes service portals */',
     '-m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
   ],

@@ -1,6 +1,7 @@
 // The text of `iptables -L -v -n` (with or without --line-numbers) as values: what people paste when they ask why. It
 // says less than iptables-save: addresses lose `/32`, words lose their option's name. What is not known is kept as it
 // stands.
+import { type ListReader, otherReaders } from '#kernel/iptables/list-matches.ts'
 import type { Match, Rule, Target, Test } from '#kernel/iptables/rule.ts'
 import type { SavedChain } from '#kernel/iptables/save.ts'
 
@@ -36,12 +37,16 @@ function scaled(text: string): number {
   return Number.parseInt(text, 10) * factor
 }
 
-const column = /^\s*(?:\d+\s+)?(\d+[KMGT]?)\s+(\d+[KMGT]?)\s+(.*)$/
+const column = /^\s*(\d+[KMGT]?)\s+(\d+[KMGT]?)\s+(.*)$/
+/** With --line-numbers. */
+const numbered = /^\s*\d+\s+(\d+[KMGT]?)\s+(\d+[KMGT]?)\s+(.*)$/
 /** The target is left out where a rule has none; the protocol then stands in its place. */
 const rest = /^(?:(\S+)\s+)?(!?\S+)\s+(--|-f|!f)\s+(!?\S+)\s+(!?\S+)\s+(!?\S+)\s+(!?\S+)\s*(.*)$/
 
 function parseLine(line: string): Rule | undefined {
-  const [, packets, bytes, words] = column.exec(line) ?? []
+  const found = column.exec(line)
+  const split = found !== null && rest.test(found[3]!) ? found : numbered.exec(line)
+  const [, packets, bytes, words] = split ?? []
   const [, target, protocol, fragment, input, output, source, destination, extra = ''] = rest.exec(words ?? '') ?? []
   if (packets === undefined || bytes === undefined || protocol === undefined) return undefined
   const draft: { -readonly [K in keyof Rule]: Rule[K] } & { matches: Match[] } = {
@@ -74,12 +79,10 @@ function withPrefix(test: Test): Test {
   return { ...test, value: `${test.value}/${test.value.includes(':') ? 128 : 32}` }
 }
 
-type Reader = { readonly pattern: RegExp; read(found: RegExpExecArray): Match | undefined }
-
 const negated = (sign: string | undefined) => (sign === undefined || sign.trim() === '' ? {} : { not: true as const })
 
 /** How matches are printed, tried in this order at the start of what is left of a line. */
-const readers: readonly Reader[] = [
+const readers: readonly ListReader[] = [
   { pattern: /^\/\* (.*?) \*\//, read: ([, text]) => ({ kind: 'comment', text: text! }) },
   {
     pattern: /^(tcp|udp|sctp)((?: (?:spts?|dpts?):!?[\d:]+)+)/,
@@ -147,30 +150,34 @@ const readers: readonly Reader[] = [
   { pattern: /^(?:tcp|udp|sctp)(?= (?:to|masq|redir|random|reject)|$)/, read: () => undefined },
   { pattern: /^nfacct-name\s+(\S+)/, read: ([, name]) => ({ kind: 'nfacct', name: name! }) },
   {
-    pattern: /^match-set (?:(!) )?(\S+) (\S+)/,
+    pattern: /^(?:(!) )?match-set (\S+) (\S+)/,
     read: ([, not, name, sides]) => ({ kind: 'set', name: { value: name!, ...negated(not) }, sides: sides! }),
   },
+  ...otherReaders,
 ]
 
 /** What targets print behind the matches. */
-const targetPattern = /^(\[goto\]|MARK .*|to:\S+.*|masq ports: \S+.*|random-fully|reject-with \S+|redir ports \S+.*)/
+const targetPattern =
+  /^(\[goto\]|MARK .*|CONNMARK .*|LOG .*|to:\S+.*|masq ports: \S+.*|random-fully|reject-with \S+|redir ports \S+.*)/
 
 /** Fills in the matches; answers the words that belong to the target. */
 function readExtra(extra: string, matches: Match[]): string {
-  let left = extra.trim()
+  // A goto says so before its matches.
+  const isGoto = /^\s*\[goto\]/.test(extra)
+  let left = extra.trim().replace(/^\[goto\]\s*/, '')
   while (left !== '' && !targetPattern.test(left)) {
     const reader = readers.find(({ pattern }) => pattern.test(left))
     const found = reader?.pattern.exec(left)
     if (reader === undefined || !found) {
       const [name = '', ...words] = left.split(' ')
       matches.push({ kind: 'other', name, words })
-      return ''
+      return isGoto ? '[goto]' : ''
     }
     const match = reader.read(found)
     if (match !== undefined) matches.push(match)
     left = left.slice(found[0].length).trimStart()
   }
-  return left
+  return isGoto ? `[goto] ${left}` : left
 }
 
 function readTarget(name: string, words: string): Target {
@@ -187,6 +194,20 @@ function readTarget(name: string, words: string): Target {
       ...(ports !== undefined && { toPorts: ports }),
     }
   }
+  const mask = /^CONNMARK (save|restore)(?: nfmask 0x([0-9a-f]+) ctmask ~?0x([0-9a-f]+)| mask 0x([0-9a-f]+))?/.exec(
+    words,
+  )
+  if (name === 'CONNMARK' && mask !== null) {
+    const [nfmask, ctmask] = [mask[2] ?? mask[4] ?? 'ffffffff', mask[3] ?? mask[4] ?? 'ffffffff']
+    return { kind: 'other', name, words: [`--${mask[1]}-mark`, '--nfmask', `0x${nfmask}`, '--ctmask', `0x${ctmask}`] }
+  }
+  const connmark = /^CONNMARK (or|xor|and|set|xset) 0x([0-9a-f]+)(?:\/0x([0-9a-f]+))?/.exec(words)
+  if (name === 'CONNMARK' && connmark !== null) {
+    const set = markOf(connmark[1]!, Number.parseInt(connmark[2]!, 16), connmark[3])
+    return { kind: 'other', name, words: ['--set-xmark', `0x${set.value.toString(16)}/0x${set.mask.toString(16)}`] }
+  }
+  const redirect = /^redir ports (\S+)/.exec(words)?.[1]
+  if (name === 'REDIRECT') return { kind: 'other', name, words: redirect === undefined ? [] : ['--to-ports', redirect] }
   const to = /^to:(\S+)/.exec(words)?.[1]
   if (name === 'DNAT' && to !== undefined)
     return {

@@ -50,11 +50,15 @@ function compileChain(
   }
 }
 
+/** Begins the name of an `other` that would do something, rather than compare. */
+export const actMark = 'does: '
+
 function compileRule({ statements }: Rule, context: TableContext): NftInstruction[] {
   const writer = new CodeWriter(context)
   for (const statement of statements) {
     writer.resetRegisters()
-    if (!compileStatement(statement, writer)) writer.other(describe(statement))
+    if (!compileStatement(statement, writer))
+      writer.other(`${statement.kind === 'match' || statement.kind === 'other' ? '' : actMark}${describe(statement)}`)
   }
   return writer.code
 }

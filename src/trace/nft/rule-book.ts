@@ -1,5 +1,6 @@
 // Rules of nftables as the walk through chains needs them: their instructions are run on the packet, one after the other.
 
+import { actMark } from '#kernel/nft/compile.ts'
 import type { NftChain, NftInstruction, NftRule, NftSet, NftTable, NftVerdict } from '#kernel/nftables/ruleset.ts'
 import { ruleText } from '#kernel/nftables/rule-text.ts'
 import { verdictText } from '#kernel/nftables/value-text.ts'
@@ -369,11 +370,21 @@ function foreign(run: Run, one: Extract<NftInstruction, { kind: 'match' | 'targe
       changed: [...state.changed, 'is not tracked'],
     })
   }
-  const what = one.kind === 'other' ? `"${one.name}"` : `iptables' ${one.kind} ${one.name}`
-  const missing = one.kind === 'other' ? 'a reader of that instruction' : 'iptables-save'
-  if (one.kind !== 'target')
-    return decide(state, { kind: 'maybe', condition: `${what} in ${run.chain} matches`, missing })
-  const condition = `${what} in ${run.chain} lets it go on`
+  const where = `rule ${run.rule.handle} of ${run.chain}`
+  const what =
+    one.kind === 'other'
+      ? `${where}, which nft does not print in full,`
+      : `iptables' ${one.kind} ${one.name} in ${where}`
+  // What nft prints leaves things out; the kernel's own instructions do not.
+  const missing =
+    one.kind !== 'other'
+      ? 'iptables-save'
+      : run.context.sources === undefined
+        ? 'a reader of that instruction'
+        : 'fairway snapshot, which has rules in full'
+  const acts = one.kind === 'target' || one.name.startsWith(actMark)
+  if (!acts) return decide(state, { kind: 'maybe', condition: `${what} matches`, missing })
+  const condition = `${what} lets it go on`
   const stopped = assume(state.way, condition, false, missing)
   return {
     kind: 'acts',

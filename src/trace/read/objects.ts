@@ -3,6 +3,7 @@
 import { parseAllDocuments } from 'yaml'
 import type { Node, Pod, Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
+import { isObject } from '#kernel/dump/lines.ts'
 import type { Objects } from '#trace/world.ts'
 
 type AnyObject = {
@@ -45,7 +46,7 @@ export function sortObjects(all: readonly unknown[]): Objects {
     named.set(`${String(metadata.namespace ?? '')}/${metadata.name}`, item)
     kinds.set(kind, named)
   }
-  const of = (kind: string) => [...(kinds.get(kind)?.values() ?? [])].filter(isSound)
+  const of = (kind: string) => [...(kinds.get(kind)?.values() ?? [])].filter(isWhole)
   return {
     pods: of('Pod') as Pod[],
     services: of('Service') as Service[],
@@ -69,18 +70,21 @@ const texts = new Set([
 ])
 const numbers = new Set(['port', 'nodePort'])
 const lists = new Set(['podIPs', 'addresses', 'ports', 'endpoints', 'clusterIPs'])
-const objects = new Set(['metadata', 'spec', 'status'])
+
+function isWhole(object: unknown): boolean {
+  const { metadata, spec, status } = object as Record<string, unknown>
+  return [metadata, spec, status].every((part) => part === undefined || isObject(part)) && isSound(object)
+}
 
 /** Fields of a wrong type would only be met in the middle of a walk. */
 function isSound(value: unknown): boolean {
   if (Array.isArray(value)) return value.every((item) => item !== null && item !== undefined && isSound(item))
   if (typeof value !== 'object' || value === null) return true
   return Object.entries(value).every(([key, field]) => {
-    if (field === null || field === undefined) return !objects.has(key)
+    if (field === null || field === undefined) return true
     if (texts.has(key) && typeof field !== 'string') return false
     if (numbers.has(key) && typeof field !== 'number' && typeof field !== 'string') return false
     if (lists.has(key) && !Array.isArray(field)) return false
-    if (objects.has(key) && (typeof field !== 'object' || Array.isArray(field))) return false
     return isSound(field)
   })
 }

@@ -1,0 +1,67 @@
+// How `iptables -L -n` prints matches that are kept word for word: as iptables-save would print them.
+import type { Match } from '#kernel/iptables/rule.ts'
+
+export type ListReader = {
+  readonly pattern: RegExp
+  /** undefined: it says nothing that the columns have not said */
+  read(found: RegExpExecArray): Match | undefined
+}
+
+const other = (name: string, not: boolean, ...words: readonly string[]): Match => ({
+  kind: 'other',
+  name,
+  words: not ? ['!', ...words] : words,
+})
+const isNot = (sign: string | undefined): boolean => sign !== undefined && sign.trim() !== ''
+
+export const otherReaders: readonly ListReader[] = [
+  {
+    pattern: /^(! ?)?(ctorigsrc|ctorigdst|ctreplsrc|ctrepldst|ctorigdstport|ctproto|ctstatus) (\S+)/,
+    read: ([, not, option, value]) => other('conntrack', isNot(not), `--${option}`, value!),
+  },
+  { pattern: /^(! ?)?ctdir (\S+)/, read: ([, not, value]) => other('conntrack', isNot(not), '--ctdir', value!) },
+  { pattern: /^(! ?)?state (\S+)/, read: ([, not, value]) => other('state', isNot(not), '--state', value!) },
+  {
+    pattern: /^multiport (dports|sports|ports)\s+(! ?)?(\S+)/,
+    read: ([, option, not, value]) => other('multiport', isNot(not), `--${option}`, value!),
+  },
+  {
+    pattern: /^(source|destination) IP range (! ?)?(\S+)/,
+    read: ([, side, not, value]) =>
+      other('iprange', isNot(not), side === 'source' ? '--src-range' : '--dst-range', value!),
+  },
+  {
+    pattern: /^connmark match\s+(! ?)?(0x\S+)/,
+    read: ([, not, value]) => other('connmark', isNot(not), '--mark', value!),
+  },
+  {
+    pattern: /^length (! ?)?(\d+(?::\d+)?)/,
+    read: ([, not, value]) => other('length', isNot(not), '--length', value!),
+  },
+  {
+    pattern: /^PKTTYPE (!?)= (\S+)/,
+    read: ([, not, value]) => other('pkttype', isNot(not), '--pkt-type', value!),
+  },
+  {
+    pattern: /^limit: avg (\S+) burst (\d+)/,
+    read: ([, rate, burst]) => other('limit', false, '--limit', rate!, '--limit-burst', burst!),
+  },
+  {
+    pattern: /^tcp flags:(!?)0x([0-9A-F]+)\/0x([0-9A-F]+)/i,
+    read: ([, not, mask, set]) => other('tcp', isNot(not), '--tcp-flags', flagNames(mask!), flagNames(set!)),
+  },
+  {
+    pattern: /^(icmp|ipv6-icmp)(?:type|v6-type)? (?:code )?!?(\d+)?/,
+    read: ([, , type]) => (type === undefined ? undefined : other('icmp', false, '--icmp-type', type)),
+  },
+  { pattern: /^icmptype (\d+)(?: code \d+)?/, read: ([, type]) => other('icmp', false, '--icmp-type', type!) },
+  {
+    pattern: /^PHYSDEV match( !)? --physdev-(is-bridged|is-in|is-out|in|out)(?: (\S+))?/,
+    read: ([, not, option, value]) =>
+      other('physdev', isNot(not), `--physdev-${option}`, ...(value === undefined ? [] : [value])),
+  },
+]
+
+const flags = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG']
+const flagNames = (hex: string): string =>
+  flags.filter((_, bit) => (Number.parseInt(hex, 16) & (1 << bit)) !== 0).join(',') || 'NONE'

@@ -1,0 +1,79 @@
+// `fairway trace` and `fairway snapshot` on a live cluster: what they say is what its packets do.
+import * as assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
+import { need } from '#test/need.ts'
+
+const skip = need({ root: true, programs: ['kubectl'] })
+const folder = skip === false ? mkdtempSync(join(tmpdir(), 'fairway-trace-')) : ''
+let cluster: LiveCluster
+
+before(() => {
+  if (skip === false) cluster = new LiveCluster('trace', ['-f', 'examples/hostnames.yaml', '--nodes', '2'])
+})
+after(() => {
+  if (skip !== false) return
+  cluster.down()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+type Way = {
+  readonly percent: string
+  readonly outcome: { readonly kind: string; readonly to?: string }
+  readonly answer: { readonly kind: string }
+}
+
+function ways(...words: readonly string[]): readonly Way[] {
+  const { status, stdout, stderr } = cluster.fairway('trace', '-o', 'json', ...words)
+  assert.equal(status, 0, stderr)
+  return (JSON.parse(stdout) as { ways: Way[] }).ways
+}
+
+test('trace: live, each endpoint a third, and each answers', { skip }, () => {
+  const pods = cluster.pods('app=hostnames')
+  const [from] = pods
+  const found = ways('--from', `pod/${from!.name}`, '--to', 'svc/hostnames:80')
+  assert.deepEqual(found.map(({ outcome }) => outcome.to).toSorted(), pods.map(({ name }) => `pod/${name}`).toSorted())
+  assert.deepEqual(
+    found.map(({ percent, answer }) => `${percent} ${answer.kind}`),
+    pods.map(() => '33.3% returns'),
+  )
+  const answers = cluster.answers(
+    `pod/${from!.name}`,
+    `http://${cluster.value('.spec.clusterIP', 'service', 'hostnames')}/`,
+    9,
+  )
+  for (const answer of answers)
+    assert.ok(
+      pods.some(({ name }) => name === answer),
+      answer,
+    )
+})
+
+test('trace: the same from a snapshot, which has no secrets', { skip }, () => {
+  const file = join(folder, 'cluster.tgz')
+  const { status, stdout, stderr } = cluster.fairway('snapshot', '-o', file)
+  assert.equal(status, 0, stderr)
+  assert.match(stdout, /: 2 nodes, \d+ files/)
+  const port = cluster.value('.spec.ports[0].nodePort', 'service', 'hostnames-nodeport')
+  const words = ['--from', 'client', '--to', `node/node-1:${port}`]
+  const live = ways(...words)
+  const ip = '203.0.113.10'
+  const mailed = ways('--snapshot', file, '--from', ip, ...words.slice(2))
+  assert.equal(live.length, 3)
+  assert.deepEqual(mailed, live)
+  const refused = ways('--snapshot', file, '--from', ip, '--to', 'svc/hostnames:81')
+  assert.deepEqual(
+    refused.map(({ outcome }) => outcome.kind),
+    ['refused'],
+  )
+})
+
+test('trace: a question that has no answer names what to do', { skip }, () => {
+  const { status, stderr } = cluster.fairway('trace', '--from', 'pod/nobody', '--to', 'svc/hostnames:80')
+  assert.equal(status, 2)
+  assert.match(stderr, /nothing is known of pod\/nobody/)
+})
