@@ -35,6 +35,7 @@ const packages: Record<string, string> = {
   etcd: 'etcd-server',
   iperf3: 'iperf3',
   containerd: 'containerd',
+  haproxy: 'haproxy',
 }
 
 /** Only for `--modes`. */

@@ -261,6 +261,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/process/announcer.ts')).announcer,
   },
   {
+    name: 'ingress',
+    summary: 'send HTTP by host and path to Services, as Ingresses say',
+    group: 'parts',
+    load: async () => (await import('#cli/process/ingress.ts')).ingress,
+  },
+  {
     name: 'cni',
     summary: 'the CNI plugin of pods: bridge, addresses and host ports in one',
     group: 'parts',

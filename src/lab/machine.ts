@@ -56,7 +56,12 @@ export const programPackages: Readonly<Record<string, string>> = {
   crun: 'crun',
   nsenter: 'util-linux',
   'iptables-restore': 'iptables',
+  haproxy: 'haproxy',
 }
+
+/** Those that this cluster needs. */
+export const programsOf = ({ ingress }: Pick<ClusterOptions, 'ingress'>): readonly string[] =>
+  Object.keys(programPackages).filter((program) => program !== 'haproxy' || ingress)
 
 /** For using the cluster; `up` goes on without it. */
 export const kubectlPackage = 'kubernetes-client'

@@ -5,17 +5,18 @@ import { release } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { UserError } from '#daemon/error.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
-import { type Feature, features, type Machine, programPackages } from '#lab/machine.ts'
+import { type Feature, features, type Machine } from '#lab/machine.ts'
 
 export const observePlatform = (): Pick<Machine, 'platform' | 'isRoot'> => ({
   platform: process.platform,
   isRoot: process.getuid?.() === 0,
 })
 
-export function observeMachine(): Machine {
+/** `programs` are those that are looked for. */
+export function observeMachine(programs: readonly string[]): Machine {
   return {
     ...observePlatform(),
-    missing: Object.keys(programPackages).filter((program) => !isOnPath(program)),
+    missing: programs.filter((program) => !isOnPath(program)),
     canInstall: isOnPath('apt-get'),
     routes: observeRoutes(),
     missingFeatures: observeMissingFeatures(),

@@ -17,6 +17,8 @@ export type ClusterOptions = {
   readonly loadBalancer: 'pool' | 'appliance' | 'none'
   /** a DNS server on each node too */
   readonly nodeLocalDns: boolean
+  /** an Ingress controller behind a load balancer */
+  readonly ingress: boolean
   readonly podCidr: string
   readonly serviceCidr: string
   /** `30000-32767` */
@@ -34,6 +36,7 @@ export const defaultOptions: ClusterOptions = {
   podNetwork: 'vxlan',
   loadBalancer: 'pool',
   nodeLocalDns: false,
+  ingress: false,
   podCidr: '10.244.0.0/16',
   serviceCidr: '10.96.0.0/12',
   serviceNodePortRange: '30000-32767',

@@ -1,5 +1,5 @@
 // effect: installs packages, loads kernel modules
-import { checkFeatures, checkPackages, checkRoutes } from '#lab/machine.ts'
+import { checkFeatures, checkPackages, checkRoutes, programsOf } from '#lab/machine.ts'
 import { installPackages, loadModules, observeMachine } from '#lab/observe-machine.ts'
 import type { ClusterPlan } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
@@ -14,7 +14,7 @@ export async function prepareMachine(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const machine = observeMachine()
+  const machine = observeMachine(programsOf(plan.options))
   checkRoutes(machine, plan.options, plan.uplink.link)
   const packages = checkPackages(machine, install)
   if (packages.length > 0) {

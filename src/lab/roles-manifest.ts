@@ -59,5 +59,14 @@ export const rolesManifests: readonly Manifest[] = [
     rule('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
     rule('', ['nodes'], ['get']),
   ]),
+  role('fairway-ingress', [
+    rule('', ['services', 'secrets'], ['list', 'watch']),
+    rule('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
+    rule('networking.k8s.io', ['ingresses', 'ingressclasses'], ['list', 'watch']),
+    rule('networking.k8s.io', ['ingresses/status'], ['patch', 'update']),
+    rule('', ['events'], ['create', 'patch', 'update']),
+    rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update']),
+  ]),
+  binding('fairway-ingress', { kind: 'ServiceAccount', name: 'fairway-ingress', namespace: 'kube-system' }),
   binding('system:coredns', { kind: 'ServiceAccount', name: 'kube-dns', namespace: 'kube-system' }),
 ].map((object) => ({ object, place: 'the roles of the cluster’s add-ons' }))

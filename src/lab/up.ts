@@ -8,6 +8,7 @@ import { UserError } from '#daemon/error.ts'
 import { dnsManifests } from '#lab/dns-manifest.ts'
 import { down } from '#lab/down.ts'
 import { routeExternalAddresses } from '#lab/fabric.ts'
+import { ingressManifests } from '#lab/ingress-manifest.ts'
 import { withinMs } from '#lab/inhabitants.ts'
 import { createNodes } from '#lab/node-objects.ts'
 import { type Manifest, makesPods } from '#lab/manifest.ts'
@@ -70,7 +71,16 @@ async function furnish(
   using watch = watchCluster(client, signal)
   const [own, targets] = await progress.step('kinds found', () =>
     Promise.all([
-      locate(client, [...rolesManifests, ...storageManifests, ...dnsManifests(plan.options)], signal),
+      locate(
+        client,
+        [
+          ...rolesManifests,
+          ...storageManifests,
+          ...dnsManifests(plan.options),
+          ...(plan.options.ingress ? ingressManifests : []),
+        ],
+        signal,
+      ),
       locate(client, manifests, signal),
       ...(isNew ? [createNodes(client, plan, { isNew }, signal)] : []),
     ]),

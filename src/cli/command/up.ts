@@ -43,6 +43,7 @@ const flags = {
     default: defaultOptions.loadBalancer,
   }),
   nodeLocalDns: toggle({ help: 'a DNS server on each node too, which pods reach past connection tracking' }),
+  ingress: toggle({ help: 'an Ingress controller (HAProxy) with an address of its own, for the default IngressClass' }),
   podCidr: text({ help: 'addresses of pods', default: defaultOptions.podCidr, placeholder: 'CIDR' }),
   serviceCidr: text({ help: 'addresses of Services', default: defaultOptions.serviceCidr, placeholder: 'CIDR' }),
   serviceNodePortRange: text({

@@ -1,0 +1,93 @@
+// effect: list and watch requests, writes to the API server, the HAProxy program
+// The Ingress controller as a part: what it watches, its data plane, and who writes.
+
+import { hostname } from 'node:os'
+import type { Secret } from '#api/core.ts'
+import type { ApiObject } from '#api/meta.ts'
+import type { Resource } from '#api/resource.ts'
+import type { Client } from '#client/client.ts'
+import { runControllers } from '#client/control/run-controllers.ts'
+import { electLeader } from '#client/lease.ts'
+import type { PartContext } from '#daemon/part.ts'
+import { Certificates, createOwnCertificate } from '#ingress/certificates.ts'
+import { ingressController } from '#ingress/controller.ts'
+import type { ProxySettings } from '#ingress/haproxy/config.ts'
+import { DataPlane } from '#ingress/haproxy/data-plane.ts'
+import type { IngressPlan } from '#ingress/plan.ts'
+import { statusController, type StatusOptions } from '#ingress/status.ts'
+
+export type IngressOptions = ProxySettings &
+  Pick<StatusOptions, 'publishService' | 'publishAddresses'> & {
+    readonly client: Client
+    /** wait for the lease before anything is written: for more than one replica */
+    readonly leaderElect: boolean
+    /** where the lease is */
+    readonly leaseNamespace: string
+    /** told when requests are served as the API server says */
+    onServing(dataPlane: DataPlane): void
+  }
+
+/** Serves Ingresses until the signal is aborted, and the requests that are under way have ended. */
+export async function run(options: IngressOptions, context: PartContext): Promise<void> {
+  const { client, leaderElect, onServing } = options
+  const { signal } = context
+  const writes = { leading: !leaderElect }
+  const listeners: (() => void)[] = []
+  const changed = () => {
+    for (const listener of listeners) listener()
+  }
+  let dataPlane: DataPlane | undefined
+  let current: IngressPlan | undefined
+  const ownCertificate = createOwnCertificate()
+  const controller = ingressController({
+    certificates: new Certificates(),
+    writes,
+    openDataPlane: (mark) => (dataPlane = new DataPlane({ ...options, ownCertificate, onEnded: mark }, context)),
+    onPlan(next) {
+      const before = current
+      current = next
+      if (before === undefined) onServing(dataPlane!)
+      if (before === undefined || !sameKeys(before.served, next.served)) changed()
+    },
+  })
+  const status = statusController({
+    ...options,
+    writes,
+    served: () => current?.served,
+    onChange: (listener) => void listeners.push(listener),
+  })
+  const serving = runControllers(
+    { client, controllers: [controller, status], settings: undefined, slimOf },
+    { ...context, signal },
+  )
+  if (!leaderElect) return serving
+  const elected = electLeader({
+    ...context,
+    client,
+    namespace: options.leaseNamespace,
+    name: 'fairway-ingress',
+    holder: `${hostname()}_${process.pid}`,
+    async lead(leading) {
+      writes.leading = true
+      changed()
+      await new Promise<void>((resolve) => leading.addEventListener('abort', () => resolve(), { once: true }))
+      writes.leading = false
+    },
+  })
+  await Promise.all([serving, elected])
+}
+
+function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+  return a.size === b.size && [...a.keys()].every((key) => b.has(key))
+}
+
+/** Of Secrets only what a certificate needs is kept. */
+function slimOf({ kind }: Resource): (object: ApiObject) => ApiObject {
+  return (object) => {
+    const { managedFields: _, ...metadata } = object.metadata ?? {}
+    if (kind !== 'Secret') return { ...object, metadata }
+    const { data = {}, type } = object as Secret
+    const kept = Object.entries(data).filter(([name]) => name === 'tls.crt' || name === 'tls.key')
+    return { metadata, data: Object.fromEntries(kept), ...(type && { type }) } as Secret
+  }
+}

@@ -1,0 +1,36 @@
+// Which route a request takes. The proxy does the same by its maps; this is the rule in a form that can be read, tested
+// and asked without a proxy.
+
+import { type Route, type RoutingTable, routeKey, type Target } from '#ingress/route.ts'
+
+/**
+ * The target of a request, or undefined where nothing matches. `host` is the Host header, `path` without the query.
+ * A precise host counts before a wildcard, and that before rules without a host; with each host an exact path before
+ * prefixes, and of these the longest.
+ */
+export function match(table: RoutingTable, host: string, path: string): Target | undefined {
+  const routes = new Map(table.routes.map((route) => [routeKey(route), route]))
+  for (const at of hostsOf(host)) {
+    const exact = routes.get(routeKey({ host: at, match: 'exact', path }))
+    if (exact !== undefined) return exact
+    const prefix = longestPrefix(routes, at, path)
+    if (prefix !== undefined) return prefix
+  }
+  return table.fallback
+}
+
+/** The hosts of rules that a request's host is of, the most precise first. */
+export function hostsOf(header: string): readonly string[] {
+  const host = header.replace(/:\d*$/, '').toLowerCase()
+  const dot = host.indexOf('.')
+  return [...(host === '' ? [] : [host]), ...(dot > 0 ? [`*${host.slice(dot)}`] : []), '']
+}
+
+function longestPrefix(routes: ReadonlyMap<string, Route>, host: string, path: string): Route | undefined {
+  const whole = path.endsWith('/') ? path : `${path}/`
+  for (let end = whole.length; end > 0; end = whole.lastIndexOf('/', end - 2) + 1) {
+    const route = routes.get(routeKey({ host, match: 'prefix', path: whole.slice(0, end) }))
+    if (route !== undefined) return route
+  }
+  return undefined
+}
