@@ -32,7 +32,7 @@ export async function startHaproxy(
 ): Promise<Running> {
   const before = runningIn(folder)
   const takeOver = before === undefined ? [] : ['-x', socketOf(folder), '-sf', String(before)]
-  const child = spawn(program, ['-q', '-db', '-f', configOf(folder), ...takeOver], {
+  const child = spawn(program, ['-db', '-f', configOf(folder), ...takeOver], {
     stdio: ['ignore', 'inherit', 'pipe'],
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
   })
