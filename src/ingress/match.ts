@@ -28,7 +28,7 @@ export function hostsOf(header: string): readonly string[] {
 
 function longestPrefix(routes: ReadonlyMap<string, Route>, host: string, path: string): Route | undefined {
   const whole = path.endsWith('/') ? path : `${path}/`
-  for (let end = whole.length; end > 0; end = whole.lastIndexOf('/', end - 2) + 1) {
+  for (let end = whole.length; end > 0; end = end === 1 ? 0 : whole.lastIndexOf('/', end - 2) + 1) {
     const route = routes.get(routeKey({ host, match: 'prefix', path: whole.slice(0, end) }))
     if (route !== undefined) return route
   }
