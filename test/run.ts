@@ -6,8 +6,9 @@
 // `--soak` runs everything, x.soak.test.ts too, with generated cases and kills by the thousand.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
+import { outer } from '#test/outer.ts'
 
 /** Debian packages that tests use beyond what the product installs by itself. */
 const packages: Record<string, string> = {
@@ -36,6 +37,7 @@ const packages: Record<string, string> = {
   iperf3: 'iperf3',
   containerd: 'containerd',
   haproxy: 'haproxy',
+  '/usr/lib/python3/dist-packages/kubernetes': 'python3-kubernetes',
 }
 
 /** Only for `--modes`. */
@@ -118,26 +120,11 @@ async function run(before: readonly string[], files: readonly string[], options:
   return status === 0
 }
 
-function outer(): string[] {
-  const own = 'mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /sys/fs/cgroup && mount -t tmpfs tmpfs /run'
-  const state = 'mkdir -p /run/netns /run/lock /var/lib/fairway && mount -t tmpfs tmpfs /var/lib/fairway'
-  const inside = `${own} && ${state} && exec "$@"`
-  return [
-    'unshare',
-    '--net',
-    '--mount',
-    '--propagation',
-    'private',
-    'sh',
-    '-c',
-    `ip link set lo up 2>/dev/null; ${inside}`,
-    'sh',
-  ]
-}
-
 function installMissing(): void {
   const all = { ...packages, ...((modes || soak) && morePackages) }
-  const missing = Object.keys(all).filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
+  const missing = Object.keys(all).filter(
+    (name) => !(name.startsWith('/') ? existsSync(name) : spawnSync('sh', ['-c', `command -v ${name}`]).status === 0),
+  )
   if (missing.length === 0) return
   const names = [...new Set(missing.map((program) => all[program]!))]
   const command = `apt-get install -y ${names.join(' ')}`

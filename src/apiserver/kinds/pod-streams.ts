@@ -18,7 +18,8 @@ const logOptions = [
   'limitBytes',
   'stream',
 ]
-const isSet = (value: string) => value === 'true' || value === '1'
+/** As Kubernetes reads a flag of a URL: everything but these means yes. */
+const isSet = (value: string | null) => value !== null && !['false', '0'].includes(value.toLowerCase())
 
 export async function log({ object, query }: Request): Answer {
   const container = containerOf(object, query.get('container') ?? '')
@@ -40,7 +41,7 @@ async function stream({ object, query }: Request, what: 'exec' | 'attach'): Answ
   // The agent knows these under the kubelet's names.
   const asked = new URLSearchParams()
   const names = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' }
-  for (const [option, name] of Object.entries(names)) if (isSet(query.get(option) ?? '')) asked.set(name, '1')
+  for (const [option, name] of Object.entries(names)) if (isSet(query.get(option))) asked.set(name, '1')
   if (what === 'exec') for (const word of query.getAll('command')) asked.append('command', word)
   return toNode(object, what, container.name, asked)
 }

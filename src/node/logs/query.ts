@@ -21,7 +21,8 @@ export type ParsedQuery =
 /** Reads the query of /containerLogs, which has the names of kubectl's flags. */
 export function parseLogQuery(search: URLSearchParams, nowMs: number): ParsedQuery {
   const problems: string[] = []
-  const flag = (name: string) => ['true', '1'].includes(search.get(name) ?? '')
+  // As Kubernetes reads a flag of a URL: everything but these means yes.
+  const flag = (name: string) => !['false', '0'].includes((search.get(name) ?? 'false').toLowerCase())
   const count = (name: string, least: number) => {
     const text = search.get(name)
     if (text === null || text === '') return undefined

@@ -51,7 +51,7 @@ type ExecOptions = { readonly tty: boolean; readonly streams: Streams; readonly 
 
 /** Runs a command with the given streams, on a terminal of its own where asked; answers its exit code. */
 export async function exec(
-  { crun, layout }: Exec,
+  { crun, layout, clock }: Exec,
   id: string,
   command: readonly string[],
   { tty, streams, signal }: ExecOptions,
@@ -61,7 +61,7 @@ export async function exec(
   const stop = () => killExec(pidFile)
   signal.addEventListener('abort', stop, { once: true })
   try {
-    return await (tty ? runOnTerminal(crun, words, streams) : runOnPipes(crun, words, streams))
+    return await (tty ? runOnTerminal(crun, clock, words, streams) : runOnPipes(crun, words, streams))
   } finally {
     signal.removeEventListener('abort', stop)
     rmSync(pidFile, { force: true })
@@ -79,8 +79,12 @@ function runOnPipes(crun: Crun, words: readonly string[], streams: Streams): Pro
   return whenClosed(child)
 }
 
+/** After these times a terminal's new size is told again. */
+const hearingMs = [0, 30, 150, 600]
+
 async function runOnTerminal(
   crun: Crun,
+  clock: Clock,
   words: readonly string[],
   { stdin, stdout, resizes }: Streams,
 ): Promise<number> {
@@ -94,7 +98,8 @@ async function runOnTerminal(
   else terminal.output.resume()
   void followSizes(resizes, (size) => {
     terminal.resize(size)
-    child.kill('SIGWINCH')
+    // crun hears of it only once it is ready to, which nothing tells.
+    for (const ms of hearingMs) clock.after(ms, () => child.kill('SIGWINCH'))
   })
   const exitCode = await whenClosed(child)
   await drained

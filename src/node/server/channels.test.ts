@@ -12,6 +12,10 @@ test('frames of exec', () => {
   })
   assert.deepEqual(decodeFrame(Uint8Array.of(255, 0)), { kind: 'endOfStdin' })
   assert.equal(decodeFrame(encodeFrame(channel.resize, bytes('no'))), undefined)
+  assert.deepEqual(decodeFrame(encodeFrame(channel.resize, bytes('{"height":1,"width":2}'))), {
+    kind: 'resize',
+    size: { width: 2, height: 1 },
+  })
   assert.equal(decodeFrame(new Uint8Array()), undefined)
 })
 

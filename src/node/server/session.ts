@@ -51,11 +51,12 @@ export function messageOf(outcome: Outcome): string {
   return outcome.exitCode === 0 ? '' : `command terminated with non-zero exit code: exit status ${outcome.exitCode}`
 }
 
-/** Reads `{"Width":80,"Height":24}`; undefined where it is none. */
+/** Reads `{"Width":80,"Height":24}`, in whatever case (as Go does); undefined where it is none. */
 export function parseSize(text: string): TerminalSize | undefined {
   try {
-    const { Width, Height } = JSON.parse(text) as { Width?: number; Height?: number }
-    return { width: Number(Width ?? 0), height: Number(Height ?? 0) }
+    const fields = Object.entries(JSON.parse(text) as object).map(([name, value]) => [name.toLowerCase(), value])
+    const { width, height } = Object.fromEntries(fields) as { width?: unknown; height?: unknown }
+    return { width: Number(width) || 0, height: Number(height) || 0 }
   } catch {
     return undefined
   }

@@ -20,11 +20,11 @@ export function connectWebSocket(
   session: Session,
 ): Promise<Connected> {
   return new Promise((resolve) =>
-    sockets.handleUpgrade(request, socket, head, (client) => resolve(join(client, session))),
+    sockets.handleUpgrade(request, socket, head, (client) => resolve(join(client, socket, session))),
   )
 }
 
-function join(client: WebSocket, session: Session): Connected {
+function join(client: WebSocket, socket: Duplex, session: Session): Connected {
   const gone = new AbortController()
   client.on('close', () => gone.abort())
   client.on('error', () => gone.abort())
@@ -37,6 +37,8 @@ function join(client: WebSocket, session: Session): Connected {
       await Promise.all([streams.stdout, streams.stderr].map(flushed))
       client.send(encodeOutcome(outcome))
       client.close(1000)
+      // As Kubernetes does: a client that reads frame by frame from a socket that says nothing more would wait for ever.
+      socket.end()
     },
   }
 }
