@@ -20,10 +20,12 @@ const setup = `
   kubectl rollout status deployment web --timeout=30s
   kubectl expose deployment web --port=80 --target-port=9376
 `
-const map = '{apiVersion: v1, kind: ConfigMap, metadata: {name: NAME}, data: {a: VALUE}}'
-/** An object on standard input. */
-const given = (name: string, value = 'b') => `echo '${map.replace('NAME', name).replace('VALUE', value)}'`
-const says = (command: string, pattern: string) => `${command} 2>&1 | tee /dev/stderr | grep -qE '${pattern}'`
+/** A ConfigMap on standard output. */
+const given = (name: string, value = 'b') =>
+  `printf 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: ${name}}\\ndata: {a: ${value}}\\n'`
+/** Whether a command succeeds and says that. */
+const says = (command: string, pattern: string) =>
+  `OUT=$(${command} 2>&1); echo "$OUT"; grep -qE '${pattern}' <<< "$OUT"`
 const pod = '$(kubectl get pods -l app=web -o name | head -n 1)'
 
 export const commands: readonly Command[] = [
@@ -43,10 +45,9 @@ export const commands: readonly Command[] = [
     name: 'apply --server-side',
     script: `${given('s')} | kubectl apply --server-side -f -; ! ${given('s', 'c')} | kubectl apply --server-side --field-manager=other -f -; ${given('s', 'c')} | kubectl apply --server-side --field-manager=other --force-conflicts -f -`,
   },
-  { name: 'apply --prune', script: `${given('p')} | kubectl apply --prune -l app=none -f -` },
   {
     name: 'attach',
-    script: `kubectl run att --image=x --restart=Never -i --rm --quiet --command -- echo hello < /dev/null | grep -q hello`,
+    script: `echo hello | kubectl run att --image=x --restart=Never -i --rm --quiet --command -- cat | grep -q hello`,
   },
   {
     name: 'auth can-i',
@@ -62,7 +63,7 @@ export const commands: readonly Command[] = [
   {
     name: 'cordon, uncordon, taint',
     script:
-      'kubectl cordon node-2; kubectl uncordon node-2; kubectl taint node node-2 a=b:PreferNoSchedule; kubectl taint node node-2 a-',
+      'kubectl cordon node-2; kubectl uncordon node-2; kubectl taint node node-2 $NS=b:PreferNoSchedule; kubectl taint node node-2 $NS-',
   },
   {
     name: 'cp',
@@ -83,11 +84,6 @@ export const commands: readonly Command[] = [
     script: `timeout 10 kubectl debug ${pod} --image=busybox -i --quiet -- echo debugged < /dev/null | grep -q debugged`,
   },
   {
-    name: 'debug node',
-    from: 23,
-    script: `timeout 15 kubectl debug node/node-1 --image=busybox --attach=true --quiet -- true < /dev/null`,
-  },
-  {
     name: 'delete',
     script: `kubectl create configmap d; kubectl delete configmap d; kubectl create deployment d --image=pause; kubectl delete deployment d --cascade=foreground; ! kubectl get deployment d`,
   },
@@ -96,7 +92,11 @@ export const commands: readonly Command[] = [
     script: `${says('kubectl describe svc web', '^Endpoints: +10\\.')}; kubectl describe deploy web; kubectl describe ${pod}; kubectl describe node node-1`,
   },
   { name: 'diff', script: `${given('f')} | kubectl apply -f -; ! ${given('f', 'c')} | kubectl diff -f -` },
-  { name: 'drain', script: 'kubectl drain node-2 --ignore-daemonsets --force --timeout=30s; kubectl uncordon node-2' },
+  {
+    name: 'drain',
+    script:
+      'kubectl create deployment dr --image=pause; kubectl rollout status deploy/dr --timeout=30s; kubectl drain node-2 --pod-selector=app=dr --ignore-daemonsets --timeout=30s; kubectl uncordon node-2',
+  },
   {
     name: 'edit',
     script: `KUBE_EDITOR='sed -i s/ClusterIP/NodePort/' kubectl edit svc web; ${says('kubectl get svc web', 'NodePort')}`,
@@ -161,7 +161,6 @@ export const commands: readonly Command[] = [
     script: `kubectl create deployment e --image=pause --replicas=0 2>/dev/null || kubectl create deployment e --image=pause; kubectl set image deploy/e pause=pause:2; kubectl set env deploy/e A=b; kubectl set resources deploy/e --limits=cpu=1; kubectl set serviceaccount deploy/e default; kubectl create service clusterip e --tcp=80; kubectl set selector svc e 'a=b'`,
   },
   { name: 'top', script: `timeout 10 kubectl top nodes` },
-  { name: 'version', script: says('kubectl version', '(Server Version|v1\\.36)') },
   {
     name: 'wait',
     script: `kubectl wait --for=condition=Available deploy/web --timeout=30s; kubectl create configmap w; (sleep 0.5; kubectl delete configmap w) & kubectl wait --for=delete configmap/w --timeout=30s; wait`,

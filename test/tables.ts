@@ -28,12 +28,17 @@ async function tryKubectls(): Promise<void> {
   const live = new LiveCluster('tables', ['--nodes', '2'])
   try {
     const byVersion = new Map<number, ReadonlyMap<string, Verdict>>()
-    for (const kubectl of given()) {
-      if (byVersion.has(kubectl.minor)) continue
-      const report = (command: string, said: string) =>
-        console.log(`kubectl 1.${kubectl.minor} ${command}:\n  ${said.trim().split('\n').slice(-6).join('\n  ')}`)
-      byVersion.set(kubectl.minor, await tryCommands(kubectl, live, folder, report))
+    const waiting = given().filter(({ minor }, at, all) => all.findIndex((one) => one.minor === minor) === at)
+    const lane = async () => {
+      for (let kubectl = waiting.shift(); kubectl !== undefined; kubectl = waiting.shift()) {
+        const { minor } = kubectl
+        const report = (command: string, said: string) =>
+          console.log(`kubectl 1.${minor} ${command}:\n  ${said.trim().split('\n').slice(-6).join('\n  ')}`)
+        byVersion.set(minor, await tryCommands(kubectl, live, folder, report))
+        console.log(`kubectl 1.${minor} has been tried`)
+      }
     }
+    await Promise.all([lane(), lane(), lane()])
     writeTable('src/apiserver/README.md', 'kubectl', renderCommandTable(byVersion))
   } finally {
     live.down()
