@@ -67,14 +67,28 @@ function refuseWithoutKind(value: unknown, expected: Expected): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || (value as ApiObject).kind) return
   const text = JSON.stringify(value)
   const why = `Object 'Kind' is missing in '${text}'`
+  throw new StatusError(badRequest(unrecognized(expected, why, text)))
+}
+
+/** Where it does not even say in words what it is. */
+function refuseUnreadable(parsed: object, expected: Expected): void {
+  const { apiVersion, kind } = parsed as { readonly apiVersion?: unknown; readonly kind?: unknown }
+  for (const [field, value] of Object.entries({ apiVersion, kind })) {
+    if (value === undefined || value === null || typeof value === 'string') continue
+    const found = typeof value === 'boolean' ? 'bool' : Array.isArray(value) ? 'array' : typeof value
+    const why = `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go struct field .${field} of type string`
+    throw new StatusError(badRequest(unrecognized(expected, why, JSON.stringify(parsed))))
+  }
+}
+
+function unrecognized({ kind }: Expected, why: string, text: string): string {
   const shown = text.length > 30 ? `${text.slice(0, 30)} ...` : text
-  throw new StatusError(
-    badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why} (${shown})`),
-  )
+  return `the object provided is unrecognized (must be of type ${kind}): ${why} (${shown})`
 }
 
 function refuseOtherKind(parsed: unknown, expected: Expected): void {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return
+  refuseUnreadable(parsed, expected)
   const { apiVersion = expected.apiVersion, kind = expected.kind } = parsed as ApiObject
   const found = { apiVersion: apiVersion || expected.apiVersion, kind: kind || expected.kind }
   if (found.kind === expected.kind) {

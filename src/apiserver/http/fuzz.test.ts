@@ -98,6 +98,25 @@ test('rubbish in bodies, patches, paths and queries', async () => {
   assert.equal((await api.request('GET', '/api/v1/namespaces/default')).code, 200)
 })
 
+test('what does not say in words what it is', async () => {
+  await using api = await server()
+  const table = [
+    ['{"apiVersion":true,"kind":"ConfigMap"}', 'bool', 'apiVersion'],
+    ['{"apiVersion":"v1","kind":1}', 'number', 'kind'],
+    ['{"apiVersion":["a"],"kind":{}}', 'array', 'apiVersion'],
+    ['{"kind":{}}', 'object', 'kind'],
+  ]
+  for (const [body = '', found, field] of table) {
+    const reply = await api.request('POST', '/api/v1/namespaces/default/configmaps', { body })
+    assert.equal(reply.code, 400)
+    const shown = body.length > 30 ? `${body.slice(0, 30)} ...` : body
+    assert.equal(
+      reply.body.message,
+      `the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go struct field .${field} of type string (${shown})`,
+    )
+  }
+})
+
 test('depth and size', async () => {
   await using api = await server()
   const maps = '/api/v1/namespaces/default/configmaps'
