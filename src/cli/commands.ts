@@ -159,6 +159,18 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/trace.ts')).trace,
   },
   {
+    name: 'doctor',
+    summary: 'find out why Services do not answer, live or from files',
+    group: 'other',
+    load: async () => (await import('#cli/command/doctor.ts')).doctor,
+  },
+  {
+    name: 'explain',
+    summary: 'what a code of fairway doctor means, how it is seen and put right',
+    group: 'other',
+    load: async () => (await import('#cli/command/explain.ts')).explain,
+  },
+  {
     name: 'partition',
     summary: 'cut nodes off from each other, as a broken network does',
     group: 'cluster',

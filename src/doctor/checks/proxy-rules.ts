@@ -1,0 +1,54 @@
+// Nodes whose rules are not there, or are there and not asked.
+
+import { type Finding, finding } from '#doctor/finding.ts'
+import type { Case } from '#doctor/checks/check.ts'
+import { isProxyStep } from '#doctor/compare/owner.ts'
+import { plural, resync } from '#doctor/compare/words.ts'
+import { knowsRules } from '#doctor/compare/compare.ts'
+import type { NodeView } from '#doctor/view.ts'
+
+/** Nodes on which no rule of a proxy leads to any Service; somebody else's may. */
+export function bareNodes({ comparison: { differences, asked } }: Case): ReadonlySet<string> {
+  const counts = new Map<string, number>()
+  for (const { kind, node, share, steps } of differences) {
+    const isForeign = kind === 'stale' && share > 0.99 && !steps.some(isProxyStep)
+    if (kind === 'missing' || isForeign) counts.set(node, (counts.get(node) ?? 0) + 1)
+  }
+  return new Set([...counts].filter(([node, count]) => count === asked.get(node)).map(([node]) => node))
+}
+
+export function checkProxyRules(it: Case): readonly Finding[] {
+  const bare = bareNodes(it)
+  return it.view.nodes.filter((node) => bare.has(node.name) && knowsRules(node)).map((node) => missing(it, node))
+}
+
+function missing({ comparison }: Case, node: NodeView): Finding {
+  const services = comparison.asked.get(node.name) ?? 0
+  const consequence = `no pod and no process of ${node.name} reaches any Service, DNS included; node ports there are closed (100% of new connections)`
+  const base = { about: `node/${node.name}`, nodes: [node.name], consequence, remedy: resync([node.name]) }
+  const orphaned = node.machine.iptables.flatMap(({ rules, family }) => {
+    const nat = rules.get('nat')
+    const chain = nat?.get('KUBE-SERVICES')
+    return chain === undefined || chain.rules.length === 0
+      ? []
+      : [
+          `${family === 4 ? 'iptables' : 'ip6tables'}: nat KUBE-SERVICES has ${plural(chain.rules.length, 'rule')} (${chain.file})`,
+        ]
+  })
+  if (orphaned.length > 0)
+    return finding({
+      ...base,
+      code: 'JumpMissing',
+      summary: `${node.name}: KUBE-SERVICES is there, but nothing jumps to it: something has flushed the chains above`,
+      evidence: [...orphaned, 'no "-j KUBE-SERVICES" in nat PREROUTING and OUTPUT'],
+    })
+  return finding({
+    ...base,
+    code: 'ProxyMissing',
+    summary: `${node.name} has no rules for Services at all`,
+    evidence: [
+      `${plural(services, 'address', 'addresses')} of Services asked, none leads anywhere`,
+      'no rule changes a destination',
+    ],
+  })
+}

@@ -1,0 +1,132 @@
+// Every code of a finding: what it is called, how bad it is, where in the order of a diagnosis it stands, and which others
+// only follow from it. docs/findings/ has a page for each.
+
+export type Severity = 'error' | 'warning'
+
+/** The order in which one looks: the object, its name, who stands behind it, the rules, the network, a pod and itself. */
+export const stages = ['object', 'dns', 'endpoints', 'node', 'proxy', 'network', 'hairpin'] as const
+export type Stage = (typeof stages)[number]
+
+type CodeFacts = {
+  readonly title: string
+  readonly severity: Severity
+  readonly stage: Stage
+  /** findings that are folded under this one where they are about the same Service or node */
+  readonly explains?: readonly string[]
+}
+
+export const codes = {
+  ServiceMissing: { title: 'there is no such Service', severity: 'error', stage: 'object' },
+  NoPodMatches: {
+    title: 'the selector of a Service matches no pod',
+    severity: 'error',
+    stage: 'endpoints',
+    explains: ['NoEndpoints'],
+  },
+  PodsNotReady: {
+    title: 'pods of a Service are not ready',
+    severity: 'error',
+    stage: 'endpoints',
+    explains: ['NoEndpoints', 'NoListener'],
+  },
+  NoEndpoints: { title: 'a Service has no endpoints', severity: 'error', stage: 'endpoints' },
+  EndpointsBehind: {
+    title: 'EndpointSlices do not say what the pods say',
+    severity: 'error',
+    stage: 'endpoints',
+    explains: ['NoEndpoints'],
+  },
+  NoListener: { title: 'nobody listens at the target port', severity: 'error', stage: 'endpoints' },
+  NamedPortMissing: {
+    title: 'no container declares the named target port',
+    severity: 'error',
+    stage: 'endpoints',
+    explains: ['NoEndpoints'],
+  },
+  ProtocolMismatch: {
+    title: 'the Service has another protocol than the pods',
+    severity: 'error',
+    stage: 'endpoints',
+    explains: ['NoListener'],
+  },
+  ProxyMissing: {
+    title: 'a node has no rules for Services',
+    severity: 'error',
+    stage: 'proxy',
+    explains: ['RulesMissing', 'EndpointMissing', 'JumpMissing', 'NoRefusal', 'ProxyDown'],
+  },
+  ProxyDown: {
+    title: 'the proxy of a node does not run or does not keep up',
+    severity: 'error',
+    stage: 'proxy',
+    explains: ['RulesMissing', 'EndpointMissing', 'StaleEndpoint', 'StaleService', 'StaleRefusal', 'NoRefusal'],
+  },
+  JumpMissing: {
+    title: "nothing leads to the proxy's rules",
+    severity: 'error',
+    stage: 'proxy',
+    explains: ['RulesMissing', 'NoRefusal'],
+  },
+  RulesMissing: { title: 'a node has no rule for an address of a Service', severity: 'error', stage: 'proxy' },
+  EndpointMissing: { title: 'rules leave out an endpoint', severity: 'error', stage: 'proxy' },
+  StaleEndpoint: {
+    title: 'rules lead to an endpoint that is gone',
+    severity: 'error',
+    stage: 'proxy',
+    explains: ['EndpointMissing'],
+  },
+  StaleRefusal: { title: 'rules refuse a Service that has endpoints', severity: 'error', stage: 'proxy' },
+  StaleService: { title: 'rules for a Service that does not exist', severity: 'warning', stage: 'proxy' },
+  ForeignRule: {
+    title: "a rule that is not the proxy's decides about a Service",
+    severity: 'error',
+    stage: 'proxy',
+    explains: ['StaleEndpoint', 'EndpointMissing', 'UnevenShares'],
+  },
+  UnevenShares: { title: 'endpoints do not get equal shares', severity: 'warning', stage: 'proxy' },
+  NoRefusal: { title: 'clients of a Service without endpoints wait in vain', severity: 'warning', stage: 'proxy' },
+  SourceLost: { title: "the client's address is lost where it should be kept", severity: 'warning', stage: 'proxy' },
+  NotMasqueraded: {
+    title: 'packets keep a source to which no answer comes back',
+    severity: 'error',
+    stage: 'proxy',
+  },
+  ForwardingOff: {
+    title: 'a node does not forward packets',
+    severity: 'error',
+    stage: 'node',
+    explains: ['RouteMissing', 'PathBroken'],
+  },
+  ForwardDropped: {
+    title: 'the policy of FORWARD drops packets of pods',
+    severity: 'error',
+    stage: 'network',
+    explains: ['PathBroken'],
+  },
+  FirewallDrops: {
+    title: 'a rule of a firewall ends connections',
+    severity: 'error',
+    stage: 'network',
+    explains: ['PathBroken'],
+  },
+  ReversePathFilter: {
+    title: 'a node refuses packets by their source',
+    severity: 'error',
+    stage: 'network',
+    explains: ['PathBroken'],
+  },
+  RouteMissing: {
+    title: 'there is no route to pods of another node',
+    severity: 'error',
+    stage: 'network',
+    explains: ['PathBroken'],
+  },
+  PathBroken: { title: 'pods of two nodes do not reach each other', severity: 'error', stage: 'network' },
+  HairpinOff: { title: 'a pod does not reach itself through its Service', severity: 'error', stage: 'hairpin' },
+  BridgePastRules: { title: 'answers on a bridge go past the rules', severity: 'error', stage: 'network' },
+} as const satisfies Readonly<Record<string, CodeFacts>>
+
+export type Code = keyof typeof codes
+
+export const factsOf = (code: Code): CodeFacts => codes[code]
+export const isCode = (word: string): word is Code => Object.hasOwn(codes, word)

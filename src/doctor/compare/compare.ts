@@ -1,0 +1,46 @@
+// What the rules of every node do with every address of every Service, against what the objects demand.
+
+import type { Service } from '#api/core.ts'
+import { ask } from '#doctor/compare/asker.ts'
+import { type Difference, differences } from '#doctor/compare/difference.ts'
+import { observe } from '#doctor/compare/observe.ts'
+import { slicesByService } from '#doctor/expect/endpoints.ts'
+import { admits, type Asker, expectAt, type Front, frontsOf } from '#doctor/expect/expect.ts'
+import { keyOf, type NodeView, podsByIp, type View } from '#doctor/view.ts'
+
+export type Comparison = {
+  readonly differences: readonly Difference[]
+  /** how many addresses were asked on each node for which somebody should answer */
+  readonly asked: ReadonlyMap<string, number>
+  readonly fronts: readonly { readonly service: Service; readonly front: Front }[]
+}
+
+/** Nodes of which rules of some kind are known. */
+export const knowsRules = ({ machine }: NodeView): boolean =>
+  machine.iptables.length > 0 || machine.nftables !== undefined || machine.virtualServers !== undefined
+
+/** `only`: of one Service, `namespace/name`. Nothing where there are no Services or no EndpointSlices to compare with. */
+export function compare(view: View, only?: string): Comparison {
+  const slices = slicesByService(view.slices ?? [])
+  const fronts = (view.slices === undefined ? [] : (view.services ?? []))
+    .filter((service) => only === undefined || keyOf(service) === only)
+    .filter(({ metadata }) => metadata?.labels?.['service.kubernetes.io/service-proxy-name'] === undefined)
+    .flatMap((service) => frontsOf(service, slices.get(keyOf(service)) ?? []).map((front) => ({ service, front })))
+  const pods = podsByIp(view)
+  const found: Difference[] = []
+  const asked = new Map<string, number>()
+  for (const node of view.nodes.filter(knowsRules))
+    for (const { service, front } of fronts)
+      for (const asker of askersOf(front)) {
+        const question = ask(node, front, asker)
+        if (question === undefined || !admits(service, front, question.packet.source)) continue
+        const expected = expectAt(service, front, node, asker)
+        const observed = observe(node.machine, question.packet, question.entry)
+        if (expected.kind === 'balance') asked.set(node.name, (asked.get(node.name) ?? 0) + 1)
+        found.push(...differences(expected, observed, { front, node: node.name, asker }, (ip) => pods.has(ip)))
+      }
+  return { differences: found, asked, fronts }
+}
+
+/** Fronts for outsiders are asked from there, cluster IPs from a pod. */
+const askersOf = ({ kind }: Front): readonly Asker[] => (kind === 'cluster-ip' ? ['pod'] : ['outside'])

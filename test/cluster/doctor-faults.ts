@@ -1,0 +1,197 @@
+// Faults that are made for real in a cluster, and what the doctor has to say of each.
+import * as assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LiveCluster } from '#test/cluster/live-cluster.ts'
+
+export type Reported = {
+  readonly code: string
+  readonly severity: string
+  readonly about: string
+  readonly remedy: readonly string[]
+  readonly evidence: readonly string[]
+  readonly consequence: string
+  readonly folded: readonly Reported[]
+}
+
+export type Fault = {
+  readonly name: string
+  /** of the finding that has to be a root cause */
+  readonly code: string
+  readonly about: string
+  /** modes of the proxy in which it can happen; undefined: all */
+  readonly modes?: readonly string[]
+  make(live: LiveCluster): void
+  /** where the remedy is for a person to fill in */
+  mend?(live: LiveCluster): void
+}
+
+const onNode = (node: string, script: string) => (live: LiveCluster) => {
+  const { status, text } = live.sh(`node/${node}`, script)
+  assert.equal(status, 0, text)
+}
+const node1 = (script: string) => onNode('node-1', script)
+const kill = (part: string, node: string) => (live: LiveCluster) => {
+  const { status, stderr } = live.fairway('node kill', node, '--part', part)
+  assert.equal(status, 0, stderr)
+}
+const both =
+  (...acts: readonly ((live: LiveCluster) => void)[]) =>
+  (live: LiveCluster) =>
+    acts.forEach((act) => act(live))
+
+const patch = (what: string, name: string, value: object) => (live: LiveCluster) =>
+  void live.kubectl('patch', what, name, '--type=merge', '-p', JSON.stringify(value))
+
+/** Where pods of node-1 live behind the bridge. */
+const drop =
+  'table inet site { chain forward { type filter hook forward priority -5; ip daddr 10.244.0.0/16 tcp dport 9376 drop; }; }'
+
+export const faults: readonly Fault[] = [
+  {
+    name: 'a selector with a slip of the pen',
+    code: 'NoPodMatches',
+    about: 'svc/default/hostnames-nodeport',
+    make: patch('service', 'hostnames-nodeport', { spec: { selector: { app: 'hostname' } } }),
+  },
+  {
+    name: 'hairpin mode off',
+    code: 'HairpinOff',
+    about: 'node/node-1',
+    make: node1('for port in /sys/class/net/cni0/brif/*/hairpin_mode; do echo 0 >$port; done'),
+  },
+  {
+    name: 'no forwarding',
+    code: 'ForwardingOff',
+    about: 'node/node-1',
+    make: node1('sysctl -qw net.ipv4.ip_forward=0'),
+  },
+  {
+    name: 'no route to the pods of another node',
+    code: 'RouteMissing',
+    about: 'node/node-2',
+    make: both(kill('flannel', 'node-2'), onNode('node-2', 'ip route del 10.244.0.0/24')),
+  },
+  {
+    name: 'a firewall that drops packets of pods',
+    code: 'FirewallDrops',
+    about: 'node/node-2',
+    make: onNode('node-2', `nft '${drop}'`),
+    mend: onNode('node-2', 'nft delete table inet site'),
+  },
+  {
+    name: 'policy of FORWARD',
+    code: 'ForwardDropped',
+    about: 'node/node-1',
+    make: node1('iptables -P FORWARD DROP; iptables -F FORWARD'),
+    mend: node1('iptables -P FORWARD ACCEPT'),
+  },
+  {
+    name: 'rules of a proxy that has died',
+    code: 'ProxyMissing',
+    about: 'node/node-1',
+    modes: ['nftables'],
+    make: both(kill('proxy', 'node-1'), node1('nft delete table ip fairway-proxy; nft delete table ip6 fairway-proxy')),
+  },
+  {
+    name: 'flushed chains of iptables',
+    code: 'JumpMissing',
+    about: 'node/node-1',
+    modes: ['iptables'],
+    make: both(kill('proxy', 'node-1'), node1('iptables -t nat -F PREROUTING; iptables -t nat -F OUTPUT')),
+  },
+  {
+    name: 'a rule by hand in front of the proxy',
+    code: 'ForeignRule',
+    about: 'svc/default/hostnames',
+    make: (live) => {
+      const ip = live.value('.spec.clusterIP', 'service', 'hostnames')
+      const rule = `ip daddr ${ip} tcp dport 80 dnat to 10.244.0.250:80`
+      node1(`nft 'table ip site-nat { chain pre { type nat hook prerouting priority -110; ${rule}; }; }'`)(live)
+    },
+    mend: node1('nft delete table ip site-nat'),
+  },
+  {
+    name: 'a proxy that missed changes',
+    code: 'StaleEndpoint',
+    about: 'svc/default/hostnames',
+    make: both(kill('proxy', 'node-2'), (live) => {
+      const [pod] = live.pods('app=hostnames')
+      live.kubectl('delete', 'pod', pod!.name, '--wait=true', '--grace-period=1')
+      live.kubectl('rollout', 'status', 'deployment/hostnames', '--timeout=30s')
+    }),
+  },
+]
+
+/** What the doctor says of a cluster, and with which exit code. */
+export function examine(
+  live: LiveCluster,
+  ...words: readonly string[]
+): { readonly status: number | null; readonly findings: readonly Reported[] } {
+  const { status, stdout, stderr } = live.fairway('doctor', '-o', 'json', ...words)
+  try {
+    return { status, findings: (JSON.parse(stdout) as { readonly findings: readonly Reported[] }).findings }
+  } catch {
+    assert.fail(`doctor ended with ${status}: ${stdout}${stderr}`)
+  }
+}
+
+export const headlines = (findings: readonly Reported[]): string =>
+  findings
+    .map(({ code, about, folded }) =>
+      [`${code} ${about}`, ...folded.map((one) => `  ${one.code} ${one.about}`)].join('\n'),
+    )
+    .join('\n')
+
+/** Up to 30 s until the doctor finds nothing. */
+export async function untilHealthy(live: LiveCluster): Promise<void> {
+  const end = performance.now() + 30_000
+  for (;;) {
+    const { status, findings } = examine(live)
+    if (status === 0 && findings.length === 0) return
+    if (performance.now() > end) assert.fail(`still wrong:\n${JSON.stringify(findings, undefined, 1)}`)
+    await sleep(500)
+  }
+}
+
+/** Makes faults at once, has each of them named as a root cause, puts them right as the doctor said. */
+export async function makeAndMend(live: LiveCluster, some: readonly Fault[]): Promise<void> {
+  for (const fault of some) fault.make(live)
+  const { status, findings } = examine(live)
+  assert.equal(status, 1)
+  for (const { code, about, name } of some)
+    assert.ok(
+      findings.some((item) => item.code === code && item.about === about),
+      `${name}: no ${code} of ${about} among\n${headlines(findings)}`,
+    )
+  // Whatever else is a root cause would lead somebody astray.
+  const expected = new Set(some.map(({ code }) => code))
+  assert.deepEqual(
+    findings
+      .filter((item) => item.severity === 'error' && !expected.has(item.code))
+      .map(({ code, about }) => `${code} ${about}`),
+    [],
+    headlines(findings),
+  )
+  for (const fault of some) fault.mend?.(live)
+  const byHand = new Set(some.filter(({ mend }) => mend !== undefined).map(({ code }) => code))
+  for (const { code, remedy } of findings) if (!byHand.has(code)) follow(live, remedy)
+  await untilHealthy(live)
+}
+
+/** The commands of a remedy, as somebody would paste them. */
+function follow(live: LiveCluster, remedy: readonly string[]): void {
+  const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+  try {
+    const program = `#!/bin/sh\nexec ${process.execPath} --disable-warning=ExperimentalWarning ${process.cwd()}/src/cli/main.ts "$@"\n`
+    writeFileSync(join(folder, 'fairway'), program, { mode: 0o755 })
+    const env = { ...process.env, ...live.env, FAIRWAY_CLUSTER: live.name, PATH: `${folder}:${process.env['PATH']}` }
+    const { stderr, status } = spawnSync('sh', ['-c', remedy.join('\n')], { encoding: 'utf8', env })
+    assert.equal(status, 0, `${remedy.join('\n')}\n${stderr}`)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,36 @@
+// The doctor over a cluster in which things are broken for real: alone and at once, and mended as it says.
+import * as assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { examine, type Fault, faults, makeAndMend, untilHealthy } from '#test/cluster/doctor-faults.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
+import { need } from '#test/need.ts'
+
+const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'iptables', 'conntrack'] })
+let live: LiveCluster
+
+before(() => {
+  if (skip === false) live = new LiveCluster('doctor', ['--nodes', '2', '-f', 'examples/hostnames.yaml'])
+})
+after(() => live?.down())
+
+const named = (code: string): Fault => faults.find((fault) => fault.code === code)!
+
+test('a healthy cluster has no finding', { skip }, async () => {
+  await untilHealthy(live)
+  const { status, stdout } = live.fairway('doctor', 'svc/hostnames')
+  assert.equal(status, 0, stdout)
+  assert.match(stdout, /Nothing is wrong/)
+})
+
+// Those that do not hide each other are made together.
+for (const codes of [
+  ['NoPodMatches', 'FirewallDrops', 'HairpinOff'],
+  ['ForeignRule', 'ForwardingOff', 'RouteMissing'],
+  ['ProxyMissing', 'StaleEndpoint'],
+])
+  test(`at once: ${codes.join(', ')}`, { skip, timeout: 120_000 }, () => makeAndMend(live, codes.map(named)))
+
+test('a Service that does not exist, and bad words', { skip }, () => {
+  assert.equal(live.fairway('doctor', 'pod/x').status, 2)
+  assert.equal(examine(live, 'svc/hostnames').status, 0)
+})
