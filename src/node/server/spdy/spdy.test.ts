@@ -129,6 +129,7 @@ test('a stream that nobody reads holds up the sender, and not for ever', async (
       if (state.written < 20_000_000) write()
     })
   write()
+  while (opened.length === 0) await new Promise((resolve) => setImmediate(resolve))
   await new Promise((resolve) => setTimeout(resolve, 100))
   assert.ok(state.written < 2_000_000, `${state.written} bytes were taken`)
   opened[0]!.destroy()
