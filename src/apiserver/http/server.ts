@@ -86,9 +86,16 @@ async function serve(door: OpenDoor, request: Request, response: Response): Prom
   const done = door.metrics.begin(target)
   response.setHeader('audit-id', randomUUID())
   const turn: Turn = { leave: () => {} }
+  let isGone = false
+  response.on('close', () => {
+    isGone = true
+    turn.leave()
+  })
   try {
     const answer = await answerOf(door, request, target, path, query, turn)
     // What goes on for long is no longer one of those that others wait for, nor is what its client does not read.
+    // While it waited for its turn the client may have gone away.
+    if (isGone) return done(499, door.clock.monotonicMs() - begunMs)
     if (answer.kind !== 'bytes') turn.leave()
     const cancel = door.clock.after(mostSendMs, () => turn.leave())
     const code = await send(door, request, response, answer, target)
