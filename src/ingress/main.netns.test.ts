@@ -1,20 +1,26 @@
 // The controller with a HAProxy and endpoints on loopback, from objects to answers.
 import * as assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { WebSocket, WebSocketServer } from 'ws'
 import { services } from '#api/core.ts'
 import { endpointSlices } from '#api/discovery.ts'
 import { ingressClasses, ingresses } from '#api/networking.ts'
+import { stored } from '#api/stored.ts'
 import { fakeClient } from '#client/fake.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { createLogger } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
 import { run } from '#ingress/main.ts'
+import { match } from '#ingress/match.ts'
+import { plan } from '#ingress/plan.ts'
+import { seeded } from '#test/random.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['haproxy', 'curl'] })
@@ -126,4 +132,91 @@ test('an edit is served without another HAProxy', { skip }, async () => {
   await until(async () => assert.match(await curl('two.test', '/'), / 404$/))
   assert.equal(await curl('two.test', '/only/this'), 'b /only/this 200')
   assert.equal(readFileSync(`${folder}/pid`, 'utf8'), pid)
+})
+
+test('a dead endpoint: requests go to the one that lives', { skip }, async () => {
+  const gone = createServer()
+  await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve))
+  const { port } = gone.address() as AddressInfo
+  await new Promise((resolve) => gone.close(resolve))
+  service('half', [await pod('alive'), port])
+  ingress('half', 'half.test', '/', 'half')
+  await until(async () => assert.equal(await curl('half.test', '/'), 'alive / 200'))
+  for (let i = 0; i < 20; i++) assert.equal(await curl('half.test', '/'), 'alive / 200')
+})
+
+test('a WebSocket outlives edits, the end of its endpoint, and a reload for more Services', { skip }, async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  await once(server, 'listening')
+  server.on('connection', (socket) => socket.on('message', (data) => socket.send(data.toString())))
+  service('ws', [(server.address() as AddressInfo).port])
+  ingress('ws', 'ws.test', '/', 'ws')
+  await until(async () => assert.match(await curl('ws.test', '/'), / 426$/))
+  const socket = new WebSocket('ws://127.0.0.1:8080/', { headers: { Host: 'ws.test' } })
+  await once(socket, 'open')
+  const echo = async (text: string) => {
+    const heard = once(socket, 'message')
+    socket.send(text)
+    assert.equal(String((await heard)[0]), text)
+  }
+  await echo('before')
+  const pid = readFileSync(`${folder}/pid`, 'utf8')
+  service('ws', [await pod('other')])
+  await until(async () => assert.equal(await curl('ws.test', '/'), 'other / 200'))
+  await echo('its endpoint has left')
+  assert.equal(readFileSync(`${folder}/pid`, 'utf8'), pid)
+  const many = Array.from({ length: 60 }, (_, i) => `many-${i}`)
+  for (const name of many) {
+    service(name, [1])
+    ingress(name, `${name}.test`, '/', name)
+  }
+  await until(() => assert.notEqual(readFileSync(`${folder}/pid`, 'utf8'), pid))
+  await until(async () => assert.equal(await curl('ws.test', '/'), 'other / 200'))
+  await echo('another HAProxy serves')
+  socket.close()
+  server.close()
+})
+
+test('what HAProxy does with a path is what the table says', { skip }, async (t) => {
+  const seed = process.env['SEED'] ?? String(Math.floor(Math.random() * 1e9))
+  t.diagnostic(`SEED=${seed}`)
+  const random = seeded(Number(seed))
+  const pick = <T>(list: readonly T[]): T => random.pick(list)
+  const parts = ['', 'a', 'A', 'b', 'ab', 'a;b', 'a%20b']
+  const path = () => `/${Array.from({ length: random.integer(0, 3) }, () => pick(parts)).join('/')}`
+  const hosts = ['h.test', '*.h.test', 'x.h.test', '']
+  const rules = Array.from({ length: 40 }, () => ({
+    host: pick(hosts),
+    path: path(),
+    pathType: pick(['Exact', 'Prefix']),
+  }))
+  client.seed(ingresses, {
+    metadata: { name: 'random', namespace: 'default' },
+    spec: {
+      rules: rules.map(({ host, path, pathType }) => ({
+        ...(host && { host }),
+        http: { paths: [{ path, pathType, backend: to(pick(['a', 'b'])) }] },
+      })),
+    },
+  })
+  ingress('marker', 'marker.test', '/', 'a')
+  await until(async () => assert.equal(await curl('marker.test', '/'), 'a / 200'))
+  const { table } = plan({
+    ingresses: client.all(ingresses).map((one) => stored(one)),
+    classes: client.all(ingressClasses).map((one) => stored(one)),
+    service: (key) =>
+      client
+        .all(services)
+        .map((one) => stored(one))
+        .find(({ metadata }) => `default/${metadata.name}` === key),
+    slices: () => [],
+    secret: () => undefined,
+  })
+  for (let i = 0; i < 60; i++) {
+    const [host, asked] = [pick(['h.test', 'x.h.test', 'y.h.test', 'z.y.h.test', 'h.test:8080']), path()]
+    const target = match(table, host, asked)
+    const want = target === undefined ? 404 : `${target.backend!.split('/')[1]} ${asked} 200`
+    const got = await curl(host, asked, '--path-as-is')
+    assert.equal(want === 404 ? Number(got.slice(-3)) : got, want, `SEED=${seed} ${host}${asked}`)
+  }
 })

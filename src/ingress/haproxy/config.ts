@@ -71,7 +71,6 @@ frontend web from base
   bind ${http}
   bind ${https} ssl crt-list ${certificateListOf(folder)} alpn h2,http/1.1
 ${accessLog ? `  log-format "${logFormat}"\n` : ''}  http-request set-var(txn.host) req.hdr(host),field(1,:),lower
-  http-request set-var(txn.wild) var(txn.host),regsub(^[^.]+,*)
   http-request set-var(txn.path) path
 ${renderLookups(folder)}
   http-request redirect scheme https code 308 if !{ ssl_fc } { ${field('redirect')} -m str 1 }
@@ -110,7 +109,9 @@ function renderLookups(folder: string): string {
   const found = '!{ var(txn.route) -m found }'
   const look = (key: string, by: string, name: MapName, when: string) =>
     `  http-request set-var(txn.route) ${key},map_${by}(${mapFileOf(folder, name)})${when}`
+  const wild = `  http-request set-var(txn.wild) var(txn.host),regsub(^[^.]+,*) if ${found}`
   const lines = ['var(txn.host),', 'var(txn.wild),', 'str(""),'].flatMap((host) => [
+    ...(host.includes('wild') ? [wild] : []),
     look(`${host}concat(,txn.path)`, 'str', 'exact', ` if ${found}`),
     look(`${host}concat(,txn.path,/)`, 'beg', 'prefix', ` if ${found}`),
   ])
