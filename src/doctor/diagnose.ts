@@ -3,6 +3,15 @@
 import { compare } from '#doctor/compare/compare.ts'
 import { classify } from '#doctor/compare/classify.ts'
 import type { Case, Check } from '#doctor/checks/check.ts'
+import { checkService } from '#doctor/checks/service.ts'
+import { checkNames } from '#doctor/checks/names.ts'
+import { checkPorts } from '#doctor/checks/ports.ts'
+import { checkNodeSettings } from '#doctor/checks/node-settings.ts'
+import { checkLeftovers } from '#doctor/checks/leftovers.ts'
+import { checkAddresses } from '#doctor/checks/addresses.ts'
+import { checkConnections } from '#doctor/checks/connections.ts'
+import { checkNetworkPolicies } from '#doctor/checks/network-policy.ts'
+import { checkLinks } from '#doctor/checks/links.ts'
 import { checkHairpin } from '#doctor/checks/hairpin.ts'
 import { checkPaths } from '#doctor/checks/paths.ts'
 import { bareNodes, checkProxyRules } from '#doctor/checks/proxy-rules.ts'
@@ -17,7 +26,22 @@ export type Diagnosis = {
   readonly undecided: readonly string[]
 }
 
-const checks: readonly Check[] = [checkSelector, checkProxyRules, checkStaleServices, checkPaths, checkHairpin]
+const checks: readonly Check[] = [
+  checkService,
+  checkNames,
+  checkSelector,
+  checkPorts,
+  checkNodeSettings,
+  checkProxyRules,
+  checkLeftovers,
+  checkStaleServices,
+  checkAddresses,
+  checkConnections,
+  checkNetworkPolicies,
+  checkLinks,
+  checkPaths,
+  checkHairpin,
+]
 
 /** `only`: of one Service, `namespace/name`, and of what it rests on. */
 export function diagnose(view: View, only?: string): Diagnosis {

@@ -52,6 +52,47 @@ const drop =
 
 export const faults: readonly Fault[] = [
   {
+    name: 'a target port at which nobody listens',
+    code: 'NoListener',
+    about: 'svc/default/hostnames-nodeport',
+    make: (live) =>
+      void live.kubectl(
+        'patch',
+        'service',
+        'hostnames-nodeport',
+        '--type=json',
+        '-p',
+        JSON.stringify([{ op: 'replace', path: '/spec/ports/0/targetPort', value: 9377 }]),
+      ),
+  },
+  {
+    name: 'answers that go past the rules',
+    code: 'BridgePastRules',
+    about: 'node/node-2',
+    make: onNode('node-2', 'sysctl -qw net.bridge.bridge-nf-call-iptables=0'),
+  },
+  {
+    name: 'an MTU that does not fit into the tunnel',
+    code: 'MtuTooLarge',
+    about: 'node/node-2',
+    make: onNode('node-2', 'ip link set eth0 mtu 1400'),
+    mend: onNode('node-2', 'ip link set eth0 mtu 1500'),
+  },
+  {
+    name: 'rules of a proxy that does not run here any more',
+    code: 'LeftoverRules',
+    about: 'node/node-2',
+    modes: ['nftables'],
+    make: onNode(
+      'node-2',
+      'iptables -t nat -N KUBE-SVC-AAAAAAAAAAAAAAAA; iptables -t nat -A KUBE-SVC-AAAAAAAAAAAAAAAA -p tcp -j RETURN',
+    ),
+    mend: onNode(
+      'node-2',
+      'iptables -t nat -F KUBE-SVC-AAAAAAAAAAAAAAAA; iptables -t nat -X KUBE-SVC-AAAAAAAAAAAAAAAA',
+    ),
+  },
+  {
     name: 'a selector with a slip of the pen',
     code: 'NoPodMatches',
     about: 'svc/default/hostnames-nodeport',
@@ -116,8 +157,8 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a proxy that missed changes',
-    code: 'StaleEndpoint',
-    about: 'svc/default/hostnames',
+    code: 'ProxyDown',
+    about: 'node/node-2',
     make: both(kill('proxy', 'node-2'), (live) => {
       const [pod] = live.pods('app=hostnames')
       live.kubectl('delete', 'pod', pod!.name, '--wait=true', '--grace-period=1')

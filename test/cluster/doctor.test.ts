@@ -3,6 +3,7 @@ import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { examine, type Fault, faults, makeAndMend, untilHealthy } from '#test/cluster/doctor-faults.ts'
 import { LiveCluster } from '#test/cluster/live-cluster.ts'
+import { fairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'iptables', 'conntrack'] })
@@ -24,13 +25,19 @@ test('a healthy cluster has no finding', { skip }, async () => {
 
 // Those that do not hide each other are made together.
 for (const codes of [
-  ['NoPodMatches', 'FirewallDrops', 'HairpinOff'],
-  ['ForeignRule', 'ForwardingOff', 'RouteMissing'],
-  ['ProxyMissing', 'StaleEndpoint'],
+  ['NoListener', 'FirewallDrops', 'HairpinOff', 'BridgePastRules', 'LeftoverRules'],
+  ['NoPodMatches', 'ForeignRule', 'ForwardingOff', 'RouteMissing'],
+  ['ProxyMissing', 'ProxyDown', 'MtuTooLarge'],
 ])
   test(`at once: ${codes.join(', ')}`, { skip, timeout: 120_000 }, () => makeAndMend(live, codes.map(named)))
 
 test('a Service that does not exist, and bad words', { skip }, () => {
   assert.equal(live.fairway('doctor', 'pod/x').status, 2)
-  assert.equal(examine(live, 'svc/hostnames').status, 0)
+  const { status, findings } = examine(live, 'svc/hostnamse')
+  assert.deepEqual(
+    [status, ...findings.map(({ code, about }) => `${code} ${about}`)],
+    [1, 'ServiceMissing svc/default/hostnamse'],
+  )
+  assert.match(findings[0]!.evidence.join(), /there is default\/hostnames/)
+  assert.match(fairway(['explain', 'serviceMissing']).stdout, /^# ServiceMissing$/m)
 })

@@ -59,7 +59,7 @@ function leads(node: NodeView, address: Address): readonly Led[] {
   }
   const question = ask(node, front, 'pod') ?? ask(node, front, 'outside')
   if (question === undefined) return []
-  const { to } = observe(node.machine, question.packet, question.entry)
+  const { to } = observe(node.machine, question.packet, question.entry, node.ips.includes(address.ip))
   const [first] = to.values()
   const step = first && decidingStep(first.steps, /destination becomes|IPVS|real server/)
   return to.size === 0 ? [] : [{ address, to: [...to.keys()], evidence: step === undefined ? '' : renderStep(step) }]

@@ -15,9 +15,11 @@ export type Comparison = {
   readonly fronts: readonly { readonly service: Service; readonly front: Front }[]
 }
 
-/** Nodes of which rules of some kind are known. */
-export const knowsRules = ({ machine }: NodeView): boolean =>
-  machine.iptables.length > 0 || machine.nftables !== undefined || machine.virtualServers !== undefined
+/** Nodes of which rules of some kind are known; a dump of iptables is of one family. */
+export const knowsRules = ({ machine }: NodeView, family?: 4 | 6): boolean =>
+  machine.iptables.some((dump) => family === undefined || dump.family === family) ||
+  machine.nftables !== undefined ||
+  machine.virtualServers !== undefined
 
 /** `only`: of one Service, `namespace/name`. Nothing where there are no Services or no EndpointSlices to compare with. */
 export function compare(view: View, only?: string): Comparison {
@@ -29,13 +31,23 @@ export function compare(view: View, only?: string): Comparison {
   const pods = podsByIp(view)
   const found: Difference[] = []
   const asked = new Map<string, number>()
-  for (const node of view.nodes.filter(knowsRules))
+  for (const node of view.nodes.filter((one) => knowsRules(one)))
     for (const { service, front } of fronts)
       for (const asker of askersOf(front)) {
         const question = ask(node, front, asker)
-        if (question === undefined || !admits(service, front, question.packet.source)) continue
+        if (
+          question === undefined ||
+          !knowsRules(node, front.family) ||
+          !admits(service, front, question.packet.source)
+        )
+          continue
         const expected = expectAt(service, front, node, asker)
-        const observed = observe(node.machine, question.packet, question.entry)
+        const observed = observe(
+          node.machine,
+          question.packet,
+          question.entry,
+          node.ips.includes(question.packet.destination),
+        )
         if (expected.kind === 'balance') asked.set(node.name, (asked.get(node.name) ?? 0) + 1)
         found.push(...differences(expected, observed, { front, node: node.name, asker }, (ip) => pods.has(ip)))
       }

@@ -38,8 +38,9 @@ export type Observed = {
 /** Enough for one Service of a thousand endpoints. */
 const mostWays = 5000
 
-export function observe(machine: Machine, packet: Packet, entry: Entry): Observed {
-  const exits = likely(walkMachine(machine, startWay(packet), entry, { budget: { ways: mostWays }, all: false }))
+/** `isOwn`: whether the packet is for an address of the machine itself, where its dumps do not tell. */
+export function observe(machine: Machine, packet: Packet, entry: Entry, isOwn: boolean): Observed {
+  const exits = likely(walkMachine(machine, startWay(packet), entry, { budget: { ways: mostWays }, all: false }), isOwn)
   const to = new Map<string, Sent>()
   const sums = { unchanged: 0, refused: 0, dropped: 0, unknown: 0 }
   const endings: Observed['endings'][number][] = []
@@ -74,11 +75,10 @@ function kindOf(exit: Exit, packet: Packet): 'sent' | 'unchanged' | 'refused' | 
 
 const isSame = (a: Packet, b: Packet) => a.destination === b.destination && a.destinationPort === b.destinationPort
 
-/** A client that nobody has seen before, at an address that is the node's own: what else is undecided stays as it is. */
-function likely(exits: readonly Exit[]): readonly Exit[] {
-  const isUsual = (condition: string) => (condition.startsWith('not: ') ? !isOwn(condition) : isOwn(condition))
+/** A client that nobody has seen before; what else is undecided stays as it is. */
+function likely(exits: readonly Exit[], isOwn: boolean): readonly Exit[] {
+  const isUsual = (condition: string) =>
+    condition.startsWith('not: ') !== (isOwn && /destination .* is LOCAL here/.test(condition))
   const usual = exits.filter(({ way }) => way.conditions.every(isUsual))
   return usual.length > 0 ? usual : exits
 }
-
-const isOwn = (condition: string) => condition.includes(' is LOCAL here')

@@ -56,7 +56,7 @@ export function frontsOf(service: Service, slices: readonly EndpointSlice[]): Fr
         protocol: (port.protocol ?? 'TCP').toLowerCase(),
         family,
         portName: port.name ?? '',
-        backends: backendsOf(slices, port, family),
+        backends: backendsOf(slices.filter(isForProxies), port, family),
       }
       const at = (kind: FrontKind) => (ip: Ip) => ({ ...base, kind, ip, port: port.port ?? 0 })
       return [
@@ -68,6 +68,11 @@ export function frontsOf(service: Service, slices: readonly EndpointSlice[]): Fr
     })
   })
 }
+
+/** Slices that say so are another proxy's, or of a headless Service. */
+const isForProxies = ({ metadata }: EndpointSlice) =>
+  metadata?.labels?.['service.kubernetes.io/service-proxy-name'] === undefined &&
+  metadata?.labels?.['service.kubernetes.io/headless'] === undefined
 
 const zoneLabel = 'topology.kubernetes.io/zone'
 

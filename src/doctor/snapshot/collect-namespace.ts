@@ -3,6 +3,8 @@
 // netlink, so that a machine without iproute2 and nft has them too; rules of iptables and the rest by their programs.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { listeningSockets } from '#kernel/listening.ts'
+import { renderSockets } from '#doctor/sockets.ts'
 import { renderForwarding, renderNeighbours } from '#kernel/dump/neighbour.ts'
 import { renderIpRules } from '#kernel/dump/ip-rule.ts'
 import { renderRoutes } from '#kernel/dump/ip-route.ts'
@@ -37,6 +39,7 @@ export async function collectNamespace(netns: string | undefined, withPrograms =
   }
   add('nftables.json', () => `${renderRulesetJson(readRuleset({ netns }))}\n`)
   add('sysctl.txt', () => renderSysctls(withNetns(netns, readNetworkSysctls)))
+  add('sockets.txt', () => renderSockets(listeningSockets(netns)))
   try {
     using route = openRoute(netns)
     add('ip-addr.json', () => renderLinks(observeLinks(route)))

@@ -18,6 +18,8 @@ const nodeCommands: readonly (readonly [file: string, command: string])[] = [
   ['ip-neigh.txt', 'ip neigh'],
   ['bridge-fdb.txt', 'bridge fdb'],
   ['sysctl.txt', 'sysctl -a'],
+  ['sockets.txt', 'ss -lntuH'],
+  ['resolv.conf', 'cat /etc/resolv.conf'],
 ]
 
 const resources =

@@ -15,6 +15,9 @@ export type InputKind =
   | 'ip neigh'
   | 'bridge fdb'
   | 'sysctl'
+  | 'sockets'
+  | 'resolv.conf'
+  | 'ethtool'
   | 'objects'
   | 'manifest'
 
@@ -37,6 +40,9 @@ const signs: readonly (readonly [InputKind, RegExp])[] = [
   ['ipset save', /^create \S+ (hash|bitmap|list):/m],
   ['ipvsadm', /^(IP Virtual Server version|-A (-[tuf]|--sctp-service) \S+ -s )/m],
   ['conntrack', /^\s*(ipv[46]\s+\d+\s+)?(tcp|udp|icmp|icmpv6|sctp|unknown|dccp|gre)\s+\d+\s+\d+ .*\bsrc=/m],
+  ['sockets', /^(tcp|udp)\s+(LISTEN|UNCONN)\s+\d+\s+\d+\s/m],
+  ['ethtool', /^Features for \S+:$/m],
+  ['resolv.conf', /^nameserver \S+$/m],
   ['ip addr', /^\d+: \S+: <[A-Z]/m],
   ['ip rule', /^\d+:\s+(not )?from \S+ .*(lookup|unreachable|blackhole|prohibit|goto|nop)/m],
   ['bridge fdb', /^([0-9a-f]{2}:){5}[0-9a-f]{2} dev \S+/m],

@@ -136,6 +136,9 @@ function addInput(machine: Machine, kind: InputKind, input: Input, problems: str
       problems.push(`${file}: it is cut off or damaged`)
       return machine
     }
+    case 'sockets':
+    case 'resolv.conf':
+    case 'ethtool':
     case 'manifest':
     case 'objects':
       return machine

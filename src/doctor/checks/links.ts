@@ -1,0 +1,86 @@
+// Interfaces: packets that are larger than what carries them, and checksums that a card of the tunnel writes wrongly.
+
+import type { Case } from '#doctor/checks/check.ts'
+import { type Finding, finding } from '#doctor/finding.ts'
+import type { NodeView } from '#doctor/view.ts'
+import { lookupRoute } from '#trace/route/lookup.ts'
+
+export const checkLinks = ({ view }: Case): readonly Finding[] =>
+  view.nodes.flatMap((node) => [...tunnels(node), ...checksums(node)])
+
+const overhead = { 4: 50, 6: 70 } as const
+
+function tunnels({ name, machine }: NodeView): readonly Finding[] {
+  return (machine.links ?? []).flatMap((link): readonly Finding[] => {
+    if (link.vxlan === undefined) return []
+    const { local } = link.vxlan
+    const under = machine.links?.find(
+      (one) =>
+        one.name === link.vxlan!.device ||
+        (link.vxlan!.device === undefined && one.addresses?.some(({ ip }) => ip === local)),
+    )
+    const bridge = machine.links?.find(({ kind, name: own }) => kind === 'bridge' && own === 'cni0')
+    const most = under === undefined ? undefined : under.mtu - overhead[local?.includes(':') === true ? 6 : 4]
+    if (most === undefined || under!.mtu === 0) return []
+    const ports = machine.links?.filter(({ master }) => master === bridge?.name) ?? []
+    const wide = link.mtu > most ? link : ports.find(({ mtu }) => mtu > most)
+    if (wide === undefined) return []
+    return [
+      finding({
+        code: 'MtuTooLarge',
+        about: `node/${name}`,
+        nodes: [name],
+        summary: `${name}: ${wide.name} takes packets of ${wide.mtu} bytes, but only ${most} fit into the tunnel`,
+        evidence: [
+          `${name}: ${wide.name} mtu ${wide.mtu}; ${link.name} mtu ${link.mtu}; ${under!.name} mtu ${under!.mtu}, of which the outer headers take ${under!.mtu - most}`,
+        ],
+        consequence:
+          'connections between nodes open, and then hang once something large is sent (TLS handshakes, answers of some kB): 100% of such packets are lost',
+        remedy: [
+          `fairway exec node/${name} -- ip link set ${wide.name} mtu ${most}`,
+          '# and restart pods whose interface has the old one',
+        ],
+      }),
+    ]
+  })
+}
+
+function checksums(node: NodeView): readonly Finding[] {
+  const { name, machine, texts } = node
+  const tunnel = machine.links?.find(({ vxlan }) => vxlan !== undefined)
+  const said = [...texts].find(([file, text]) => file.startsWith('ethtool') && /tx-checksum-ip-generic: on/.test(text))
+  const kernel = node.node?.status?.nodeInfo?.kernelVersion ?? ''
+  const [major = 0, minor = 0] = kernel.split('.').map(Number)
+  const isOld = major > 0 && (major < 5 || (major === 5 && minor < 7))
+  const nat = machine.iptables.flatMap(({ rules }) => rules.get('nat')?.get('KUBE-POSTROUTING')?.rules ?? [])
+  const isRandom = nat.some((rule) => JSON.stringify(rule).includes('random-fully'))
+  if (tunnel === undefined || !isOld || !isRandom) return []
+  const [route] = lookupRoute(machine, {
+    family: 4,
+    destination: tunnel.vxlan?.local ?? '',
+    source: '',
+    mark: 0,
+    incoming: '',
+    protocol: 'udp',
+    sourcePort: 0,
+    destinationPort: 0,
+  })
+  return [
+    finding({
+      code: 'VxlanChecksum',
+      about: `node/${name}`,
+      nodes: [name],
+      severity: said === undefined ? 'warning' : 'error',
+      summary: `${name}: the kernel (${kernel}) writes wrong checksums into masqueraded packets of ${tunnel.name}`,
+      evidence: [
+        `node ${name}: kernelVersion ${kernel}, before 5.7`,
+        'KUBE-POSTROUTING: MASQUERADE --random-fully',
+        ...(said === undefined ? [] : [`${said[0]}: tx-checksum-ip-generic: on`]),
+      ],
+      consequence:
+        'connections from a node to a Service whose endpoint is on another wait 1, 3 or 63 s before they open',
+      remedy: [`fairway exec node/${name} -- ethtool -K ${tunnel.name} tx-checksum-ip-generic off`],
+      restsOn: said === undefined ? [`ethtool -k ${tunnel.name}`] : route === undefined ? ['ip route'] : [],
+    }),
+  ]
+}

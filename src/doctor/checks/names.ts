@@ -1,0 +1,93 @@
+// The cluster's DNS: whether it is there, whether it asks itself, and whether pods ask more than they need.
+
+import type { Pod } from '#api/core.ts'
+import { type Case, servicesOf } from '#doctor/checks/check.ts'
+import { inNamespace } from '#doctor/compare/words.ts'
+import { slicesByService } from '#doctor/expect/endpoints.ts'
+import { type Finding, finding } from '#doctor/finding.ts'
+import { keyOf, type View } from '#doctor/view.ts'
+
+const dnsService = 'kube-system/kube-dns'
+
+export const checkNames = (it: Case): readonly Finding[] => [...down(it.view), ...loop(it.view), ...searches(it)]
+
+/** Only where objects of its namespace were given at all. */
+function down({ services, slices }: View): readonly Finding[] {
+  if (services === undefined || slices === undefined) return []
+  const service = services.find((one) => keyOf(one) === dnsService)
+  if (service === undefined) return []
+  const endpoints = (slicesByService(slices).get(dnsService) ?? []).flatMap(({ endpoints: list = [] }) => list)
+  if (endpoints.some(({ conditions }) => conditions?.ready !== false)) return []
+  return [
+    finding({
+      code: 'DnsDown',
+      about: `svc/${dnsService}`,
+      summary: 'no pod of the cluster DNS is ready',
+      evidence: [`EndpointSlices of ${dnsService}: ${endpoints.length} endpoints, none ready`],
+      consequence: '100% of lookups of pods fail, of names of the cluster and outside; connections by address go on',
+      remedy: [
+        'kubectl -n kube-system get pods -l k8s-app=kube-dns   # and kubectl describe, logs of what is not ready',
+      ],
+    }),
+  ]
+}
+
+function loop({ configMaps, services, nodes }: View): readonly Finding[] {
+  const own = services?.find((one) => keyOf(one) === dnsService)?.spec?.clusterIPs ?? []
+  return configMaps.flatMap((map): readonly Finding[] => {
+    const text = map.data?.['Corefile'] ?? ''
+    const [line, targets = ''] = /^\s*forward\s+\S+\s+([^{\n]*)/m.exec(text) ?? []
+    if (line === undefined) return []
+    const words = targets.trim().split(/\s+/)
+    const itself = words.find((word) => own.includes(word) || isLoopback(word))
+    const local = words.some((word) => word.endsWith('resolv.conf'))
+      ? nodes.find(({ texts }) => nameservers(texts.get('resolv.conf')).some(isLoopback))
+      : undefined
+    if (itself === undefined && local === undefined) return []
+    return [
+      finding({
+        code: 'DnsLoop',
+        about: `configmap/${keyOf(map)}`,
+        summary: `the cluster DNS forwards to itself: ${itself ?? 'a loopback address of the node'}`,
+        evidence: [
+          `configmap ${keyOf(map)}: ${line.trim()}`,
+          ...(local === undefined
+            ? []
+            : [`${local.name}: resolv.conf: nameserver ${nameservers(local.texts.get('resolv.conf')).join(', ')}`]),
+        ],
+        consequence: '100% of lookups of names outside the cluster fail; CoreDNS with the plugin loop ends at once',
+        remedy: [
+          `kubectl edit configmap ${inNamespace(keyOf(map))}   # forward . and the address of a real server, or a resolv.conf that has one`,
+        ],
+      }),
+    ]
+  })
+}
+
+const isLoopback = (word: string) => /^127\.|^::1$|^\[::1\]/.test(word)
+const nameservers = (text = ''): readonly string[] => [...text.matchAll(/^nameserver\s+(\S+)/gm)].map(([, ip]) => ip!)
+
+/** Kubernetes' own: five dots, three suffixes and those of the node. */
+const [usualDots, mostSuffixes] = [5, 6]
+
+function searches(it: Case): readonly Finding[] {
+  if (it.only !== undefined && servicesOf(it).length === 0) return []
+  return (it.view.pods ?? []).flatMap((pod: Pod): readonly Finding[] => {
+    const { searches: suffixes = [], options = [] } = pod.spec?.dnsConfig ?? {}
+    const dots = Number(options.find(({ name }) => name === 'ndots')?.value ?? usualDots)
+    const all = suffixes.length + (pod.spec?.dnsPolicy === 'None' ? 0 : 3)
+    if (dots <= usualDots && all <= mostSuffixes) return []
+    return [
+      finding({
+        code: 'SearchExpansion',
+        about: `pod/${keyOf(pod)}`,
+        summary: `pod ${keyOf(pod)} tries ${all} suffixes for names of fewer than ${dots} dots`,
+        evidence: [`pod ${keyOf(pod)}: dnsConfig: ndots ${dots}, ${suffixes.length} searches of its own`],
+        consequence: `a lookup of a name outside the cluster takes up to ${(all + 1) * 2} questions (A and AAAA), and resolvers that know six suffixes only ignore the rest`,
+        remedy: [
+          '# lower ndots and the number of searches in dnsConfig, or write names outside with a dot at their end',
+        ],
+      }),
+    ]
+  })
+}

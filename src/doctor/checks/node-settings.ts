@@ -1,0 +1,184 @@
+// Parameters of a node's kernel by which Services fail.
+
+import { type Case } from '#doctor/checks/check.ts'
+import { percentOf, resync } from '#doctor/compare/words.ts'
+import { type Finding, finding } from '#doctor/finding.ts'
+import type { NodeView, View } from '#doctor/view.ts'
+
+export const checkNodeSettings = ({ view }: Case): readonly Finding[] =>
+  view.nodes.flatMap((node) => [
+    ...forwarding(node),
+    ...bridge(node),
+    ...tableFull(node),
+    ...invalid(node),
+    ...proxyDown(node),
+    ...arp(node, view),
+    ...reuse(node),
+  ])
+
+const setting = ({ machine }: NodeView, name: string): number | undefined => {
+  const text = machine.sysctls?.get(name)
+  return text === undefined ? undefined : Number(text)
+}
+
+const onNode = (name: string, command: string) => `fairway exec node/${name} -- ${command}`
+
+function forwarding(node: NodeView): readonly Finding[] {
+  if (setting(node, 'net.ipv4.ip_forward') !== 0) return []
+  const { name } = node
+  return [
+    finding({
+      code: 'ForwardingOff',
+      about: `node/${name}`,
+      nodes: [name],
+      summary: `${name}: the kernel forwards no packets`,
+      evidence: [`${name}: net.ipv4.ip_forward = 0`],
+      consequence: `pods of ${name} reach only each other and their node, and nobody else reaches them: 100% of connections through the node fail`,
+      remedy: [onNode(name, 'sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1')],
+    }),
+  ]
+}
+
+function bridge(node: NodeView): readonly Finding[] {
+  const { name, machine } = node
+  const parameter = 'net.bridge.bridge-nf-call-iptables'
+  const bridges = machine.links?.filter(({ kind }) => kind === 'bridge') ?? []
+  const shared = bridges.find(
+    ({ name: own }) => (machine.links ?? []).filter(({ master }) => master === own).length > 1,
+  )
+  if (setting(node, parameter) !== 0 || shared === undefined) return []
+  return [
+    finding({
+      code: 'BridgePastRules',
+      about: `node/${name}`,
+      nodes: [name],
+      summary: `${name}: packets between ports of ${shared.name} go past the rules`,
+      evidence: [`${name}: ${parameter} = 0`],
+      consequence: `a pod of ${name} that asks a Service and is given a pod of the same node takes no answer: it comes from the pod's address; as many connections time out as the node has of the endpoints`,
+      remedy: [onNode(name, `sysctl -w ${parameter}=1 net.bridge.bridge-nf-call-ip6tables=1`)],
+    }),
+  ]
+}
+
+/** From here on it is a matter of minutes. */
+const fullFrom = 0.9
+
+function tableFull(node: NodeView): readonly Finding[] {
+  const { name } = node
+  const count = setting(node, 'net.netfilter.nf_conntrack_count')
+  const most = setting(node, 'net.netfilter.nf_conntrack_max')
+  if (count === undefined || most === undefined || most === 0 || count < most * fullFrom) return []
+  return [
+    finding({
+      code: 'ConntrackFull',
+      about: `node/${name}`,
+      nodes: [name],
+      summary: `${name}: the kernel remembers ${count} connections, of ${most} that it may`,
+      evidence: [`${name}: net.netfilter.nf_conntrack_count = ${count}, net.netfilter.nf_conntrack_max = ${most}`],
+      consequence: `new connections of any kind through ${name} are dropped while the table is full (it is at ${percentOf(count / most)}); old ones go on`,
+      remedy: [
+        onNode(name, `sysctl -w net.netfilter.nf_conntrack_max=${Math.max(most * 4, 131_072)}`),
+        '# then find who opens so many: conntrack -L | sort',
+      ],
+    }),
+  ]
+}
+
+/** kube-proxy's rule against packets that conntrack cannot place, which would reach clients untranslated. */
+function invalid(node: NodeView): readonly Finding[] {
+  const { name, machine } = node
+  if (setting(node, 'net.netfilter.nf_conntrack_tcp_be_liberal') !== 0) return []
+  const chains = machine.iptables.flatMap(({ rules }) => rules.get('filter')?.get('KUBE-FORWARD') ?? [])
+  const bad = chains.filter(
+    ({ rules }) => rules.length > 0 && !rules.some((rule) => JSON.stringify(rule).includes('INVALID')),
+  )
+  if (bad.length === 0) return []
+  return [
+    finding({
+      code: 'InvalidNotDropped',
+      about: `node/${name}`,
+      nodes: [name],
+      summary: `${name}: packets that conntrack takes for invalid go on untranslated`,
+      evidence: [
+        `${bad[0]!.file}: KUBE-FORWARD has no rule "-m conntrack --ctstate INVALID -j DROP"`,
+        `${name}: net.netfilter.nf_conntrack_tcp_be_liberal = 0`,
+      ],
+      consequence: 'now and then a long transfer through a Service ends with "connection reset by peer"',
+      remedy: [...resync([name]), onNode(name, 'sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1')],
+    }),
+  ]
+}
+
+const healthPorts = [10_256, 10_249]
+
+function proxyDown({ name, sockets, node }: NodeView): readonly Finding[] {
+  if (sockets === undefined || node === undefined) return []
+  if (sockets.some(({ protocol, port }) => protocol === 'tcp' && healthPorts.includes(port))) return []
+  return [
+    finding({
+      code: 'ProxyDown',
+      about: `node/${name}`,
+      nodes: [name],
+      summary: `${name}: no proxy runs: nobody listens at its ports ${healthPorts.join(' and ')}`,
+      evidence: [`${name}: ss -lntu shows neither ${healthPorts.join(' nor ')}`],
+      consequence: `rules of ${name} stay as they are: whatever changes from now on (pods that end, new Services) is not followed there`,
+      remedy: resync([name]),
+    }),
+  ]
+}
+
+const usesIpvs = ({ machine }: NodeView) => (machine.virtualServers?.length ?? 0) > 0
+
+/** Only who announces addresses on the network of the nodes is hurt. */
+function arp(node: NodeView, { services = [] }: View): readonly Finding[] {
+  const { name, machine } = node
+  const external = machine.links?.find((link) => link.name === 'kube-ipvs0')?.addresses ?? []
+  const announced = services.flatMap(({ status }) =>
+    (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []),
+  )
+  if (
+    !usesIpvs(node) ||
+    !external.some(({ ip }) => announced.includes(ip)) ||
+    setting(node, 'net.ipv4.conf.all.arp_ignore') !== 0
+  )
+    return []
+  return [
+    finding({
+      code: 'ArpNotStrict',
+      about: `node/${name}`,
+      nodes: [name],
+      severity: 'warning',
+      summary: `${name} answers ARP for every virtual IP that it carries`,
+      evidence: [`${name}: net.ipv4.conf.all.arp_ignore = 0, and kube-ipvs0 has ${external.length} addresses`],
+      consequence:
+        'where a load balancer announces an address on the network of the nodes, every node answers for it, and connections go to whichever answered last',
+      remedy: [
+        `${onNode(name, 'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2')}   # strictARP: true of the proxy`,
+      ],
+    }),
+  ]
+}
+
+function reuse(node: NodeView): readonly Finding[] {
+  const { name } = node
+  const mode = setting(node, 'net.ipv4.vs.conn_reuse_mode')
+  const expire = setting(node, 'net.ipv4.vs.expire_nodest_conn')
+  const kernel = node.node?.status?.nodeInfo?.kernelVersion ?? ''
+  const [major = 0, minor = 0] = kernel.split('.').map(Number)
+  const isOld = major > 0 && (major < 5 || (major === 5 && minor < 9))
+  if (!usesIpvs(node) || (expire !== 0 && !(isOld && mode === 1))) return []
+  return [
+    finding({
+      code: 'IpvsReuse',
+      about: `node/${name}`,
+      nodes: [name],
+      summary: `${name}: IPVS keeps sending connections to real servers that are gone, or delays new ones`,
+      evidence: [
+        `${name}: net.ipv4.vs.conn_reuse_mode = ${mode}, net.ipv4.vs.expire_nodest_conn = ${expire}, kernel ${kernel}`,
+      ],
+      consequence:
+        'a client that uses a source port again waits a second, or is led to a pod that has ended, after each change of endpoints',
+      remedy: [onNode(name, 'sysctl -w net.ipv4.vs.expire_nodest_conn=1 net.ipv4.vs.conn_reuse_mode=0')],
+    }),
+  ]
+}
