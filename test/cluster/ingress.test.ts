@@ -195,6 +195,9 @@ test('the data plane is killed, then the controller: both come back by themselve
   assert.equal(inPod('kill -9 $(cat /run/fairway-ingress/pid)').status, 0)
   await asks([['GET', 'foo.bar.test', '/', '200 web-b']])
   live.sh('node/node-1', "kill -9 $(pgrep -f 'fairway-ingress --health-address' | head -1)")
+  await until(() =>
+    assert.equal(live.value('.status.containerStatuses[0].restartCount', 'pod', '-n', 'kube-system', pod()), '1'),
+  )
   live.kubectl(
     'patch',
     'ingress',
