@@ -40,7 +40,8 @@ export const exec = defineCommand({
     if (!place.startsWith('pod/')) return runInside(enterCommand(namespacesOf(plan, place)), command)
     const words = place.split('/')
     const { stdin, stdout, stderr } = process
-    const tty = stdin.isTTY && stdout.isTTY
+    // Of what is no terminal Node says nothing at all.
+    const tty = Boolean(stdin.isTTY && stdout.isTTY)
     if (tty) stdin.setRawMode(true)
     return execInPod(loadKubeconfig(plan.paths.kubeconfig), {
       namespace: words.length === 3 ? words[1]! : 'default',
