@@ -9,7 +9,7 @@ const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', '
 for (const [mode, words] of [
   ['nftables', []],
   ['iptables', []],
-  ['nftables', ['--backend', 'host-gw']],
+  ['nftables', ['--pod-network', 'host-gw']],
 ] as const)
   test(`doctor: ${[mode, ...words].join(' ')}`, { skip, timeout: 600_000 }, async (t) => {
     const live = new LiveCluster('doctor-modes', [
