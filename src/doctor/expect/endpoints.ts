@@ -20,8 +20,13 @@ type Port = NonNullable<NonNullable<Service['spec']>['ports']>[number]
 
 export const serviceLabel = 'kubernetes.io/service-name'
 
-/** The slices of each Service by `namespace/name`. */
-export function slicesByService(slices: readonly EndpointSlice[]): ReadonlyMap<string, readonly EndpointSlice[]> {
+type ByService = ReadonlyMap<string, readonly EndpointSlice[]>
+const indexes = new WeakMap<readonly EndpointSlice[], ByService>()
+
+/** The slices of each Service by `namespace/name`; sorted once for each list. */
+export function slicesByService(slices: readonly EndpointSlice[]): ByService {
+  const known = indexes.get(slices)
+  if (known !== undefined) return known
   const found = new Map<string, EndpointSlice[]>()
   for (const slice of slices) {
     const name = slice.metadata?.labels?.[serviceLabel]
@@ -31,6 +36,7 @@ export function slicesByService(slices: readonly EndpointSlice[]): ReadonlyMap<s
     if (list === undefined) found.set(key, [slice])
     else list.push(slice)
   }
+  indexes.set(slices, found)
   return found
 }
 

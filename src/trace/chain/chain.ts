@@ -13,6 +13,8 @@ export type Act =
 export type RuleBook<R> = {
   /** undefined: there is no such chain */
   rules(chain: string): readonly R[] | undefined
+  /** The first place from `at` on whose rule may be about the packet; `at` itself where that is not known. */
+  skip?(chain: string, way: Way, at: number): number
   /** What the rule does; undefined: it does not match, and the way is as it was. */
   act(rule: R, way: Way, chain: string, index: number): readonly Act[] | undefined
 }
@@ -45,6 +47,8 @@ export function walkChain<R>(book: RuleBook<R>, chain: string, from: Way, budget
     let { way, at } = next
     let isOpen = true
     while (isOpen && at < rules.length) {
+      at = book.skip?.(chain, way, at) ?? at
+      if (at >= rules.length) break
       const acts = book.act(rules[at]!, way, chain, at)
       at++
       if (acts === undefined) continue

@@ -4,6 +4,7 @@ import { renderRule } from '#kernel/iptables/render-rule.ts'
 import type { Rule, Target } from '#kernel/iptables/rule.ts'
 import type { Act, RuleBook } from '#trace/chain/chain.ts'
 import { complement } from '#trace/fraction.ts'
+import { nextRule } from '#trace/iptables/destination-index.ts'
 import { isPlainlyOther, matchRule } from '#trace/iptables/match.ts'
 import { actOther } from '#trace/iptables/target-other.ts'
 import type { IptablesRules, TracedChain } from '#trace/machine.ts'
@@ -15,6 +16,7 @@ export function iptablesBook(rules: IptablesRules, table: string, place: Place):
   const chains = rules.get(table)
   return {
     rules: (chain) => chains?.get(chain)?.rules,
+    skip: (chain, way, at) => (place.all ? at : nextRule(chains!.get(chain)!, way.packet.destination, at)),
     act(rule, way, chain, index) {
       if (!place.all && isPlainlyOther(rule, way.packet)) return undefined
       const { taken, missed, matched, why } = match(rule, way, place)
