@@ -127,10 +127,10 @@ test('a full database refuses writes with a reason, and keeps what was acknowled
   await assert.rejects(fill(), { name: 'StoreError', code: 'full', message: /compact and defragment/ })
   assert.match(store.trouble ?? '', /database is full/)
   assert.ok(acknowledged.length > 10)
-  assert.deepEqual(
-    (await store.list('k/')).items.map(({ key }) => key),
-    acknowledged,
-  )
+  const written = (await store.list('k/')).items.map(({ key }) => key)
+  assert.deepEqual(written.slice(0, acknowledged.length), acknowledged)
+  // etcd writes the one that reaches the limit, and refuses it all the same.
+  assert.ok(written.length <= acknowledged.length + 1)
 })
 
 test('with certificates, and without the right ones', { skip }, async () => {
