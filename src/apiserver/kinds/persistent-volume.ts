@@ -2,7 +2,7 @@
 
 import type { AdmitContext, Admitted, Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
-import { isDefaultClass, newestOf } from '#apiserver/kinds/default-class.ts'
+import { isDefaultClass, newestOf } from '#api/default-class.ts'
 import {
   type PersistentVolume,
   type PersistentVolumeClaim,

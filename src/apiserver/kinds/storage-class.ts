@@ -2,7 +2,7 @@
 
 import type { Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, boolean, integer, nameColumn, nameOf, text } from '#apiserver/kinds/cells.ts'
-import { isDefaultClass } from '#apiserver/kinds/default-class.ts'
+import { isDefaultClass } from '#api/default-class.ts'
 import { type CSIDriver, csiDrivers, type CSINode, csiNodes, type StorageClass, storageClasses } from '#api/storage.ts'
 import {
   defaultCsiDriver,

@@ -2,7 +2,7 @@
 // Pods that have a node but whose claims are still being bound there: the volumes are written first, then the binder or a
 // provisioner does its part, and only then the pod goes to its node.
 
-import { persistentVolumeClaims, persistentVolumes, type Pod } from '#api/core.ts'
+import { persistentVolumeClaims, type Pod } from '#api/core.ts'
 import { keyOf } from '#api/object-key.ts'
 import type { Stored } from '#api/stored.ts'
 import { type Act, patchOf } from '#client/control/act.ts'
@@ -10,8 +10,9 @@ import type { Writer } from '#client/control/writer.ts'
 import type { ControllerContext } from '#controllers/controller.ts'
 import { isBound, type Reserved, type VolumeView } from '#controllers/scheduler/volumes.ts'
 import { claimsOf } from '#controllers/volume-binder/claims-of.ts'
-import { boundByController, selectedNode } from '#controllers/volume-binder/marks.ts'
-import { type Claim, isReservedFor, type Volume } from '#controllers/volume-binder/match.ts'
+import { claimVolume } from '#controllers/volume-binder/bind.ts'
+import { selectedNode } from '#controllers/volume-binder/marks.ts'
+import type { Claim } from '#controllers/volume-binder/match.ts'
 import { messageOf } from '#daemon/error.ts'
 
 /** Kubernetes' bindTimeoutSeconds. */
@@ -92,6 +93,7 @@ export function createReservations(
   }
 }
 
+/** The binder sees the volume's reference and does the rest. */
 export function planReservation({ bind, provision }: Reserved, nodeName: string): readonly Act[] {
   return [
     ...bind.flatMap(({ claim, volume }) => claimVolume(volume, claim)),
@@ -99,13 +101,4 @@ export function planReservation({ bind, provision }: Reserved, nodeName: string)
       patchOf(persistentVolumeClaims, claim, { metadata: { annotations: { [selectedNode]: nodeName } } }),
     ),
   ]
-}
-
-/** The binder sees the volume's reference and does the rest. */
-function claimVolume(volume: Volume, claim: Claim): readonly Act[] {
-  const { name, namespace, uid, resourceVersion } = claim.metadata
-  if (volume.spec.claimRef?.uid === uid) return []
-  const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', name, namespace, uid, resourceVersion }
-  const marks = isReservedFor(volume, claim) ? {} : { metadata: { annotations: { [boundByController]: 'yes' } } }
-  return [patchOf(persistentVolumes, volume, { ...marks, spec: { claimRef } })]
 }

@@ -17,8 +17,8 @@ export function planBind(volume: Volume, claim: Claim, now: string): readonly Ac
   ]
 }
 
-/** Who bound a volume to a claim knows: it may be taken back only where we did. */
-function claimVolume(volume: Volume, { metadata }: Claim): readonly Act[] {
+/** The volume's reference to the claim. Our mark says that it may be taken back, which what its owner reserved may not. */
+export function claimVolume(volume: Volume, { metadata }: Claim): readonly Act[] {
   const old = volume.spec.claimRef
   const isOurs = !isReservedFor(volume, { metadata } as Claim)
   if (!isOurs && old?.uid === metadata.uid) return []

@@ -2,9 +2,10 @@
 // The binder: one worker for claims and volumes, since two could give one volume to two claims.
 
 import { persistentVolumeClaims, persistentVolumes, pods } from '#api/core.ts'
+import { isDefaultClass, newestOf } from '#api/default-class.ts'
 import { keyOf } from '#api/object-key.ts'
 import { isPodTerminal } from '#api/pod-state.ts'
-import { type StorageClass, storageClasses } from '#api/storage.ts'
+import { storageClasses } from '#api/storage.ts'
 import { stored } from '#api/stored.ts'
 import { formatTime } from '#api/time.ts'
 import { isNotFound } from '#client/client.ts'
@@ -30,7 +31,7 @@ export const volumeBinder: Controller = {
       volumes: () => volumes.values(),
       storageClass: (name) => classes.get(name),
       get defaultClass() {
-        return defaultClassOf(classes.values())
+        return newestOf([...classes.values()].filter(isDefaultClass))?.metadata.name
       },
       waitingPods: (claim) =>
         users
@@ -98,20 +99,4 @@ async function findClaim(
     if (isNotFound(error)) return undefined
     throw error
   }
-}
-
-const defaultMarks = [
-  'storageclass.kubernetes.io/is-default-class',
-  'storageclass.beta.kubernetes.io/is-default-class',
-] as const
-
-/** Of several the newest, then the first by name. */
-function defaultClassOf(classes: Iterable<StorageClass>): string | undefined {
-  const marked = [...classes].filter(({ metadata }) =>
-    defaultMarks.some((key) => metadata?.annotations?.[key] === 'true'),
-  )
-  const age = ({ metadata }: StorageClass) => metadata?.creationTimestamp ?? ''
-  const name = ({ metadata }: StorageClass) => metadata?.name ?? ''
-  marked.sort((a, b) => (age(a) === age(b) ? (name(a) < name(b) ? -1 : 1) : age(a) < age(b) ? 1 : -1))
-  return marked[0]?.metadata?.name
 }
