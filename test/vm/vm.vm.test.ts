@@ -2,13 +2,18 @@
 import * as assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { test } from 'node:test'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { fairway } from '#test/fairway.ts'
 import { inVm, needVm } from '#test/vm/vm.ts'
 
 const skip = needVm()
+// A folder of its own: other tests have machines at the same time.
+const folder = mkdtempSync(join(tmpdir(), 'fairway-vm-test-'))
+process.env['TMPDIR'] = folder
+after(() => rmSync(folder, { recursive: true }))
 const traces = () => readdirSync(tmpdir()).filter((name) => name.startsWith('fairway-vm-'))
 
 test('vm: input, output, errors and exit code are those of the command; nothing that it writes stays', { skip }, () => {
