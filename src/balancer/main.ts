@@ -2,7 +2,6 @@
 // The balancer as a part: the service controller with a provider, and who leads.
 
 import { hostname } from 'node:os'
-import type { ApiObject } from '#api/meta.ts'
 import { applianceController } from '#balancer/appliance/controller.ts'
 import type { Standing } from '#balancer/appliance/plan.ts'
 import type { AddressPool } from '#balancer/pool/address-pool.ts'
@@ -52,7 +51,6 @@ export async function run(options: BalancerOptions, context: PartContext): Promi
         clientFor: () => writingClient,
         controllers: controllersOf(options),
         settings: undefined,
-        slimOf: () => slim,
         ...(options.onSynced && { onSynced: options.onSynced }),
       },
       { ...context, signal },
@@ -77,9 +75,4 @@ function controllersOf({ making, isDefault }: BalancerOptions): readonly Control
   return making.provider === 'appliance'
     ? [service, applianceController(making, served)]
     : [unservedController, service]
-}
-
-function slim(object: ApiObject): ApiObject {
-  const { managedFields: _, ...metadata } = object.metadata ?? {}
-  return { ...object, metadata }
 }

@@ -2,6 +2,7 @@
 // The service controller: sees to it that each Service of type LoadBalancer has what it asks a provider for.
 
 import { nodes as nodeResource, type Service, services } from '#api/core.ts'
+import { keyOf } from '#api/object-key.ts'
 import type { Stored } from '#api/stored.ts'
 import { isBackend } from '#balancer/backends.ts'
 import { type Served, serves } from '#balancer/provider.ts'
@@ -95,7 +96,7 @@ export function serviceController<Settings>(
 const waiting = (all: Iterable<Stored<Service>>): readonly string[] =>
   [...all]
     .filter(({ spec, status }) => spec.type === 'LoadBalancer' && !status?.loadBalancer?.ingress?.length)
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+    .map(keyOf)
 
 /** A failure is told to whoever looks at the Service, and then handled as any. */
 async function failing<T>(

@@ -3,6 +3,7 @@
 
 import { type Service, services } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
+import { cleanupFinalizer } from '#balancer/service-plan.ts'
 import { type Act, eventAbout } from '#client/control/act.ts'
 import type { Controller } from '#client/control/controller.ts'
 
@@ -38,7 +39,7 @@ const isWaiting = ({ metadata, spec, status }: Stored<Service>): boolean =>
   spec.type === 'LoadBalancer' &&
   metadata.deletionTimestamp === undefined &&
   !status?.loadBalancer?.ingress?.length &&
-  !metadata.finalizers?.some((name) => name === 'service.kubernetes.io/load-balancer-cleanup')
+  !metadata.finalizers?.includes(cleanupFinalizer)
 
 export function planUnserved(service: Stored<Service>): readonly Act[] {
   if (!isWaiting(service)) return []

@@ -3,6 +3,7 @@
 import type { ConfigMap, Container, Pod, Volume } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
 import { type Resource } from '#api/resource.ts'
+import { withoutManagedFields } from '#client/control/managed-fields.ts'
 import { rootCaName } from '#controllers/service-account/plan.ts'
 
 type Slim = (object: ApiObject) => ApiObject
@@ -39,12 +40,6 @@ export function isKeptWhole({ plural, group }: Resource, object: ApiObject): boo
 
 export function slimOf({ plural, group }: Resource): Slim {
   return kept[`${plural}.${group}`] ?? onlyMetadata
-}
-
-function withoutManagedFields<T extends ApiObject>(object: T): T {
-  if (object.metadata?.managedFields === undefined) return object
-  const { managedFields: _, ...metadata } = object.metadata
-  return { ...object, metadata }
 }
 
 /** Without annotations, which are long at times; owners, labels and finalizers stay. */

@@ -1,7 +1,6 @@
 // effect: files, mounts, requests to the API server
 // The provisioner as a part.
 
-import type { ApiObject } from '#api/meta.ts'
 import { namespaces } from '#api/core.ts'
 import type { Client } from '#client/client.ts'
 import { runControllers } from '#client/control/run-controllers.ts'
@@ -28,10 +27,7 @@ export async function run({ client, nodeName, folder }: ProvisionerOptions, cont
       code: 'OtherCluster',
       remedy: 'give another folder with --folder, or remove this one if its data is not wanted any more',
     })
-  await runControllers(
-    { client, controllers: [provisioner], settings: { nodeName, store }, slimOf: () => slim },
-    context,
-  )
+  await runControllers({ client, controllers: [provisioner], settings: { nodeName, store } }, context)
 }
 
 /** The UID of kube-system stands for the cluster, as everywhere; undefined: ended before the server answered. */
@@ -45,9 +41,4 @@ async function clusterOf(client: Client, { clock, log, signal }: PartContext): P
     await clock.sleep(pauseMs, signal)
   }
   return undefined
-}
-
-function slim(object: ApiObject): ApiObject {
-  const { managedFields: _, ...metadata } = object.metadata ?? {}
-  return { ...object, metadata }
 }

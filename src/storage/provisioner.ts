@@ -152,7 +152,8 @@ async function keepOrDelete(
   const { name } = volume.metadata
   const warn = (reason: string, error: unknown) =>
     say([eventAbout(persistentVolumes, volume, 'Warning', reason, messageOf(error))])
-  switch (planVolume(volume, nodeName)) {
+  const step = planVolume(volume, nodeName)
+  switch (step) {
     case 'nothing':
       return
     case 'keep':
@@ -164,7 +165,7 @@ async function keepOrDelete(
         await warn('VolumeMissing', error)
         throw error
       }
-      return say(planVolume(volume, nodeName) === 'keep' ? [] : withoutFinalizer(volume))
+      return say(step === 'keep' ? [] : withoutFinalizer(volume))
     case 'delete': {
       try {
         store.remove(name)

@@ -6,6 +6,7 @@ import type { Resource } from '#api/resource.ts'
 import type { Client } from '#client/client.ts'
 import { createCaches } from '#client/control/caches.ts'
 import type { Controller, ControllerContext } from '#client/control/controller.ts'
+import { withoutManagedFields } from '#client/control/managed-fields.ts'
 import { createWriter } from '#client/control/writer.ts'
 import { type Recorder, createRecorder } from '#client/events.ts'
 import { limitWrites } from '#client/limit.ts'
@@ -24,8 +25,8 @@ export type RunOptions<Settings> = {
   clientFor?(controller: string): Client
   readonly controllers: readonly Controller<Settings>[]
   readonly settings: Settings
-  /** what is kept of an object of a kind, always its metadata */
-  slimOf(resource: Resource): (object: ApiObject) => ApiObject
+  /** what is kept of an object of a kind, always its metadata; default: all but its managed fields */
+  slimOf?(resource: Resource): (object: ApiObject) => ApiObject
   /** Whether that is all that a client may write of it, so that updates can stand for patches. */
   isWhole?(resource: Resource, object: ApiObject): boolean
   /** told once, when all caches have their first list */
@@ -34,7 +35,7 @@ export type RunOptions<Settings> = {
 
 /** Runs the controllers until the signal is aborted. Where one fails all end, and its error is thrown. */
 export async function runControllers<Settings>(options: RunOptions<Settings>, context: PartContext): Promise<void> {
-  const { client, slimOf, isWhole = () => false } = options
+  const { client, slimOf = () => withoutManagedFields, isWhole = () => false } = options
   const { clock, log } = context
   const stop = new AbortController()
   const signal = AbortSignal.any([context.signal, stop.signal])
