@@ -185,11 +185,12 @@ describe('@kubernetes/client-node', { skip }, () => {
         .exec(namespace, 'server', 'python', command, out, err, Readable.from(['through']), false, resolve)
         .catch(reject)
     })
-    assert.deepEqual([out.text(), err.text(), status.reason], ['through', 'no\n', 'NonZeroExitCode'])
+    await until(() => assert.deepEqual([out.text(), err.text()], ['through', 'no\n']))
+    assert.equal(status.reason, 'NonZeroExitCode')
     assert.equal(status.details?.causes?.[0]?.message, '4')
     const screen = Object.assign(memory(), { rows: 31, columns: 97 })
     const ended = new Promise<k8s.V1Status>((resolve, reject) => {
-      const command = ['sh', '-c', 'sleep 0.3; stty size']
+      const command = ['sh', '-c', 'until stty size | grep -v "^0 0"; do sleep 0.1; done']
       exec.exec(namespace, 'server', 'python', command, screen, null, new PassThrough(), true, resolve).catch(reject)
     })
     assert.equal((await ended).status, 'Success')

@@ -80,7 +80,7 @@ function runOnPipes(crun: Crun, words: readonly string[], streams: Streams): Pro
 }
 
 /** After these times a terminal's new size is told again. */
-const hearingMs = [0, 30, 150, 600]
+const hearingMs = [0, 30, 150, 600, 2_400]
 
 async function runOnTerminal(
   crun: Crun,
