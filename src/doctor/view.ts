@@ -4,10 +4,9 @@
 import type { ConfigMap, Namespace, Node, Pod, Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { NetworkPolicy } from '#api/networking.ts'
+import { type ListeningSocket, parseSockets } from '#kernel/dump/sockets.ts'
 import { type Cidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp, type Ip } from '#lib/ip.ts'
-import type { Sockets } from '#doctor/sockets.ts'
-import { parseSockets } from '#doctor/sockets.ts'
 import { addressesOf, type Machine } from '#trace/machine.ts'
 import { identify } from '#trace/read/identify.ts'
 import { readObjects } from '#trace/read/objects.ts'
@@ -22,7 +21,7 @@ export type NodeView = {
   readonly ips: readonly Ip[]
   readonly podCidrs: readonly Cidr[]
   /** undefined: nobody looked */
-  readonly sockets?: Sockets
+  readonly sockets?: readonly ListeningSocket[]
   /** other files about it, by their last name: `resolv.conf`, `proxy-healthz.json`, `ethtool.txt` */
   readonly texts: ReadonlyMap<string, string>
 }
@@ -34,7 +33,7 @@ export type View = {
   readonly services?: readonly Service[]
   readonly slices?: readonly EndpointSlice[]
   readonly pods?: readonly Pod[]
-  readonly podSockets: ReadonlyMap<string, Sockets>
+  readonly podSockets: ReadonlyMap<string, readonly ListeningSocket[]>
   readonly podTexts: ReadonlyMap<string, ReadonlyMap<string, string>>
   readonly policies: readonly NetworkPolicy[]
   readonly namespaces: readonly Namespace[]
@@ -100,11 +99,11 @@ function factsByOwner(files: readonly Input[]): Facts {
   return owners
 }
 
-const socketsOfPods = (facts: Facts): ReadonlyMap<string, Sockets> =>
+const socketsOfPods = (facts: Facts): ReadonlyMap<string, readonly ListeningSocket[]> =>
   new Map(
     [...facts].flatMap(([owner, texts]) => {
       const sockets = owner.startsWith('pods/') ? texts.get('sockets.txt') : undefined
-      return sockets === undefined ? [] : [[owner.slice('pods/'.length), parseSockets(sockets)] as const]
+      return sockets === undefined ? [] : [[owner.slice('pods/'.length), parseSockets(sockets).value] as const]
     }),
   )
 
@@ -122,7 +121,7 @@ function viewNode(machine: Machine, world: World, texts: ReadonlyMap<string, str
     ...(node !== undefined && { node }),
     ips: known.length > 0 ? known : own,
     podCidrs: cidrs.flatMap((text) => parseCidr(text) ?? []),
-    ...(sockets !== undefined && { sockets: parseSockets(sockets) }),
+    ...(sockets !== undefined && { sockets: parseSockets(sockets).value }),
     texts,
   }
 }

@@ -1,18 +1,11 @@
 // effect: netlink sockets
 // Which sockets of this machine wait for others: TCP sockets that listen, UDP sockets that are bound and not connected
 // (linux/inet_diag.h).
+import type { ListeningSocket } from '#kernel/dump/sockets.ts'
 import { decodeAttributes, type Message } from '#kernel/netlink/message.ts'
 import { NLM_F } from '#kernel/netlink/message-writer.ts'
 import { NETLINK, NetlinkError, type NetlinkSocket, openNetlink } from '#kernel/netlink/socket.ts'
 import { formatIp } from '#lib/ip.ts'
-
-export type ListeningSocket = {
-  readonly protocol: 'tcp' | 'udp'
-  readonly port: number
-  /** undefined: on every address of `families` */
-  readonly ip?: string
-  readonly families: readonly (4 | 6)[]
-}
 
 const diagnoseByFamily = 20
 const protocols = { tcp: 6, udp: 17 } as const
@@ -48,7 +41,10 @@ function decode({ payload }: Message, protocol: 'tcp' | 'udp', family: 4 | 6): L
   const port = (payload[at.sourcePort]! << 8) | payload[at.sourcePort + 1]!
   const source = payload.subarray(at.source, at.source + (family === 4 ? 4 : 16))
   const isAny = source.every((byte) => byte === 0)
-  if (!isAny) return { protocol, port, ip: formatIp(source), families: [family] }
+  if (!isAny) {
+    const ip = formatIp(source).replace(/^::ffff:(?=\d+\.)/, '')
+    return { protocol, port, ip, families: [ip.includes(':') ? 6 : 4] }
+  }
   // A socket on :: takes IPv4 too unless it says otherwise.
   const isOnly6 = family === 6 && decodeAttributes(payload, at.end).get(only6Attribute)?.[0] === 1
   return { protocol, port, families: family === 4 ? [4] : isOnly6 ? [6] : [4, 6] }

@@ -8,6 +8,7 @@ import type { SavedSet } from '#kernel/dump/ipset.ts'
 import type { VirtualServer } from '#kernel/dump/ipvsadm.ts'
 import type { DumpedLink } from '#kernel/dump/link.ts'
 import type { DumpedForwarding, DumpedNeighbour } from '#kernel/dump/neighbour.ts'
+import type { ListeningSocket } from '#kernel/dump/sockets.ts'
 import type { Sysctls } from '#kernel/dump/sysctl.ts'
 import type { Rule } from '#kernel/iptables/rule.ts'
 import type { NftRule, NftRuleset } from '#kernel/nftables/ruleset.ts'
@@ -54,6 +55,8 @@ export type Machine = {
   readonly sets?: readonly SavedSet[]
   readonly virtualServers?: readonly VirtualServer[]
   readonly connections?: readonly DumpedConnection[]
+  /** who waits for others, by protocol */
+  readonly sockets?: Readonly<Partial<Record<'tcp' | 'udp', readonly ListeningSocket[]>>>
 }
 
 export const emptyMachine = (name: string): Machine => ({ name, iptables: [] })

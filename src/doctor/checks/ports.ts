@@ -7,8 +7,8 @@ import { type Case, servicesOf } from '#doctor/checks/check.ts'
 import { inNamespace, percentOf, someOf } from '#doctor/compare/words.ts'
 import { type Backend, backendsOf, slicesByService, usable } from '#doctor/expect/endpoints.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
-import { listensAt } from '#doctor/sockets.ts'
 import { keyOf, podsByIp } from '#doctor/view.ts'
+import { listensAt } from '#kernel/dump/sockets.ts'
 import { renderEnd } from '#trace/packet.ts'
 
 type Port = NonNullable<NonNullable<Service['spec']>['ports']>[number]

@@ -4,11 +4,11 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { listeningSockets } from '#kernel/listening.ts'
-import { renderSockets } from '#doctor/sockets.ts'
 import { renderForwarding, renderNeighbours } from '#kernel/dump/neighbour.ts'
 import { renderIpRules } from '#kernel/dump/ip-rule.ts'
 import { renderRoutes } from '#kernel/dump/ip-route.ts'
 import { renderLinks } from '#kernel/dump/link.ts'
+import { renderSockets } from '#kernel/dump/sockets.ts'
 import { renderSysctls } from '#kernel/dump/sysctl.ts'
 import {
   observeForwarding,

@@ -9,6 +9,7 @@ import { parseVirtualServers, renderVirtualServers } from '#kernel/dump/ipvsadm.
 import type { Parsed } from '#kernel/dump/lines.ts'
 import { parseLinks, renderLinks } from '#kernel/dump/link.ts'
 import { parseForwarding, parseNeighbours, renderForwarding, renderNeighbours } from '#kernel/dump/neighbour.ts'
+import { listensAt, parseSockets, protocolsIn, renderSockets } from '#kernel/dump/sockets.ts'
 import { deviceSetting, parseSysctls, renderSysctls } from '#kernel/dump/sysctl.ts'
 
 /** What was parsed, which must be all of the text, and come back through `render` as it was. */
@@ -282,4 +283,67 @@ test('dumps: what is not understood is named, and the rest is read', () => {
   assert.deepEqual([value.length, unread.map(({ line }) => line)], [1, [2, 3]])
   assert.deepEqual(parseLinks('[{"ifindex":1').value, [])
   assert.match(parseLinks('[{"ifindex":1').unread[0]!.text, /^not JSON/)
+})
+
+test('sockets: what ss, netstat and /proc/net say of who waits', () => {
+  const waiting = whole(
+    parseSockets,
+    renderSockets,
+    `Netid State  Recv-Q Send-Q Local Address:Port  Peer Address:Port Process
+tcp   LISTEN 0      128    0.0.0.0:22           0.0.0.0:*         users:(("sshd",pid=1,fd=3))
+tcp   LISTEN 0      511    *:80                 *:*
+tcp   LISTEN 0      511    [::]:443             [::]:*
+tcp   LISTEN 0      128    127.0.0.1%lo:8125    0.0.0.0:*
+tcp   LISTEN 0      128    [::ffff:10.0.0.5]:81 *:*
+udp   UNCONN 0      0      [fd00::1]:53         [::]:*
+`,
+  )
+  assert.deepEqual(
+    waiting.map(({ ip, families, port }) => `${ip ?? 'any'} ${families.join()} ${port}`),
+    ['any 4 22', 'any 4,6 80', 'any 6 443', '127.0.0.1 4 8125', '10.0.0.5 4 81', 'fd00::1 6 53'],
+  )
+  for (const [protocol, port, ip, want] of [
+    ['tcp', 22, '10.0.0.5', 'yes'],
+    ['tcp', 22, 'fd00::1', 'no'],
+    ['tcp', 80, 'fd00::1', 'yes'],
+    ['tcp', 443, '10.0.0.5', 'no'],
+    ['tcp', 8125, '10.0.0.5', 'only local'],
+    ['udp', 80, '10.0.0.5', 'no'],
+    ['udp', 53, 'fd00::1', 'yes'],
+  ] as const)
+    assert.equal(listensAt(waiting, protocol, port, ip), want, `${protocol} ${port} ${ip}`)
+  const said = (text: string) => {
+    const { value, unread } = parseSockets(text)
+    assert.deepEqual(unread, [])
+    return renderSockets(value).replaceAll(/ +/g, ' ').trim().split('\n')
+  }
+  assert.deepEqual(said('LISTEN 0 128 0.0.0.0:22 0.0.0.0:*\nESTAB 0 0 10.0.0.5:22 10.0.0.9:40000\n'), [
+    'tcp LISTEN 0 0 0.0.0.0:22 *:*',
+  ])
+  assert.deepEqual(
+    said(`Active Internet connections (only servers)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State
+tcp        0      0 127.0.0.1:6443          0.0.0.0:*               LISTEN
+tcp6       0      0 :::10250                :::*                    LISTEN
+udp        0      0 0.0.0.0:8472            0.0.0.0:*
+`),
+    ['tcp LISTEN 0 0 127.0.0.1:6443 *:*', 'tcp LISTEN 0 0 *:10250 *:*', 'udp UNCONN 0 0 0.0.0.0:8472 *:*'],
+  )
+  assert.deepEqual(
+    said(`  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0500000A:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 21 1 0 100 0 0 10 0
+   1: 0500000A:1F90 0900000A:9C40 01 00000000:00000000 00:00000000 00000000     0        0 22 1 0 100 0 0 10 0
+   0: 00000000000000000000000000000000:0035 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 23 2 0 0
+`),
+    ['tcp LISTEN 0 0 10.0.0.5:8080 *:*', 'udp UNCONN 0 0 *:53 *:*'],
+  )
+  assert.equal(parseSockets('not a socket\n').unread.length, 1)
+  for (const [text, protocols] of [
+    ['', 'tcp,udp'],
+    ['udp   UNCONN 0      0      *:53     *:*\n', 'tcp,udp'],
+    ['LISTEN 0 128 0.0.0.0:22 0.0.0.0:*\n', 'tcp'],
+    ['UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\n', 'udp'],
+    ['   0: 0500000A:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 21 1\n', 'tcp'],
+  ] as const)
+    assert.equal(protocolsIn(text).join(), protocols, text)
 })

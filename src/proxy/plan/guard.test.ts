@@ -1,7 +1,7 @@
 // What a Service may not take from its node, by tables.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ListeningSocket } from '#kernel/listening.ts'
+import type { ListeningSocket } from '#kernel/dump/sockets.ts'
 import { type GuardedNode, guardOf } from '#proxy/plan/guard.ts'
 import type { Front } from '#proxy/plan/plan.ts'
 import type { Protocol } from '#proxy/state.ts'

@@ -1,6 +1,6 @@
 // What a Service must not take from the node: an external address that is the node's own (its kubelet, its sshd would no
 // longer be reached there), a NodePort that a process of the node listens on.
-import type { ListeningSocket } from '#kernel/listening.ts'
+import type { ListeningSocket } from '#kernel/dump/sockets.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { Front } from '#proxy/plan/plan.ts'
 import type { Family, Protocol } from '#proxy/state.ts'

@@ -40,7 +40,10 @@ const signs: readonly (readonly [InputKind, RegExp])[] = [
   ['ipset save', /^create \S+ (hash|bitmap|list):/m],
   ['ipvsadm', /^(IP Virtual Server version|-A (-[tuf]|--sctp-service) \S+ -s )/m],
   ['conntrack', /^\s*(ipv[46]\s+\d+\s+)?(tcp|udp|icmp|icmpv6|sctp|unknown|dccp|gre)\s+\d+\s+\d+ .*\bsrc=/m],
-  ['sockets', /^(tcp|udp)\s+(LISTEN|UNCONN)\s+\d+\s+\d+\s/m],
+  [
+    'sockets',
+    /^((tcp|udp)\s+)?(LISTEN|UNCONN|ESTAB)\s+\d+\s+\d+\s|^(tcp|udp)6?\s+\d+\s+\d+\s+\S+:\d+\s|^\s*sl\s+local_address|^(Netid\s+State|State\s+Recv-Q)\s/m,
+  ],
   ['ethtool', /^Features for \S+:$/m],
   ['resolv.conf', /^nameserver \S+$/m],
   ['ip addr', /^\d+: \S+: <[A-Z]/m],
@@ -84,6 +87,7 @@ const names: readonly (readonly [RegExp, InputKind])[] = [
   [/rule/, 'ip rule'],
   [/neigh/, 'ip neigh'],
   [/fdb/, 'bridge fdb'],
+  [/sockets/, 'sockets'],
 ]
 const fromName = (name: string): InputKind | undefined =>
   names.find(([sign]) => sign.test(name.split('/').at(-1) ?? ''))?.[1]

@@ -31,12 +31,16 @@ test('read: files are told apart by what they say', () => {
     ['ip neigh', '[{"dst":"10.0.0.1","dev":"eth0","lladdr":"2e:00:00:00:00:01","state":["REACHABLE"]}]'],
     ['bridge fdb', '2e:00:00:00:00:01 dev to-a master cni0\n'],
     ['sysctl', 'net.ipv4.ip_forward = 1\n'],
+    ['sockets', 'tcp   LISTEN 0      128    0.0.0.0:22    0.0.0.0:*\n'],
+    ['sockets', 'State  Recv-Q Send-Q Local Address:Port\nLISTEN 0      128    0.0.0.0:22    0.0.0.0:*\n'],
+    ['sockets', '  sl  local_address rem_address   st tx_queue rx_queue\n'],
     ['objects', 'apiVersion: v1\nkind: Pod\n'],
     ['objects', '{"apiVersion":"v1","kind":"List","items":[]}'],
     [undefined, 'Dear all, here are our rules.\n'],
   ] as const)
     assert.equal(identify(text), kind, text)
   assert.equal(identify('', 'nodes/a/ipset.txt'), 'ipset save')
+  assert.equal(identify('', 'pods/default/web-0/sockets.txt'), 'sockets')
 })
 
 const pod = {

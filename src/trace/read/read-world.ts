@@ -8,6 +8,7 @@ import { parseVirtualServers } from '#kernel/dump/ipvsadm.ts'
 import type { Parsed } from '#kernel/dump/lines.ts'
 import { type DumpedLink, parseLinks } from '#kernel/dump/link.ts'
 import { parseForwarding, parseNeighbours } from '#kernel/dump/neighbour.ts'
+import { type ListeningSocket, parseSockets, protocolsIn } from '#kernel/dump/sockets.ts'
 import { parseSysctls } from '#kernel/dump/sysctl.ts'
 import { NftFormatError } from '#kernel/nft/ast.ts'
 import { parseRulesetJson } from '#kernel/nftables/ruleset-json.ts'
@@ -137,6 +138,7 @@ function addInput(machine: Machine, kind: InputKind, input: Input, problems: str
       return machine
     }
     case 'sockets':
+      return { ...machine, sockets: mergeSockets(machine.sockets ?? {}, take(parseSockets(text)), protocolsIn(text)) }
     case 'resolv.conf':
     case 'ethtool':
     case 'manifest':
@@ -144,6 +146,19 @@ function addInput(machine: Machine, kind: InputKind, input: Input, problems: str
       return machine
   }
 }
+
+type Sockets = NonNullable<Machine['sockets']>
+
+const mergeSockets = (
+  known: Sockets,
+  more: readonly ListeningSocket[],
+  protocols: readonly (keyof Sockets)[],
+): Sockets => ({
+  ...known,
+  ...Object.fromEntries(
+    protocols.map((name) => [name, [...(known[name] ?? []), ...more.filter(({ protocol }) => protocol === name)]]),
+  ),
+})
 
 /** `iptables -L` shows one table at a time. */
 function mergeLists(dumps: Machine['iptables'], list: Machine['iptables'][number]): Machine['iptables'] {
