@@ -4,7 +4,18 @@
 export type Severity = 'error' | 'warning'
 
 /** The order in which one looks: the object, its name, who stands behind it, the rules, the network, a pod and itself. */
-export const stages = ['object', 'dns', 'endpoints', 'node', 'proxy', 'network', 'hairpin'] as const
+export const stages = [
+  'object',
+  'dns',
+  'selector',
+  'readiness',
+  'endpoints',
+  'listener',
+  'node',
+  'proxy',
+  'network',
+  'hairpin',
+] as const
 export type Stage = (typeof stages)[number]
 
 type CodeFacts = {
@@ -20,13 +31,13 @@ export const codes = {
   NoPodMatches: {
     title: 'the selector of a Service matches no pod',
     severity: 'error',
-    stage: 'endpoints',
+    stage: 'selector',
     explains: ['NoEndpoints'],
   },
   PodsNotReady: {
     title: 'pods of a Service are not ready',
     severity: 'error',
-    stage: 'endpoints',
+    stage: 'readiness',
     explains: ['NoEndpoints', 'NoListener'],
   },
   NoEndpoints: { title: 'a Service has no endpoints', severity: 'error', stage: 'endpoints' },
@@ -36,7 +47,7 @@ export const codes = {
     stage: 'endpoints',
     explains: ['NoEndpoints'],
   },
-  NoListener: { title: 'nobody listens at the target port', severity: 'error', stage: 'endpoints' },
+  NoListener: { title: 'nobody listens at the target port', severity: 'error', stage: 'listener' },
   NamedPortMissing: {
     title: 'no container declares the named target port',
     severity: 'error',
@@ -46,7 +57,7 @@ export const codes = {
   ProtocolMismatch: {
     title: 'the Service has another protocol than the pods',
     severity: 'error',
-    stage: 'endpoints',
+    stage: 'listener',
     explains: ['NoListener'],
   },
   ProxyMissing: {

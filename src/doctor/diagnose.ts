@@ -17,11 +17,14 @@ import { checkPaths } from '#doctor/checks/paths.ts'
 import { bareNodes, checkProxyRules } from '#doctor/checks/proxy-rules.ts'
 import { checkSelector } from '#doctor/checks/selector.ts'
 import { checkStaleServices } from '#doctor/checks/stale-service.ts'
+import { checklist, type ChecklistStep } from '#doctor/checklist.ts'
 import { arrange, type Finding } from '#doctor/finding.ts'
 import type { View } from '#doctor/view.ts'
 
 export type Diagnosis = {
   readonly findings: readonly Finding[]
+  /** of one Service, where one was asked about */
+  readonly steps: readonly ChecklistStep[]
   /** inputs without which something remains open, and what */
   readonly undecided: readonly string[]
 }
@@ -45,9 +48,14 @@ const checks: readonly Check[] = [
 
 /** `only`: of one Service, `namespace/name`, and of what it rests on. */
 export function diagnose(view: View, only?: string): Diagnosis {
-  const it: Case = { view, comparison: compare(view, only), ...(only !== undefined && { only }) }
-  const found = [...checks.flatMap((check) => check(it)), ...classify(it.comparison.differences, bareNodes(it))]
-  return { findings: arrange(found), undecided: undecided(view) }
+  const comparison = compare(view, only)
+  const it: Case = { view, comparison, ...(only !== undefined && { only }) }
+  const findings = arrange([
+    ...checks.flatMap((check) => check(it)),
+    ...classify(comparison.differences, bareNodes(it)),
+  ])
+  const steps = only === undefined ? [] : checklist(view, comparison, findings, only)
+  return { findings, steps, undecided: undecided(view) }
 }
 
 function undecided(view: View): readonly string[] {

@@ -1,11 +1,13 @@
 // Findings as text for people and as JSON for programs.
 
 import { factsOf } from '#doctor/codes.ts'
+import type { ChecklistStep } from '#doctor/checklist.ts'
 import type { Diagnosis } from '#doctor/diagnose.ts'
 import type { Finding } from '#doctor/finding.ts'
+import { renderTable } from '#lib/table.ts'
 
-export function renderReport({ findings, undecided }: Diagnosis): string {
-  const parts = findings.map(renderFinding)
+export function renderReport({ findings, steps, undecided }: Diagnosis): string {
+  const parts = [...(steps.length > 0 ? [renderSteps(steps)] : []), ...findings.map(renderFinding)]
   const errors = findings.filter(({ severity }) => severity === 'error').length
   const head =
     findings.length === 0
@@ -18,20 +20,32 @@ export function renderReport({ findings, undecided }: Diagnosis): string {
   return `${[...parts, `${head}\n`].join('\n')}${open}`
 }
 
+const marks = { passed: 'ok', warned: 'warn', failed: 'FAIL', unknown: '?' } as const
+
+const renderSteps = (steps: readonly ChecklistStep[]): string =>
+  renderTable(
+    steps.map(({ stage, state, text, findings }) => [
+      marks[state],
+      stage,
+      findings.length === 0 ? text : `${text} (${findings.join(', ')})`,
+    ]),
+  )
+
 function renderFinding(item: Finding): string {
   const lines = [`${item.severity} ${item.code} (${item.about}): ${item.summary}`]
   lines.push(`  means: ${item.consequence}`)
   for (const text of item.evidence) lines.push(`  seen:  ${text}`)
-  for (const text of item.remedy) lines.push(`  ${text.startsWith('#') ? 'fix:   ' : 'fix:   '}${text}`)
+  for (const text of item.remedy) lines.push(`  fix:   ${text}`)
   if (item.restsOn.length > 0) lines.push(`  rests on: not given: ${item.restsOn.join(', ')}`)
   for (const child of item.folded.slice(0, 5)) lines.push(`  so:    ${child.code} (${child.about}): ${child.summary}`)
   if (item.folded.length > 5) lines.push(`  so:    ${item.folded.length - 5} more`)
   return `${lines.join('\n')}\n`
 }
 
-/** `{ healthy, findings, undecided }`; findings as in finding.ts, each with the title of its code. */
-export const reportDocument = ({ findings, undecided }: Diagnosis) => ({
+/** `{ healthy, steps, findings, undecided }`; findings as in finding.ts, each with the title of its code. */
+export const reportDocument = ({ findings, steps, undecided }: Diagnosis) => ({
   healthy: findings.length === 0,
+  steps,
   findings: findings.map(document),
   undecided,
 })

@@ -21,6 +21,13 @@ test('a healthy cluster has no finding', { skip }, async () => {
   const { status, stdout } = live.fairway('doctor', 'svc/hostnames')
   assert.equal(status, 0, stdout)
   assert.match(stdout, /Nothing is wrong/)
+  assert.doesNotMatch(stdout, /^(\?|warn|FAIL) /m)
+  for (const step of [
+    'selector +app=hostnames matches 3 pods',
+    'listener +a process listens at 3 of 3',
+    'proxy +node-2: ',
+  ])
+    assert.match(stdout, new RegExp(`^ok +${step}`, 'm'))
 })
 
 // Those that do not hide each other are made together.

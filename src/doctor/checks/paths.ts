@@ -30,9 +30,7 @@ type Broken = {
 const anyPort = 80
 
 export function checkPaths({ view }: Case): readonly Finding[] {
-  const samples = view.nodes
-    .filter(({ machine }) => machine.routes !== undefined)
-    .flatMap(({ name }) => sampleOf(view, name))
+  const samples = pathSamples(view)
   const broken: Broken[] = []
   for (const from of samples)
     for (const to of samples) {
@@ -41,6 +39,10 @@ export function checkPaths({ view }: Case): readonly Finding[] {
     }
   return [...Map.groupBy(broken, ({ code, at }) => `${code} ${at}`).values()].map(toFinding)
 }
+
+/** A pod of each node whose routes are known. */
+export const pathSamples = (view: View): readonly Pod[] =>
+  view.nodes.filter(({ machine }) => machine.routes !== undefined).flatMap(({ name }) => sampleOf(view, name))
 
 /** A pod of a node that has an address of its own. */
 function sampleOf({ pods = [] }: View, node: string): readonly Pod[] {

@@ -20,9 +20,7 @@ export function checkSelector(it: Case): readonly Finding[] {
     .filter((service) => hasSelector(specOf(service)))
     .flatMap((service) => {
       const near = byNamespace.get(service.metadata?.namespace ?? 'default') ?? []
-      const chosen = near.filter(
-        (pod) => isAlive(pod) && matchSelectorMap(service.spec?.selector, pod.metadata?.labels),
-      )
+      const chosen = podsBehind(near, service)
       if (chosen.length === 0) return [noPod(service, near.filter(isAlive))]
       const addresses = new Set(
         (slices.get(keyOf(service)) ?? []).flatMap(({ endpoints = [] }) =>
@@ -32,6 +30,15 @@ export function checkSelector(it: Case): readonly Finding[] {
       return [...notReady(service, chosen), ...behind(view, service, chosen, addresses)]
     })
 }
+
+/** Those that its selector finds, and that have not ended. */
+export const podsBehind = (pods: readonly Pod[], service: Service): readonly Pod[] =>
+  pods.filter(
+    (pod) =>
+      isAlive(pod) &&
+      (pod.metadata?.namespace ?? 'default') === (service.metadata?.namespace ?? 'default') &&
+      matchSelectorMap(service.spec?.selector, pod.metadata?.labels),
+  )
 
 const isAlive = ({ metadata, status }: Pod) =>
   metadata?.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed'
@@ -104,7 +111,7 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!
 }
 
-const isReady = ({ status }: Pod) =>
+export const isReady = ({ status }: Pod) =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false
 
 function notReady(service: Service, chosen: readonly Pod[]): readonly Finding[] {
