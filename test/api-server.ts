@@ -69,7 +69,7 @@ export function createTestServer({ kinds, extra = () => undefined, access }: Tes
           ? body
           : new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body))
     const header = (name: string) => headers[name] ?? (name === 'user-agent' ? 'test/1.0' : undefined)
-    const request = { method, path: pathname, query, header, user, body: bytes }
+    const request = { method, path: pathname, query, queryText: search.slice(1), header, user, body: bytes }
     const target = targetOf(method, pathname, query)
     const attributes = attributesOf(user, target, query)
     const decision = access?.authorizer.decide(attributes)

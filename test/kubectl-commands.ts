@@ -74,8 +74,12 @@ export const commands: readonly Command[] = [
     script: `kubectl create configmap c --from-literal=a=b; kubectl create secret generic c --from-literal=a=b; kubectl create service clusterip c --tcp=80; kubectl create serviceaccount c; kubectl create job c --image=x -- true; kubectl create role c --verb=get --resource=pods; kubectl create rolebinding c --role=c --serviceaccount=$NS:c; kubectl create ingress c --rule=a/=web:80`,
   },
   {
-    name: 'create cronjob, poddisruptionbudget, quota',
-    script: `kubectl create cronjob c --image=x --schedule='* * * * *' -- true; kubectl create poddisruptionbudget c --selector=app=web --min-available=1; kubectl create quota c --hard=pods=9`,
+    name: 'create cronjob, quota',
+    script: `kubectl create cronjob c --image=x --schedule='* * * * *' -- true; kubectl create quota c --hard=pods=9`,
+  },
+  {
+    name: 'create poddisruptionbudget',
+    script: `kubectl create poddisruptionbudget c --selector=app=web --min-available=1; kubectl describe pdb c`,
   },
   { name: 'create token', from: 24, script: says('kubectl create token default', '^eyJ') },
   {

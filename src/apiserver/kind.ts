@@ -94,7 +94,9 @@ export type Kind<T extends ApiObject = ApiObject> = {
   readonly verbs?: readonly Verb[]
   /** values taken from a shared pool with the object and given back with it (cluster IPs, node ports) */
   readonly admit?: Admit<T>
-  /** name of the subresource -> how it answers: binding, eviction, log, exec, token ... (not status and scale) */
+  /** has /proxy: where what is asked of the object goes */
+  proxy?(request: ProxyRequest<T>): Promise<Located | Refused>
+  /** name of the subresource -> how it answers: binding, eviction, log, exec, token ... (not status, scale and proxy) */
   readonly subresources?: Readonly<Record<string, Subresource<T>>>
 }
 
@@ -204,6 +206,30 @@ export type SubresourceAnswer =
   | Refused
   /** the request goes on, body, upgrade and all, to the HTTPS API of the node's agent: `/containerLogs/ns/pod/c?...` */
   | { readonly kind: 'relay'; readonly node: string; readonly pathAndQuery: string }
+
+export type ProxyRequest<T extends ApiObject> = {
+  readonly object: T
+  /** 'http' where the path does not say */
+  readonly scheme: 'http' | 'https'
+  /** a number, the name of a port, or '' where the path does not say */
+  readonly port: string
+  readonly context: AdmitContext
+}
+export type Located = { readonly kind: 'backend'; readonly backend: Backend }
+/** Who answers what is asked through a /proxy. */
+export type Backend =
+  /** the agent of the node itself */
+  | { readonly kind: 'agent'; readonly node: string }
+  | { readonly kind: 'node'; readonly node: string; readonly scheme: 'http' | 'https'; readonly port: number }
+  | {
+      readonly kind: 'pod'
+      /** through whose agent the pod is reached */
+      readonly node: string
+      readonly namespace: string
+      readonly pod: string
+      readonly scheme: 'http' | 'https'
+      readonly port: number
+    }
 
 /** What the table of kinds is built from: `kinds(setting)` in kinds.ts. */
 export type Setting = {

@@ -1,75 +1,27 @@
 // The server as clients meet it: TLS, identities, both versions of HTTP, bodies, streams and relays to agents.
 import * as assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, request as httpsRequest, type RequestOptions } from 'node:https'
+import { createServer, request as httpsRequest } from 'node:https'
 import { connect as connectH2 } from 'node:http2'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { AddressInfo } from 'node:net'
-import { run } from '#apiserver/main.ts'
-import { systemClock } from '#daemon/clock.ts'
-import { silentLog } from '#daemon/log.ts'
-import { createRegistry } from '#daemon/metrics.ts'
-import { createAuthority, createKey, issueCertificate, type KeyPair } from '#pki/certificate.ts'
+import { createAuthority, issueCertificate, type KeyPair } from '#pki/certificate.ts'
 import { createTokenSigner } from '#pki/jwt.ts'
 import { claimsOf } from '#pki/service-account-token.ts'
+import { serveApi, type Reply, type ServedApi } from '#test/served-api.ts'
 
-const ca = createAuthority({ commonName: 'kubernetes' })
 const other = createAuthority({ commonName: 'kubernetes' })
-const issue = (authority: KeyPair, commonName: string, ...organizations: string[]) =>
-  issueCertificate(authority, { commonName, organizations, usages: ['client'] })
-const admin = issue(ca, 'admin', 'system:masters')
-const proxy = issue(ca, 'system:kube-proxy')
-const server = issueCertificate(ca, { commonName: 'kube-apiserver', usages: ['server'], ips: ['127.0.0.1'] })
-const tokenKey = createKey()
-const issuer = 'https://kubernetes.default.svc'
-
-const folder = mkdtempSync(join(tmpdir(), 'fairway-apiserver-'))
-const ending = new AbortController()
-let port = 0
-let running: Promise<void>
+let api: ServedApi
+let ca: KeyPair
+let admin: KeyPair
+let port: number
+let ask: ServedApi['ask']
 
 before(async () => {
-  const ready = Promise.withResolvers<number>()
-  const context = { signal: ending.signal, log: silentLog, clock: systemClock, registry: createRegistry() }
-  const options = {
-    bindAddress: '127.0.0.1',
-    securePort: 0,
-    advertiseAddress: '192.0.2.1',
-    serviceClusterIpRanges: ['10.96.0.0/12'],
-    serviceNodePortRange: '30000-32767',
-    tls: { ...server, clientCa: ca.cert },
-    agentTrust: { ...admin, ca: ca.cert },
-    store: { kind: 'sqlite' as const, path: join(folder, 'store.db') },
-    tokens: { keys: [tokenKey], signingKey: tokenKey, issuer },
-    onReady: (at: { port: number }) => ready.resolve(at.port),
-  }
-  running = run(options, context)
-  running.catch((error: unknown) => ready.reject(error as Error))
-  port = await ready.promise
+  api = await serveApi()
+  ;({ ca, admin, port, ask } = api)
 })
-after(async () => {
-  ending.abort()
-  await running
-  rmSync(folder, { recursive: true })
-})
+after(() => api[Symbol.asyncDispose]())
 
-type Reply = { readonly code: number; readonly body: string; readonly headers: Record<string, unknown> }
-
-function ask(path: string, options: RequestOptions & { body?: string | Uint8Array } = {}): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const { body, ...rest } = options
-    const request = httpsRequest({ host: '127.0.0.1', port, path, ca: ca.cert, agent: false, ...rest }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => (text += chunk))
-      response.on('end', () => resolve({ code: response.statusCode!, body: text, headers: response.headers }))
-    })
-    request.on('error', reject)
-    request.end(body)
-  })
-}
 const messageOf = ({ body }: Reply) => (JSON.parse(body) as { message: string }).message
 
 test('health and version for everyone, nothing else', async () => {
@@ -86,12 +38,17 @@ test('health and version for everyone, nothing else', async () => {
   )
   assert.equal((await ask('/metrics')).code, 403)
   assert.equal((await ask('/readyz/store')).code, 403)
-  const stranger = issue(other, 'admin', 'system:masters')
+  const stranger = issueCertificate(other, {
+    commonName: 'admin',
+    organizations: ['system:masters'],
+    usages: ['client'],
+  })
   assert.equal((await ask('/api/v1/pods', stranger)).code, 401, 'a certificate of another authority')
   await assert.rejects(ask('/readyz', { ca: other.cert }), /certificate/)
 })
 
 test('a certificate is a user, and a user may do what its roles say', async () => {
+  const proxy = api.issue('system:kube-proxy')
   assert.equal((await ask('/api/v1/services', admin)).code, 200)
   assert.equal((await ask('/api/v1/services', proxy)).code, 200)
   const refused = await ask('/api/v1/namespaces/default/secrets', proxy)
@@ -115,10 +72,10 @@ test('a token counts as long as its account is there', async () => {
   const made = await ask(path, { ...admin, method: 'POST', body: '{"metadata":{"name":"kube-dns"}}' })
   const { uid } = (JSON.parse(made.body) as { metadata: { uid: string } }).metadata
   const token = (id: string, minutes = 10) =>
-    createTokenSigner(tokenKey)(
+    createTokenSigner(api.tokens.key)(
       claimsOf({
-        issuer,
-        audiences: [issuer],
+        issuer: api.tokens.issuer,
+        audiences: [api.tokens.issuer],
         namespace: 'kube-system',
         serviceAccount: { name: 'kube-dns', uid: id },
         issuedAtMs: Date.now() - 600_000,
@@ -308,7 +265,7 @@ test('5,000 idle watches all see the one change, and others go on', async () => 
 })
 
 test('one who asks for very much does not keep a node waiting', async () => {
-  const robot = issue(ca, 'robot')
+  const robot = api.issue('robot')
   const binding = {
     metadata: { name: 'robot' },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' },
@@ -320,7 +277,7 @@ test('one who asks for very much does not keep a node waiting', async () => {
   const sessions = await Promise.all([
     connect(robot),
     connect(robot),
-    connect(issue(ca, 'system:node:n1', 'system:nodes')),
+    connect(api.issue('system:node:n1', 'system:nodes')),
   ])
   const [one, two, node] = sessions as [Connection, Connection, Connection]
   try {

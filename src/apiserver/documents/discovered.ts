@@ -5,6 +5,7 @@ import type { Kind, Verb } from '#apiserver/kind.ts'
 
 const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 const partVerbs = ['get', 'patch', 'update']
+const proxyVerbs = ['create', 'delete', 'get', 'patch', 'update']
 
 export function discoveredOf(kind: Kind): Discovered {
   const { resource, singular, shortNames = [], categories = [], verbs = allVerbs, custom } = kind
@@ -24,7 +25,7 @@ export function discoveredOf(kind: Kind): Discovered {
   }
 }
 
-function subresourcesOf({ resource, status, scale, subresources = {} }: Kind): DiscoveredSubresource[] {
+function subresourcesOf({ resource, status, scale, proxy, subresources = {} }: Kind): DiscoveredSubresource[] {
   const { group, version, kind } = resource
   const own = Object.entries(subresources).map(([name, subresource]) => ({
     name,
@@ -36,6 +37,7 @@ function subresourcesOf({ resource, status, scale, subresources = {} }: Kind): D
     ...(scale === undefined
       ? []
       : [{ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: partVerbs }]),
+    ...(proxy === undefined ? [] : [{ name: 'proxy', group, version, kind: `${kind}ProxyOptions`, verbs: proxyVerbs }]),
     ...own,
   ]
 }

@@ -2,13 +2,15 @@
 
 import type { Status } from '#api/meta.ts'
 import type { WatchSink } from '#apiserver/engine/watch.ts'
-import type { User } from '#apiserver/kind.ts'
+import type { Backend, User } from '#apiserver/kind.ts'
 import type { WatchEncoder } from '#apiserver/print/encode.ts'
 
 export type ApiRequest = {
   readonly method: string
   readonly path: string
   readonly query: URLSearchParams
+  /** the same as it came: '' or what follows the question mark */
+  readonly queryText: string
   header(name: string): string | undefined
   readonly user: User
   readonly body: Uint8Array
@@ -40,6 +42,8 @@ export type Answer =
   /** sent as it comes; what is thrown on the way breaks the connection */
   | { readonly kind: 'stream'; readonly contentType: string; readonly chunks: AsyncIterable<Uint8Array> }
   | { readonly kind: 'relay'; readonly node: string; readonly pathAndQuery: string }
+  /** `prefix`: the path of the /proxy, below which the backend's own paths are */
+  | { readonly kind: 'proxy'; readonly backend: Backend; readonly pathAndQuery: string; readonly prefix: string }
 
 const encoder = new TextEncoder()
 

@@ -11,6 +11,7 @@ import { updateObject } from '#apiserver/engine/update.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeBody } from '#apiserver/http/decode-body.ts'
 import { managerOf, trackWrites, writeOf } from '#apiserver/http/field-record.ts'
+import { answerProxy } from '#apiserver/http/proxy-request.ts'
 import { patchOf } from '#apiserver/http/patch.ts'
 import { answerGet, findObject, valueAnswer } from '#apiserver/http/read.ts'
 import { hasReplicas, scaleOf, withScale, type Scale } from '#apiserver/http/scale.ts'
@@ -37,6 +38,8 @@ export async function answerSubresource(
   }
   if (subresource === 'scale' && kind.scale !== undefined)
     return answerScale(engine, request, served, { namespace, name, verb, paths: kind.scale })
+  if (subresource === 'proxy' && kind.proxy !== undefined)
+    return answerProxy(engine, request, served, { namespace, asked: name })
   return answerOwn(engine, request, served, { ...target, namespace })
 }
 

@@ -68,6 +68,9 @@ export function targetOf(method: string, path: string, query: URLSearchParams): 
   }
 }
 
+/** Whether someone else answers, whatever is asked. */
+export const isProxied = (target: Target): boolean => target.kind === 'resource' && target.subresource === 'proxy'
+
 /** A collection is listed or watched, and deleted as a whole. */
 function collectionVerb(verb: Verb, name: string, isWatch: boolean): Verb {
   if (verb === 'get' && isWatch) return 'watch'

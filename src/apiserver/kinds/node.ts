@@ -2,6 +2,7 @@
 
 import type { Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
+import { proxyToNode } from '#apiserver/kinds/proxied.ts'
 import { type Node, nodes } from '#api/core.ts'
 import { validateNode, validateNodeStatus } from '#api/node/validate.ts'
 
@@ -43,6 +44,7 @@ export const nodeKind: Kind<Node> = {
   prepareUpdate: (node, old) => ({ ...node, ...(old.status ? { status: old.status } : {}) }),
   validate: validateNode,
   status: { validate: (node) => validateNodeStatus(node) },
+  proxy: proxyToNode,
   fields: (node) => ({ 'spec.unschedulable': `${node.spec?.unschedulable ?? false}` }),
 }
 

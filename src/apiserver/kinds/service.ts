@@ -5,6 +5,7 @@ import { admitAllocation, releaseService } from '#apiserver/allocate/admit.ts'
 import type { Book } from '#apiserver/allocate/load.ts'
 import { allocateCreate, allocateUpdate } from '#apiserver/allocate/service.ts'
 import { age, ageColumn, labelsText, nameColumn, nameOf, text, wide } from '#apiserver/kinds/cells.ts'
+import { proxyToService } from '#apiserver/kinds/proxied.ts'
 import { endpoints, type Service, services } from '#api/core.ts'
 import { dns1123Label } from '#api/names.ts'
 import { defaultService } from '#api/service/defaults.ts'
@@ -50,6 +51,7 @@ export function serviceKind(book: Book): Kind<Service> {
     createOnUpdate: true,
     answersDeleted: true,
     status: { validate: validateServiceStatus },
+    proxy: proxyToService,
     fields: (service) => ({
       'spec.clusterIP': specOf(service).clusterIP ?? '',
       'spec.type': specOf(service).type ?? '',

@@ -169,6 +169,13 @@ def forward_ports():
     assert 'cannot connect to port 81' in forward.error(81), forward.error(81)
 
 
+def proxy():
+    answer = core.connect_get_namespaced_pod_proxy_with_path('server:8080', 'default', 'index.html')
+    assert answer == 'welcome\n', answer
+    nodes = core.list_node().items
+    assert core.connect_get_node_proxy_with_path(nodes[0].metadata.name, 'healthz') == 'ok'
+
+
 def dynamic_client():
     api = dynamic.DynamicClient(client.ApiClient()).resources.get(api_version='v1', kind='Service')
     made = api.create(body={'metadata': {'name': 'd'}, 'spec': {'ports': [{'port': 80}]}}, namespace=namespace)
@@ -220,7 +227,7 @@ def delete():
 
 for act in [
     create, create_from_yaml, list_pages, watch_events, watch_too_old, patch, replace, logs, execute,
-    execute_with_input, forward_ports, dynamic_client, elect, review, discover, delete,
+    execute_with_input, forward_ports, proxy, dynamic_client, elect, review, discover, delete,
 ]:
     try:
         act()
