@@ -94,9 +94,11 @@ export type Kind<T extends ApiObject = ApiObject> = {
   readonly verbs?: readonly Verb[]
   /** values taken from a shared pool with the object and given back with it (cluster IPs, node ports) */
   readonly admit?: Admit<T>
+  /** Subresources of which a write changes one part of the object (approval, finalize, ephemeralcontainers). */
+  readonly parts?: Readonly<Record<string, WrittenPart<T>>>
   /** has /proxy: where what is asked of the object goes */
   proxy?(request: ProxyRequest<T>): Promise<Located | Refused>
-  /** name of the subresource -> how it answers: binding, eviction, log, exec, token ... (not status, scale and proxy) */
+  /** name of the subresource -> how it answers: binding, eviction, log, exec, token ... */
   readonly subresources?: Readonly<Record<string, Subresource<T>>>
 }
 
@@ -185,19 +187,26 @@ export type Refused =
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
   | { readonly kind: 'status'; readonly status: Status }
 
+export type WrittenPart<T extends ApiObject> = {
+  readonly verbs: readonly ('get' | 'update' | 'patch')[]
+  /** The object with the part that a client has sent; called anew each time that someone else was faster. */
+  change(sent: T, old: T, nowMs: number): Changed<T>
+}
+export type Changed<T extends ApiObject> = { readonly kind: 'changed'; readonly object: T } | Refused
+
 export type Subresource<T extends ApiObject = ApiObject> = {
   /** HTTP verbs as RBAC names them; connects (log, exec) answer 'get' and 'create' */
-  readonly verbs: readonly ('create' | 'get' | 'update' | 'patch')[]
+  readonly verbs: readonly ('create' | 'get')[]
   /** what discovery says of it; default: the kind of its parent */
   readonly kind?: { readonly group: string; readonly version: string; readonly kind: string; readonly type: string }
   handle(request: SubresourceRequest<T>): Promise<SubresourceAnswer>
 }
 export type SubresourceRequest<T extends ApiObject> = {
-  readonly verb: 'create' | 'get' | 'update' | 'patch'
+  readonly verb: 'create' | 'get'
   readonly context: AdmitContext
   /** the object that it belongs to; the engine has answered 404 where there is none */
   readonly object: T
-  /** the decoded body of a create or update, of type `kind.type` */
+  /** the decoded body of a create, of type `kind.type` */
   readonly body: ApiObject | undefined
   readonly query: URLSearchParams
 }

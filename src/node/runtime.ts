@@ -102,6 +102,8 @@ export type ContainerConfig = {
   /** as SIGTERM; undefined: the image's */
   readonly stopSignal?: string
   readonly security: ContainerSecurity
+  /** a process whose PID namespace it joins; undefined: it has one of its own */
+  readonly pidOf?: number
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
 }

@@ -197,6 +197,25 @@ describe('@kubernetes/client-node', { skip }, () => {
     assert.match(screen.text(), /31 97/)
   })
 
+  test('an ephemeral container sees the processes of the one that it is to look at', async () => {
+    const debug = {
+      name: 'debug',
+      image: 'x',
+      command: ['sh', '-c', 'cat /proc/1/cmdline'],
+      targetContainerName: 'python',
+    }
+    await core.patchNamespacedPodEphemeralcontainers(
+      { namespace, name: 'server', body: { spec: { ephemeralContainers: [debug] } } },
+      k8s.setHeaderOptions('Content-Type', k8s.PatchStrategy.StrategicMergePatch),
+    )
+    await until(() => {
+      const state = '{.status.ephemeralContainerStatuses[0].state.terminated.exitCode}'
+      assert.equal(live.value(state.slice(1, -1), 'pod', 'server'), '0')
+    })
+    assert.equal(live.kubectl('logs', 'server', '-c', 'debug'), 'cat\0')
+    assert.equal(live.value('.status.phase', 'pod', 'server'), 'Running')
+  })
+
   test('attach', async () => {
     const [out, input] = [memory(), new PassThrough()]
     const socket = await new k8s.Attach(config).attach(namespace, 'server', 'python', out, null, input, false)

@@ -25,19 +25,28 @@ export function discoveredOf(kind: Kind): Discovered {
   }
 }
 
-function subresourcesOf({ resource, status, scale, proxy, subresources = {} }: Kind): DiscoveredSubresource[] {
+function subresourcesOf({
+  resource,
+  status,
+  scale,
+  proxy,
+  parts = {},
+  subresources = {},
+}: Kind): DiscoveredSubresource[] {
   const { group, version, kind } = resource
   const own = Object.entries(subresources).map(([name, subresource]) => ({
     name,
     ...(subresource.kind ?? { group, version, kind }),
     verbs: subresource.verbs,
   }))
+  const written = Object.entries(parts).map(([name, { verbs }]) => ({ name, group, version, kind, verbs }))
   return [
     ...(status === undefined ? [] : [{ name: 'status', group, version, kind, verbs: partVerbs }]),
     ...(scale === undefined
       ? []
       : [{ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: partVerbs }]),
     ...(proxy === undefined ? [] : [{ name: 'proxy', group, version, kind: `${kind}ProxyOptions`, verbs: proxyVerbs }]),
+    ...written,
     ...own,
   ]
 }

@@ -28,6 +28,8 @@ export type Part = 'main' | 'status' | 'any'
 
 export type Updating = Writing & {
   readonly part: Part
+  /** as which authorization and record know the part */
+  readonly subresource?: string
   /** The new object from what is there. Called anew each time that someone else was faster. */
   produce(old: ApiObject): ApiObject | Promise<ApiObject>
   /** whether an object without a resourceVersion may replace whatever is there; a PUT's is the kind's choice */
@@ -61,7 +63,7 @@ async function updateOnce(engine: Engine, updating: Updating, key: string, entry
   refuseStale(updating, produced, old)
   const context = engine.context('update', updating)
   let object = merged(kind, part, produced, old, context)
-  const subresource = part === 'status' ? 'status' : ''
+  const { subresource = part === 'status' ? 'status' : '' } = updating
   await refuseGuarded(engine, { ...updating, operation: 'update', subresource, object, old })
   object = updating.manage(object, old)
   object = prepared(kind, part, object, old, context)
@@ -88,7 +90,11 @@ async function updateOnce(engine: Engine, updating: Updating, key: string, entry
 }
 
 /** A client that has seen another version, or another object of that name, is told so. */
-function refuseStale({ served, name, unconditional }: Updating, object: ApiObject, old: ApiObject): void {
+export function refuseStale(
+  { served, name, unconditional }: Pick<Updating, 'served' | 'name' | 'unconditional'>,
+  object: ApiObject,
+  old: ApiObject,
+): void {
   const { resourceVersion = '', uid = '' } = object.metadata ?? {}
   if (uid !== '' && uid !== old.metadata?.uid) {
     const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`

@@ -11,8 +11,8 @@ export function managerOf(fieldManager: string, userAgent: string | undefined): 
   return program.replaceAll(/[^\x20-\x7e]/g, '').slice(0, 128) || 'unknown'
 }
 
-/** How the record sees a write of an object, of its status or of its scale. */
-export function writeOf(served: Served, subresource: '' | 'status' | 'scale', manager: string, nowMs: number): Write {
+/** How the record sees a write of an object ('') or of a subresource. */
+export function writeOf(served: Served, subresource: string, manager: string, nowMs: number): Write {
   const { kind, apiVersion } = served
   return { type: kind.type, apiVersion, subresource, manager, ignored: ignoredBy(served, subresource), nowMs }
 }
@@ -20,6 +20,8 @@ export function writeOf(served: Served, subresource: '' | 'status' | 'scale', ma
 /** What such a write cannot change. */
 function ignoredBy({ kind }: Served, subresource: string): Write['ignored'] {
   if (subresource === 'status') return [['spec']]
+  // What was not this part has not changed either.
+  if (kind.parts?.[subresource] !== undefined) return []
   return kind.status === undefined ? [] : [['status']]
 }
 

@@ -7,16 +7,17 @@ import type { Engine } from '#apiserver/engine/engine.ts'
 import { parseWriteOptions } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 import { refuseGuarded } from '#apiserver/engine/write.ts'
-import { updateObject } from '#apiserver/engine/update.ts'
+import { refuseStale, updateObject } from '#apiserver/engine/update.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
-import { decodeBody } from '#apiserver/http/decode-body.ts'
+import { decodeBody, decodeObject, expectedOf } from '#apiserver/http/decode-body.ts'
 import { managerOf, trackWrites, writeOf } from '#apiserver/http/field-record.ts'
 import { answerProxy } from '#apiserver/http/proxy-request.ts'
 import { patchOf } from '#apiserver/http/patch.ts'
-import { answerGet, findObject, valueAnswer } from '#apiserver/http/read.ts'
+import { answerGet, findObject, objectAnswer, valueAnswer } from '#apiserver/http/read.ts'
 import { hasReplicas, scaleOf, withScale, type Scale } from '#apiserver/http/scale.ts'
 import { answerPatch, answerUpdate, type WriteTarget } from '#apiserver/http/write.ts'
 import type { Target } from '#apiserver/http/target.ts'
+import type { WrittenPart } from '#apiserver/kind.ts'
 
 type ResourceTarget = Extract<Target, { kind: 'resource' }>
 
@@ -40,7 +41,48 @@ export async function answerSubresource(
     return answerScale(engine, request, served, { namespace, name, verb, paths: kind.scale })
   if (subresource === 'proxy' && kind.proxy !== undefined)
     return answerProxy(engine, request, served, { namespace, asked: name })
+  const part = kind.parts?.[subresource]
+  if (part !== undefined) return answerPart({ engine, request, served, namespace, name, part: 'any' }, target, part)
   return answerOwn(engine, request, served, { ...target, namespace })
+}
+
+/** A subresource that is the object, of which a write changes one part. */
+async function answerPart(
+  { engine, request, served, namespace, name }: WriteTarget,
+  { verb, subresource }: ResourceTarget,
+  part: WrittenPart<ApiObject>,
+): Promise<Answer> {
+  if (!(part.verbs as readonly string[]).includes(verb)) throw new StatusError(methodNotAllowed(served, verb))
+  if (verb === 'get') return answerGet(engine, request, served, namespace, name)
+  const warnings: string[] = []
+  const warn = (text: string) => void warnings.push(text)
+  const patch = verb === 'patch' ? patchOf(request, expectedOf(served), warn) : undefined
+  const options = patch?.options ?? parseWriteOptions(request.query, 'UpdateOptions')
+  const sent = patch === undefined ? decodeObject(request, served, options.fieldValidation, warn) : undefined
+  const nowMs = engine.world.nowMs()
+  const produce = (old: ApiObject): ApiObject => {
+    const wanted = sent ?? patch!.apply(old)
+    refuseStale({ served, name, unconditional: true }, wanted, old)
+    const changed = part.change(wanted, old, nowMs)
+    if (changed.kind === 'status') throw new StatusError(changed.status)
+    if (changed.kind === 'invalid') throw new StatusError(invalid(served.resource, name, changed.errors))
+    return changed.object
+  }
+  const manager = managerOf(options.fieldManager, request.header('user-agent'))
+  const outcome = await updateObject(engine, {
+    served,
+    namespace,
+    name,
+    user: request.user,
+    dryRun: options.dryRun,
+    part: 'any',
+    subresource,
+    unconditional: true,
+    manage: trackWrites(() => writeOf(served, subresource, manager, nowMs)),
+    warn,
+    produce,
+  })
+  return objectAnswer(engine, request, served, outcome, 200, warnings)
 }
 
 const scaleExpected = { type: 'autoscaling.Scale', apiVersion: 'autoscaling/v1', kind: 'Scale' }
@@ -105,7 +147,7 @@ async function answerOwn(
   if (!isServed) throw new StatusError(methodNotAllowed(served, verb))
   const { object } = await findObject(served, namespace, name)
   const warnings: string[] = []
-  const options = parseWriteOptions(request.query, verb === 'create' ? 'CreateOptions' : 'UpdateOptions')
+  const options = parseWriteOptions(request.query, 'CreateOptions')
   const { group, version, kind, type } = own.kind ?? { ...served.resource, type: served.kind.type }
   const apiVersion = group === '' ? version : `${group}/${version}`
   const body =
@@ -114,7 +156,7 @@ async function answerOwn(
       : decodeBody(request, { type, apiVersion, kind }, options.fieldValidation, (text) => warnings.push(text))
   if (verb !== 'get')
     await refuseGuarded(engine, {
-      operation: verb === 'create' ? 'create' : 'update',
+      operation: 'create',
       served,
       subresource,
       user: request.user,
@@ -124,8 +166,8 @@ async function answerOwn(
       old: object,
     })
   const answer = await own.handle({
-    verb: verb as 'create' | 'get' | 'update' | 'patch',
-    context: engine.context(verb === 'get' ? 'connect' : verb === 'create' ? 'create' : 'update', {
+    verb: verb as 'create' | 'get',
+    context: engine.context(verb === 'get' ? 'connect' : 'create', {
       user: request.user,
       namespace,
       name,

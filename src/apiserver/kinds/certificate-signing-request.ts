@@ -1,7 +1,7 @@
 // Requests for certificates: who asks is noted by the server, an approver says yes or no by /approval, a signer writes the
 // certificate by /status.
 
-import type { Kind, Subresource } from '#apiserver/kind.ts'
+import type { Changed, Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, nameColumn, nameOf, text } from '#apiserver/kinds/cells.ts'
 import {
   type CertificateSigningRequest,
@@ -9,7 +9,6 @@ import {
   certificateSigningRequests,
 } from '#api/certificates.ts'
 import { type FieldError, forbidden, invalid, notSupported, required } from '#api/field-error.ts'
-import { conflict, StatusError } from '#api/status.ts'
 import { formatTime } from '#api/time.ts'
 
 type Csr = CertificateSigningRequest
@@ -65,36 +64,19 @@ export const certificateSigningRequestKind: Kind<Csr> = {
         ? [forbidden('status.certificate', 'the certificate is there already')]
         : [],
   },
-  subresources: { approval: approval() },
+  parts: { approval: { verbs: ['get', 'update', 'patch'], change: approve } },
 }
 
 const approvals = ['Approved', 'Denied']
 const isApproval = ({ type }: CertificateSigningRequestCondition) => approvals.includes(type)
 const isOther = (condition: CertificateSigningRequestCondition) => !isApproval(condition)
 
-function approval(): Subresource<Csr> {
-  return {
-    verbs: ['get', 'update'],
-    async handle({ verb, object, body, context }) {
-      if (verb === 'get') return { kind: 'object', object }
-      const sent = body as Csr
-      const wanted = (sent.status?.conditions ?? []).filter(isApproval)
-      const errors = validateApproval(wanted, object)
-      if (errors.length > 0) return { kind: 'invalid', errors }
-      const change = (csr: Csr): Csr => {
-        const version = sent.metadata?.resourceVersion
-        if (version && version !== csr.metadata?.resourceVersion)
-          throw new StatusError(conflict(certificateSigningRequests, context.name))
-        const conditions = withTimes([...(csr.status?.conditions ?? []).filter(isOther), ...wanted], csr, context.nowMs)
-        return { ...csr, status: { ...csr.status, conditions } }
-      }
-      if (context.dryRun) return { kind: 'object', object: change(object) }
-      const changed = await context.objects.change(certificateSigningRequests, '', context.name, change, {
-        subresource: 'any',
-      })
-      return { kind: 'object', object: changed ?? object }
-    },
-  }
+function approve(sent: Csr, old: Csr, nowMs: number): Changed<Csr> {
+  const wanted = (sent.status?.conditions ?? []).filter(isApproval)
+  const errors = validateApproval(wanted, old)
+  if (errors.length > 0) return { kind: 'invalid', errors }
+  const conditions = withTimes([...(old.status?.conditions ?? []).filter(isOther), ...wanted], old, nowMs)
+  return { kind: 'changed', object: { ...old, status: { ...old.status, conditions } } }
 }
 
 function withTimes(

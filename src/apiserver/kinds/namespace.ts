@@ -1,7 +1,7 @@
 // Namespaces. One that is deleted stays, Terminating, until the namespace controller has emptied it and taken the
 // finalizer `kubernetes` out of its spec through the subresource `finalize`.
 
-import type { Kind, SubresourceAnswer, SubresourceRequest } from '#apiserver/kind.ts'
+import type { Changed, Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, nameColumn, nameOf, text } from '#apiserver/kinds/cells.ts'
 import { type Namespace, namespaces } from '#api/core.ts'
 import { type FieldError, invalid } from '#api/field-error.ts'
@@ -37,7 +37,7 @@ export const namespaceKind: Kind<Namespace> = {
       ? 'this namespace may not be deleted'
       : undefined,
   answersDeleted: true,
-  subresources: { finalize: { verbs: ['update'], handle: finalize } },
+  parts: { finalize: { verbs: ['update'], change: finalize } },
 }
 
 function withNameLabel(namespace: Namespace): Namespace {
@@ -67,12 +67,9 @@ function checkPhase(namespace: Namespace): FieldError[] {
   return [invalid('status.Phase', phase ?? '', `may only be '${wanted}' if \`deletionTimestamp\` ${when}`)]
 }
 
-async function finalize({ object, body, context }: SubresourceRequest<Namespace>): Promise<SubresourceAnswer> {
-  const finalizers = (body as Namespace | undefined)?.spec?.finalizers ?? []
+function finalize(sent: Namespace, old: Namespace): Changed<Namespace> {
+  const finalizers = sent.spec?.finalizers ?? []
   const errors = finalizers.flatMap((name, at) => checkFinalizer(name, `spec.finalizers[${at}]`))
   if (errors.length > 0) return { kind: 'invalid', errors }
-  const change = (stored: Namespace): Namespace => ({ ...stored, spec: { ...stored.spec, finalizers } })
-  if (context.dryRun) return { kind: 'object', object: change(object) }
-  const changed = await context.objects.change(namespaces, '', context.name, change, { subresource: 'any' })
-  return { kind: 'object', object: changed ?? change(object) }
+  return { kind: 'changed', object: { ...old, spec: { ...old.spec, finalizers } } }
 }

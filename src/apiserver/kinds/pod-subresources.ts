@@ -1,11 +1,12 @@
 // What is done to one pod beside writing it: a scheduler binds it, a drain evicts it, people look into it.
 
-import type { Subresource, SubresourceAnswer, SubresourceRequest } from '#apiserver/kind.ts'
+import type { Changed, Kind, Subresource, SubresourceAnswer, SubresourceRequest } from '#apiserver/kind.ts'
 import { changePod, done, withCondition } from '#apiserver/kinds/pod-change.ts'
 import { evict } from '#apiserver/kinds/pod-eviction.ts'
 import { attach, exec, log, portForward } from '#apiserver/kinds/pod-streams.ts'
 import type { Binding, Pod } from '#api/core.ts'
 import { type FieldError, formatFieldErrors, notSupported, required } from '#api/field-error.ts'
+import { defaultPod } from '#api/pod/defaults.ts'
 import { checkEphemeralChange } from '#api/pod/validate-ephemeral.ts'
 import { validateStoredPod } from '#api/pod/validate.ts'
 import { badRequest, conflict, failure, StatusError } from '#api/status.ts'
@@ -20,7 +21,6 @@ export const podSubresources: Readonly<Record<string, Subresource<Pod>>> = {
     kind: { group: '', version: 'v1', kind: 'Binding', type: 'core.Binding' },
     handle: bind,
   },
-  ephemeralcontainers: { verbs: ['get', 'patch', 'update'], handle: addEphemeral },
   eviction: {
     verbs: ['create'],
     kind: { group: 'policy', version: 'v1', kind: 'Eviction', type: 'policy.Eviction' },
@@ -82,18 +82,15 @@ function checkBinding({ target }: Binding): FieldError[] {
   return errors
 }
 
+export const podParts: NonNullable<Kind<Pod>['parts']> = {
+  ephemeralcontainers: { verbs: ['get', 'patch', 'update'], change: addEphemeral },
+}
+
 /** `kubectl debug`: one more container in a pod that runs. */
-async function addEphemeral({ verb, object, body, context }: Request): Answer {
-  if (verb === 'get') return { kind: 'object', object }
-  const wanted = (body as Pod | undefined)?.spec?.ephemeralContainers ?? []
-  const change = (pod: Pod): Pod => ({
-    ...pod,
-    metadata: { ...pod.metadata, generation: (pod.metadata?.generation ?? 1) + 1 },
-    spec: { ...pod.spec, containers: pod.spec?.containers ?? [], ephemeralContainers: wanted },
-  })
-  const changed = change(object)
-  const errors = [...validateStoredPod(changed), ...checkEphemeralChange(changed, object)]
-  if (errors.length > 0) return { kind: 'invalid', errors }
-  if (context.dryRun) return { kind: 'object', object: changed }
-  return { kind: 'object', object: await changePod({ context }, change) }
+function addEphemeral(sent: Pod, old: Pod): Changed<Pod> {
+  const { ephemeralContainers } = defaultPod(sent).spec ?? {}
+  const { ephemeralContainers: _, ...spec } = { ...old.spec, containers: old.spec?.containers ?? [] }
+  const object: Pod = { ...old, spec: ephemeralContainers === undefined ? spec : { ...spec, ephemeralContainers } }
+  const errors = [...validateStoredPod(object), ...checkEphemeralChange(object, old)]
+  return errors.length > 0 ? { kind: 'invalid', errors } : { kind: 'changed', object }
 }

@@ -4,7 +4,7 @@ import type { Admitted, AdmitContext, Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, nameColumn, nameOf, since, text, wide } from '#apiserver/kinds/cells.ts'
 import { proxyToPod } from '#apiserver/kinds/proxied.ts'
 import { admitPod } from '#apiserver/kinds/pod-admission.ts'
-import { podSubresources } from '#apiserver/kinds/pod-subresources.ts'
+import { podParts, podSubresources } from '#apiserver/kinds/pod-subresources.ts'
 import { type Pod, type PodSpec, pods } from '#api/core.ts'
 import type { DeleteOptions } from '#api/meta.ts'
 import { dns1123Label } from '#api/names.ts'
@@ -74,6 +74,7 @@ export const podKind: Kind<Pod> = {
     'status.podIP': pod.status?.podIPs?.[0]?.ip ?? '',
     'status.nominatedNodeName': pod.status?.nominatedNodeName ?? '',
   }),
+  parts: podParts,
   proxy: proxyToPod,
   subresources: podSubresources,
 }

@@ -4,6 +4,7 @@
 import { pods, type Container } from '#api/core.ts'
 import { referenceTo, type Recorder } from '#client/events.ts'
 import type { StoredPod } from '#node/agent/agent-context.ts'
+import { listOf } from '#node/pod/containers.ts'
 
 export type PodEvents = {
   pod(pod: StoredPod, type: 'Normal' | 'Warning', reason: string, message: string): void
@@ -16,7 +17,4 @@ export const podEvents = (recorder: Recorder): PodEvents => ({
     recorder.event(referenceTo(pods, pod, fieldPath(pod, container)), type, reason, message),
 })
 
-function fieldPath({ spec }: StoredPod, { name }: Container): string {
-  const isInit = (spec.initContainers ?? []).some((container) => container.name === name)
-  return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`
-}
+const fieldPath = ({ spec }: StoredPod, { name }: Container) => `spec.${listOf(spec, name)}{${name}}`

@@ -79,6 +79,7 @@ export class PodSync {
     if (sandboxId === undefined) return
     // Volumes that show the pod's own address are written once it has one.
     if (actions.createSandbox) await this.#setUpVolumes(pod)
+    for (const container of actions.startEphemeral) await this.#start(pod, sandboxId, volumePlaces, container)
     for (const container of actions.startInit) {
       const isStarted = await this.#start(pod, sandboxId, volumePlaces, container)
       if (!isStarted && !isSidecar(container)) break

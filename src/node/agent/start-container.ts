@@ -104,6 +104,7 @@ async function create(
     env: configured.env,
     mounts: configured.mounts,
     backoffMs: backoffOfNext(before),
+    target: targetOf(input, container),
   })
   try {
     const id = await runtime.createContainer(sandboxId, config)
@@ -113,6 +114,12 @@ async function create(
     if (error instanceof RuntimeError) return refuse('CreateContainerError', messageOf(error), true)
     throw error
   }
+}
+
+/** `kubectl debug --target`: whose processes an ephemeral container sees. */
+function targetOf({ pod, view }: StartInput, { name }: Container): number | undefined {
+  const target = pod.spec.ephemeralContainers?.find((one) => one.name === name)?.targetContainerName
+  return target ? newestOf(view, target)?.pid : undefined
 }
 
 type Configured = { readonly env: ReadonlyMap<string, string>; readonly mounts: readonly Mount[] }

@@ -3,6 +3,7 @@
 // the kill; sidecars end after the others, the last one first.
 import type { AgentContext, StoredPod } from '#node/agent/agent-context.ts'
 import { runHook } from '#node/agent/hooks.ts'
+import { allContainersOf } from '#node/pod/containers.ts'
 import { isSidecar } from '#node/pod/restart.ts'
 import type { ContainerStatus } from '#node/runtime.ts'
 
@@ -53,9 +54,7 @@ export class PodStopper {
   ): Promise<void> {
     const { runtime, events, clock, log } = this.#o
     const { name } = status.metadata
-    const container = [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])].find(
-      (one) => one.name === name,
-    )
+    const container = pod && allContainersOf(pod.spec).find((one) => one.name === name)
     if (pod && container)
       events.container(pod, container, 'Normal', 'Killing', o.message ?? `Stopping container ${name}`)
     const startedAt = clock.monotonicMs()

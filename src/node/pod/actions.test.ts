@@ -26,6 +26,7 @@ function plan({ spec, deleted, sandboxes = [makeSandbox()], containers = [], ver
     ...actions.kill.map(({ id, reason }) => `kill ${id} (${reason})`),
     ...actions.startInit.map(({ name }) => `init ${name}`),
     ...actions.start.map(({ name }) => `start ${name}`),
+    ...actions.startEphemeral.map(({ name }) => `ephemeral ${name}`),
   ].join(', ')
 }
 
@@ -36,6 +37,7 @@ const twoInits: Partial<PodSpec> = {
     { name: 'i2', image: 'img' },
   ],
 }
+const debugged: Partial<PodSpec> = { ephemeralContainers: [{ name: 'debug', image: 'img' }] }
 const sidecar: Partial<PodSpec> = {
   initContainers: [{ name: 'side', image: 'img', restartPolicy: 'Always', startupProbe: { exec: {} } }],
 }
@@ -119,6 +121,18 @@ const rows: readonly (readonly [string, Input, string])[] = [
       spec: { ...sidecar, restartPolicy: 'Never' },
       containers: [c('side', 'running'), c('main', 'exited')],
       verdicts: { 'side-0 startup': 'success' },
+    },
+    'kill pod',
+  ],
+  ['one more to look at it', { spec: debugged, containers: [c('main', 'running')] }, 'ephemeral debug'],
+  ['also before it is initialized', { spec: { ...twoInits, ...debugged } }, 'init i1, ephemeral debug'],
+  ['it runs', { spec: debugged, containers: [c('main', 'running'), c('debug', 'running')] }, ''],
+  ['it is never started again', { spec: debugged, containers: [c('main', 'running'), c('debug', 'exited')] }, ''],
+  [
+    'alone it keeps nothing',
+    {
+      spec: { ...debugged, restartPolicy: 'Never' },
+      containers: [c('main', 'exited'), c('debug', 'running')],
     },
     'kill pod',
   ],

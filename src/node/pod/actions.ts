@@ -3,6 +3,7 @@
 // them go on; then all containers; one that failed its liveness or startup probe is killed and, by policy, started again.
 
 import type { Container, Pod } from '#api/core.ts'
+import { ephemeralContainersOf } from '#node/pod/containers.ts'
 import { faultOf, type Kill, type ProbeVerdict } from '#node/pod/fault.ts'
 import { planInit } from '#node/pod/init-actions.ts'
 import { restartsAfter, shouldStart } from '#node/pod/restart.ts'
@@ -20,25 +21,42 @@ export type PodActions = {
   /** in this order; a regular one that cannot be started stops the row */
   readonly startInit: readonly Container[]
   readonly start: readonly Container[]
+  /** as soon as there is a sandbox, whatever the others do */
+  readonly startEphemeral: readonly Container[]
 }
 
-const nothing = { killPod: false, createSandbox: false, kill: [], startInit: [], start: [] } as const
+const nothing = {
+  killPod: false,
+  createSandbox: false,
+  kill: [],
+  startInit: [],
+  start: [],
+  startEphemeral: [],
+} as const
 
 export function planActions(pod: Pod, view: PodView, verdict: ProbeVerdict): PodActions {
   const sandbox = planSandbox(pod, view)
   if (sandbox.changed) return planNewSandbox(pod, view, sandbox)
   const { attempt, sandboxId } = sandbox
+  const startEphemeral = pod.spec === undefined ? [] : ephemeralContainersOf(pod.spec).filter(isNew(view))
+  const same = { ...nothing, attempt, sandboxId, startEphemeral }
   const init = planInit(pod, view, verdict)
-  if (!init.done)
-    return { ...nothing, attempt, sandboxId, killPod: init.failed, kill: init.kill, startInit: init.start }
+  if (!init.done) return { ...same, killPod: init.failed, kill: init.kill, startInit: init.start }
   const own = (pod.spec?.containers ?? []).map((container) => planContainer(container, pod, view, verdict))
   const start = own.flatMap((one) => (one.start ? [one.start] : []))
   const kept = own.some((one) => one.kept)
   const kill = [...init.kill, ...own.flatMap((one) => (one.kill ? [one.kill] : []))]
   // Sidecars alone do not keep a pod alive.
-  if (!kept && start.length === 0) return { ...nothing, attempt, sandboxId, killPod: true }
-  return { ...nothing, attempt, sandboxId, kill, startInit: init.start, start }
+  if (!kept && start.length === 0) return { ...same, killPod: true }
+  return { ...same, kill, startInit: init.start, start }
 }
+
+const isNew =
+  (view: PodView) =>
+  ({ name }: Container): boolean => {
+    const newest = newestOf(view, name)
+    return newest === undefined || newest.state === 'created'
+  }
 
 type SandboxPlan = { readonly changed: boolean; readonly attempt: number; readonly sandboxId: string | undefined }
 

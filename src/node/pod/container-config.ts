@@ -67,6 +67,8 @@ export function planContainerConfig(
     readonly env: ReadonlyMap<string, string>
     readonly mounts: readonly Mount[]
     readonly backoffMs: number
+    /** a process of the container that this one shall look at */
+    readonly target?: number | undefined
   },
 ): ContainerConfig {
   const stopSignal = container.lifecycle?.stopSignal
@@ -85,6 +87,7 @@ export function planContainerConfig(
     tty: container.tty ?? false,
     ...(stopSignal && { stopSignal }),
     security: planSecurity(pod, container),
+    ...(o.target !== undefined && { pidOf: o.target }),
     labels: { ...labelsOf(pod), 'io.kubernetes.container.name': container.name },
     annotations: {
       [backoffAnnotation]: String(o.backoffMs),

@@ -8,6 +8,9 @@ import { isSidecar, shouldStart } from '#node/pod/restart.ts'
 import type { PodView } from '#node/pod/view.ts'
 import type { ContainerStatus } from '#node/runtime.ts'
 
+/** in which of the pod's lists it stands */
+export type ContainerKind = 'init' | 'regular' | 'ephemeral'
+
 export type Waiting = { readonly reason: string; readonly message: string }
 
 export type ContainerStatusInput = {
@@ -22,10 +25,10 @@ export type ContainerStatusInput = {
 
 const unlocated = { exitCode: 137, reason: 'ContainerStatusUnknown' } as const
 
-/** The status of one container; `kind` says in which of the pod's lists it stands. */
+/** The status of one container. */
 export function planContainerStatus(
   container: Container,
-  kind: 'init' | 'regular',
+  kind: ContainerKind,
   previous: ApiStatus | undefined,
   input: ContainerStatusInput,
 ): ApiStatus {
@@ -69,7 +72,7 @@ const isDeleted = (pod: Pod) => pod.metadata?.deletionTimestamp !== undefined
 
 function stateOf(
   container: Container,
-  kind: 'init' | 'regular',
+  kind: ContainerKind,
   previous: ApiStatus | undefined,
   newest: ContainerStatus | undefined,
   { pod, view, runtimeName }: ContainerStatusInput,
@@ -129,7 +132,7 @@ function lastStateOf(
 function overrideWithWaiting(
   status: ApiStatus,
   container: Container,
-  kind: 'init' | 'regular',
+  kind: ContainerKind,
   newest: ContainerStatus | undefined,
   { pod, waiting }: ContainerStatusInput,
 ): ApiStatus {
@@ -146,11 +149,13 @@ function overrideWithWaiting(
  */
 function readinessOf(
   container: Container,
-  kind: 'init' | 'regular',
+  kind: ContainerKind,
   status: ApiStatus,
   previous: ApiStatus | undefined,
   verdict: ProbeVerdict,
 ): Pick<ApiStatus, 'started' | 'ready'> {
+  // Nothing is sent to it, and no probe asks it.
+  if (kind === 'ephemeral') return { ready: false }
   const before = previous?.containerID === status.containerID ? previous : undefined
   const id = status.containerID?.split('://')[1] ?? ''
   const isUp = status.state?.running !== undefined

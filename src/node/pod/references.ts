@@ -1,13 +1,14 @@
 // Which ConfigMaps and Secrets a pod's containers and volumes are made from.
 
 import type { Pod } from '#api/core.ts'
+import { allContainersOf } from '#node/pod/containers.ts'
 
 export type References = { readonly configMaps: ReadonlySet<string>; readonly secrets: ReadonlySet<string> }
 
 export function referencesOf({ spec }: Pod): References {
   const configMaps: (string | undefined)[] = []
   const secrets: (string | undefined)[] = []
-  for (const { env = [], envFrom = [] } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
+  for (const { env = [], envFrom = [] } of spec === undefined ? [] : allContainersOf(spec)) {
     configMaps.push(...envFrom.map((source) => source.configMapRef?.name))
     secrets.push(...envFrom.map((source) => source.secretRef?.name))
     configMaps.push(...env.map((variable) => variable.valueFrom?.configMapKeyRef?.name))

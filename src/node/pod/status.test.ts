@@ -199,3 +199,20 @@ test('pod status: readiness gates', () => {
   const previous = { conditions: [{ type: 'x/ready', status: 'True' }] }
   assert.equal(ready(status({ spec, containers: [c('main', 'running')], previous }))?.status, 'True')
 })
+
+test('ephemeral containers have statuses of their own, and change nothing else', () => {
+  const spec: Partial<PodSpec> = { ephemeralContainers: [{ name: 'debug', image: 'img' }] }
+  const of = (...debug: readonly ContainerStatus[]) =>
+    status({ spec, containers: [c('main', 'running'), ...debug], waiting: { debug: 'ErrImagePull' } })
+  const [pending] = of().ephemeralContainerStatuses ?? []
+  assert.deepEqual([pending?.state, pending?.ready], [{ waiting: { reason: 'ErrImagePull', message: 'why' } }, false])
+  const running = of(c('debug', 'running'))
+  assert.ok(running.ephemeralContainerStatuses?.[0]?.state?.running)
+  const ended = of(c('debug', 'exited', failed))
+  assert.equal(ended.ephemeralContainerStatuses?.[0]?.state?.terminated?.exitCode, 3)
+  for (const { phase, conditions, containerStatuses } of [running, ended]) {
+    assert.equal(phase, 'Running')
+    assert.equal(conditions?.find(({ type }) => type === 'Ready')?.status, 'True')
+    assert.equal(containerStatuses?.length, 1)
+  }
+})

@@ -4,6 +4,7 @@
 import type { ContainerStatus, Pod, PodStatus } from '#api/core.ts'
 import { formatTime } from '#api/time.ts'
 import { planConditions, stampConditions } from '#node/pod/conditions.ts'
+import { ephemeralContainersOf } from '#node/pod/containers.ts'
 import { planContainerStatus, type ContainerStatusInput } from '#node/pod/container-status.ts'
 import { phaseOf, type Phase } from '#node/pod/phase.ts'
 import { podIpsOf } from '#node/pod/view.ts'
@@ -48,10 +49,15 @@ export function planStatus(input: StatusInput): PodStatus {
     startTime: previous?.startTime ?? now,
     ...(statuses.init.length > 0 && { initContainerStatuses: statuses.init }),
     containerStatuses: statuses.regular,
+    ...(statuses.ephemeral.length > 0 && { ephemeralContainerStatuses: statuses.ephemeral }),
   }
 }
 
-type Statuses = { readonly init: readonly ContainerStatus[]; readonly regular: readonly ContainerStatus[] }
+type Statuses = {
+  readonly init: readonly ContainerStatus[]
+  readonly regular: readonly ContainerStatus[]
+  readonly ephemeral: readonly ContainerStatus[]
+}
 
 function planContainerStatuses(input: StatusInput): Statuses {
   const { pod, previous, isTerminal } = input
@@ -63,9 +69,12 @@ function planContainerStatuses(input: StatusInput): Statuses {
   const regular = (pod.spec?.containers ?? []).map((container) =>
     planContainerStatus(container, 'regular', before(container.name, previous?.containerStatuses), input),
   )
-  if (!isTerminal) return { init, regular }
+  const ephemeral = (pod.spec === undefined ? [] : ephemeralContainersOf(pod.spec)).map((container) =>
+    planContainerStatus(container, 'ephemeral', before(container.name, previous?.ephemeralContainerStatuses), input),
+  )
+  if (!isTerminal) return { init, regular, ephemeral }
   const initialized = init.every(({ state }) => state?.terminated?.exitCode === 0)
-  return { init, regular: initialized ? regular.map(ended) : regular }
+  return { init, regular: initialized ? regular.map(ended) : regular, ephemeral }
 }
 
 /** No container of a pod that has ended is left without an end. */

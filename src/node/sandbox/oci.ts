@@ -54,7 +54,7 @@ export function planOciSpec(input: OciInput): object {
     linux: {
       namespaces: [
         { type: 'mount' },
-        ...(sandbox.hostPid ? [] : [{ type: 'pid' }]),
+        ...(sandbox.hostPid ? [] : [pidNamespace(config)]),
         ...(sandbox.hostIpc ? [] : [{ type: 'ipc' }]),
         // As with Docker and kubelet: on the host's network a pod has the host's name too.
         ...(sandbox.hostNetwork ? [] : [{ type: 'uts' }, { type: 'network', path: netns }]),
@@ -78,6 +78,9 @@ export function planOciSpec(input: OciInput): object {
     },
   }
 }
+
+const pidNamespace = ({ pidOf }: ContainerConfig) =>
+  pidOf === undefined ? { type: 'pid' } : { type: 'pid', path: `/proc/${pidOf}/ns/pid` }
 
 /** Another user than the image's is in none of the image's groups. */
 function groupsOf({ config: { security }, image }: OciInput): object {

@@ -29,9 +29,16 @@ for (const [name, containers, container, previous, want] of [
     '400 previous terminated container "main" in pod "web" not found',
   ],
   ['not started', [], 'main', false, '400 container "main" in pod "web" is waiting to start: ErrImagePull'],
+  ['an ephemeral one', [c('debug', 'exited')], 'debug', false, 'debug-0'],
   ['no such container', [], 'nope', false, '404 container "nope" not found in pod "web"'],
 ] as const)
   test(`whose log: ${name}`, () => {
-    const found = findLog(makePod(), waiting, makeView(...containers), container, previous)
+    const found = findLog(
+      makePod({ ephemeralContainers: [{ name: 'debug', image: 'img' }] }),
+      waiting,
+      makeView(...containers),
+      container,
+      previous,
+    )
     assert.equal(found.kind === 'log' ? found.container.id : `${found.httpStatus} ${found.message}`, want)
   })

@@ -1,6 +1,7 @@
 // Which log a request means: a pure choice among what the runtime has of the pod, with kubelet's refusals.
 
 import type { Pod, PodStatus } from '#api/core.ts'
+import { allContainersOf } from '#node/pod/containers.ts'
 import { newestOf, type PodView } from '#node/pod/view.ts'
 import type { ContainerStatus } from '#node/runtime.ts'
 
@@ -18,7 +19,7 @@ export function findLog(
   previous: boolean,
 ): LogTarget {
   const name = pod.metadata?.name ?? ''
-  const known = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]
+  const known = pod.spec === undefined ? [] : allContainersOf(pod.spec)
   if (!known.some((one) => one.name === container))
     return refused(404, `container ${JSON.stringify(container)} not found in pod ${JSON.stringify(name)}`)
   const which = `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)}`
@@ -30,7 +31,8 @@ export function findLog(
     return last ? { kind: 'log', container: last } : refused(400, `previous terminated ${which} not found`)
   }
   if (newest !== undefined && newest.state !== 'created') return { kind: 'log', container: newest }
-  const shown = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+  const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = status ?? {}
+  const shown = [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses]
   const reason = shown.find((one) => one.name === container)?.state?.waiting?.reason
   return refused(400, reason ? `${which} is waiting to start: ${reason}` : `${which} is not available`)
 }
