@@ -12,6 +12,8 @@ export interface Gauge {
   set(value: number, ...labels: readonly string[]): void
   add(amount: number, ...labels: readonly string[]): void
   remove(...labels: readonly string[]): void
+  /** Forgets all values, of whatever labels. */
+  clear(): void
 }
 export interface Histogram {
   observe(value: number, ...labels: readonly string[]): void
@@ -123,6 +125,7 @@ function createMetric(
     remove(...labels) {
       values.delete(keyOf(labels))
     },
+    clear: () => values.clear(),
     observe(value, ...labels) {
       observeIn(binsOf(keyOf(labels)), value)
     },

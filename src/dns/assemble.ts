@@ -59,16 +59,21 @@ function assembleForward(server: ServerConfig, config: ForwardConfig, o: Assembl
   const forward = createForward(config, upstreams, {
     clock: o.clock,
     signal: o.signal,
-    onQuestion: (upstream, rcode, tookMs) => o.metrics.forwarded(`${upstream.address}:${upstream.port}`, rcode, tookMs),
+    onQuestion: (upstream, rcode, tookMs) => o.metrics.forwarded(labelOf(upstream), rcode, tookMs),
+    onProbeFailed: (upstream) => o.metrics.probeFailed(labelOf(upstream)),
+    onAllDown: () => o.metrics.allFailed(),
+    onTooMany: () => o.metrics.tooMany(),
     onFailure(name, type, reason) {
       if (server.errors) o.log.error(`plugin/errors: 2 ${name}. ${typeName(type)}: ${reason}`)
     },
   })
-  const label = `dns://:${server.port}`
-  return server.cache === undefined
-    ? forward
-    : withCache(forward, server.cache, o.clock, (hit) => o.metrics.lookedUp(label, hit))
+  const { cache } = server
+  if (cache === undefined) return forward
+  return withCache(forward, cache, o.clock, () => o.metrics.missed(`dns://:${server.port}`, cache))
 }
+
+const labelOf = ({ address, port }: UpstreamAddress) =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 
 /** Upstreams as written: an address with or without a port, or a file in the form of resolv.conf. */
 function upstreamsOf(text: string): UpstreamAddress[] {
@@ -95,7 +100,7 @@ function readText(path: string): string {
 }
 
 /** The table of a hosts file, read again as often as the plugin says. A file that is not there has no names. */
-function followHostsFile(file: string, hosts: Hosts, o: Pick<Assembly, 'clock' | 'signal' | 'log'>) {
+function followHostsFile(file: string, hosts: Hosts, o: Assembly) {
   const read = () => {
     try {
       return readFileSync(file, 'utf8')
@@ -105,12 +110,15 @@ function followHostsFile(file: string, hosts: Hosts, o: Pick<Assembly, 'clock' |
   }
   let text = read()
   let table = readHostsFile(text)
+  const counted = () => o.metrics.hosts(file, table.addresses.size + hosts.inline.addresses.size)
+  counted()
   const again = () => {
     if (o.signal.aborted) return
     const next = read()
     if (next !== text) {
       text = next
       table = readHostsFile(text)
+      counted()
       o.log.info(`Read ${file} again`)
     }
     o.clock.after(hosts.reloadMs, again)

@@ -15,7 +15,7 @@ import type { Server } from '#dns/resolver.ts'
 import { Batches } from '#dns/serve/batches.ts'
 import { Pages, type PageAt } from '#dns/serve/http.ts'
 import type { Responder } from '#dns/serve/responder.ts'
-import { isSameView, openView, watchedBy, type Kubeconfig, type View } from '#dns/view.ts'
+import { isSameView, openView, programmedBy, watchedBy, type Kubeconfig, type View } from '#dns/view.ts'
 
 export type DnsOptions = {
   /** a file; it is followed where the Corefile has `reload` */
@@ -106,6 +106,13 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
         throw error
       }
       now = assembled
+      metrics.configured(
+        assembled.map(({ config, forwards }) => ({
+          server: `dns://:${config.port}`,
+          config,
+          caches: forwards.flatMap(({ forward }) => (forward.sizes === undefined ? [] : [forward.sizes])),
+        })),
+      )
       generation = nextGeneration
       view = next
       servers = configs
@@ -128,6 +135,8 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
 
   function onChange(...[zone, change, touched]: Parameters<Parameters<typeof openView>[1]['onChange']>): void {
     if (zone !== view?.zone) return
+    const programmed = change === undefined ? undefined : programmedBy(zone, change, clock.now())
+    if (programmed !== undefined) metrics.programmed(programmed.service, programmed.tookMs)
     for (const responder of responders.values()) responder.forget(touched)
     batches.change(change)
   }

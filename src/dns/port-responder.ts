@@ -23,7 +23,10 @@ export function createPortResponder(
     .map((server) => ({ server, check: createLoopCheck(token, server.config.zones[0]!) }))
   for (const { server, check } of loops) void server.forwards[0]!.forward.ask(check.name, recordTypes.HINFO, {})
   const logs = servers.flatMap((server) => server.config.log)
-  const count = o.metrics.answersOf(`dns://:${port}`)
+  const count = o.metrics.answersOf(
+    `dns://:${port}`,
+    servers.map(({ config }) => config),
+  )
   return createResponder(createResolver(servers), (...answered) => {
     count(...answered)
     const [, query] = answered
@@ -41,9 +44,11 @@ export function createPortResponder(
   })
 }
 
-function isLogged(logs: readonly LogConfig[], ...[, query, rcode]: Parameters<OnAnswer>): boolean {
+function isLogged(logs: readonly LogConfig[], ...[, query, answered]: Parameters<OnAnswer>): boolean {
   if (logs.length === 0) return false
-  const kind = rcode === rcodes.NOERROR ? 'success' : rcode === rcodes.NXDOMAIN ? 'denial' : 'error'
+  const { rcode, answers } = answered
+  const isDenial = rcode === rcodes.NXDOMAIN || (rcode === rcodes.NOERROR && answers === 0)
+  const kind = isDenial ? 'denial' : rcode === rcodes.NOERROR ? 'success' : 'error'
   return logs.some(
     ({ zones, classes }) =>
       (classes.includes('all') || classes.includes(kind)) &&
@@ -51,5 +56,5 @@ function isLogged(logs: readonly LogConfig[], ...[, query, rcode]: Parameters<On
   )
 }
 
-const logLine = (...[asked, query, rcode, bytes, took]: Parameters<OnAnswer>) =>
+const logLine = (...[asked, query, { rcode, bytes, took }]: Parameters<OnAnswer>) =>
   `${asked.client} "${query === undefined ? '?' : `${typeName(query.type)} IN ${query.name}.`} ${asked.transport}" ${rcode} ${bytes} ${(took / 1000).toFixed(6)}s`

@@ -1,6 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readQuery, renderBody, replyLimit, writeRejection, writeReply, type Query } from '#dns/query.ts'
+import { readQuery, type Query } from '#dns/query.ts'
+import { renderBody, replyLimit, writeRejection, writeReply } from '#dns/reply.ts'
 import { decodeMessage, encodeMessage, rcodes, type Message } from '#dns/wire/message.ts'
 import { recordTypes, type ResourceRecord } from '#dns/wire/record.ts'
 

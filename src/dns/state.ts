@@ -24,6 +24,8 @@ export type SliceView = {
   readonly ports: readonly PortView[]
   /** only the ready ones */
   readonly endpoints: readonly EndpointView[]
+  /** when the last change of its endpoints began, in milliseconds since the epoch */
+  readonly triggeredMs?: number
 }
 
 export type EndpointView = {
@@ -50,8 +52,13 @@ export function viewService(service: Service): ServiceView {
 /** The label that ties a slice to its Service. */
 const serviceNameLabel = 'kubernetes.io/service-name'
 
+/** When what the endpoint controller answers to has happened. */
+const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
+
 export function viewSlice(slice: EndpointSlice): SliceView {
+  const triggeredMs = Date.parse(slice.metadata?.annotations?.[triggerAnnotation] ?? '')
   return {
+    ...(Number.isNaN(triggeredMs) ? {} : { triggeredMs }),
     namespace: slice.metadata?.namespace ?? '',
     service: slice.metadata?.labels?.[serviceNameLabel] ?? '',
     ports: viewPorts(slice.ports),

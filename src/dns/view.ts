@@ -52,6 +52,17 @@ export const isSameView = (a: Watched | undefined, b: Watched | undefined): bool
   return key(a) === key(b)
 }
 
+/** How long a change of endpoints took to get here, where its controller says when it began. Lists at the start do not count. */
+export function programmedBy(zone: Zone, change: ZoneChange, nowMs: number) {
+  if (!zone.synced || change.kind !== 'slice' || change.value?.triggeredMs === undefined) return undefined
+  const service = zone.service(`${change.value.namespace}/${change.value.service}`)
+  if (service === undefined || service.kind === 'alias') return undefined
+  return {
+    service: service.kind === 'headless' ? ('headless_with_selector' as const) : ('cluster_ip' as const),
+    tookMs: Math.max(0, nowMs - change.value.triggeredMs),
+  }
+}
+
 /** Starts to observe; `onChange` is called after the zone has taken a change, with the Services that it touches. */
 export function openView(
   watched: Watched | undefined,

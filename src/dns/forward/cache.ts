@@ -2,7 +2,7 @@
 // becomes ready is visible at once.
 
 import type { CacheConfig, CacheSide } from '#dns/corefile/config.ts'
-import type { Reply } from '#dns/resolver.ts'
+import type { Reply, TimeBasis } from '#dns/resolver.ts'
 import { isWithin } from '#dns/wire/name.ts'
 import { rcodes } from '#dns/wire/message.ts'
 import type { ResourceRecord } from '#dns/wire/record.ts'
@@ -21,6 +21,8 @@ export type CacheHit = {
   readonly reply: Reply
   /** ask upstream again meanwhile: it is stale, or often asked for and soon to end */
   readonly refresh: boolean
+  /** it may be given again without asking here; where hits are counted or it is stale, it may not */
+  readonly basis?: TimeBasis
 }
 
 /** Holds answers by question; times are milliseconds of one clock. The oldest go when a side is full. */
@@ -46,9 +48,13 @@ export class AnswerCache {
         side.delete(key)
         continue
       }
+      const { keepTtl, prefetch } = this.#config
+      const ageMs = keepTtl ? 0 : nowMs - entry.storedMs
+      const basis = { forMs: leftMs, agedMs: keepTtl ? undefined : ageMs % 1000 }
       return {
-        reply: aged(entry.reply, this.#config.keepTtl ? 0 : Math.floor((nowMs - entry.storedMs) / 1000)),
+        reply: aged(entry.reply, Math.floor(ageMs / 1000)),
         refresh: leftMs <= 0 || this.#isPopular(entry, leftMs, nowMs),
+        ...(leftMs > 0 && !prefetch ? { basis } : {}),
       }
     }
     return undefined

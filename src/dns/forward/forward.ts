@@ -16,6 +16,11 @@ export type ForwardContext = {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly onQuestion?: (upstream: Upstream, rcode: number | undefined, tookMs: number) => void
+  readonly onProbeFailed?: (upstream: Upstream) => void
+  /** every upstream is believed to be down */
+  readonly onAllDown?: () => void
+  /** the question is refused: too many are on their way */
+  readonly onTooMany?: () => void
   /** the question ends as SERVFAIL or REFUSED, and why */
   readonly onFailure?: (name: string, type: number, reason: string) => void
 }
@@ -30,6 +35,7 @@ export function createForward(config: ForwardConfig, upstreams: readonly Upstrea
   const askInTurn = async (...[name, type, query]: Parameters<Forward['ask']>): Promise<Outcome> => {
     let outcome: Outcome = { kind: 'failed', reason: 'no upstream has answered in time' }
     const started = clock.monotonicMs()
+    if (config.maxFails > 0 && health.states.every(({ fails }) => fails >= config.maxFails)) context.onAllDown?.()
     for (const index of askingOrder(config, health.states, turn++, Math.random())) {
       const asked = clock.monotonicMs()
       if (asked - started >= patienceMs) break
@@ -51,6 +57,7 @@ export function createForward(config: ForwardConfig, upstreams: readonly Upstrea
 
   const ask: Forward['ask'] = async (name, type, query) => {
     if (config.maxConcurrent > 0 && waiting >= config.maxConcurrent) {
+      context.onTooMany?.()
       context.onFailure?.(name, type, `concurrent queries exceeded maximum ${config.maxConcurrent}`)
       return { rcode: rcodes.REFUSED, authoritative: false }
     }
@@ -59,7 +66,7 @@ export function createForward(config: ForwardConfig, upstreams: readonly Upstrea
       const outcome = await askInTurn(name, type, query)
       if (outcome.kind === 'answered') {
         const { rcode, answers, authorities, additionals } = outcome.message
-        return { rcode, authoritative: false, answers, authorities, additionals }
+        return { rcode, authoritative: false, answers, authorities, additionals, plugin: 'forward' }
       }
       context.onFailure?.(name, type, outcome.reason)
       return { rcode: rcodes.SERVFAIL, authoritative: false }
@@ -71,7 +78,8 @@ export function createForward(config: ForwardConfig, upstreams: readonly Upstrea
 }
 
 /** Which upstreams have failed how often; one that failed is probed until it answers. */
-function createHealth(config: ForwardConfig, upstreams: readonly Upstream[], { clock, signal }: ForwardContext) {
+function createHealth(config: ForwardConfig, upstreams: readonly Upstream[], context: ForwardContext) {
+  const { clock, signal, onProbeFailed } = context
   const states = upstreams.map(() => ({ fails: 0, probing: false }))
   const probe = (index: number) => {
     clock.after(config.healthCheckMs, async () => {
@@ -81,6 +89,7 @@ function createHealth(config: ForwardConfig, upstreams: readonly Upstream[], { c
       if (outcome.kind === 'answered' || signal.aborted) Object.assign(states[index]!, { fails: 0, probing: false })
       else {
         states[index]!.fails++
+        onProbeFailed?.(upstreams[index]!)
         probe(index)
       }
     })
@@ -101,12 +110,7 @@ function createHealth(config: ForwardConfig, upstreams: readonly Upstream[], { c
 }
 
 /** `forward` behind a cache. The same question, asked again while its answer is on the way, waits for that answer. */
-export function withCache(
-  forward: Forward,
-  config: CacheConfig,
-  clock: Clock,
-  onLookup?: (hit: boolean) => void,
-): Forward {
+export function withCache(forward: Forward, config: CacheConfig, clock: Clock, onMiss?: () => void): Forward {
   const cache = new AnswerCache(config)
   const onTheWay = new Map<string, Promise<Reply>>()
   const keyOf = (...[name, type, query]: Parameters<Forward['ask']>) =>
@@ -128,11 +132,12 @@ export function withCache(
   }
   return {
     ask,
+    sizes: () => cache.size,
     known(...question) {
       const hit = cache.get(keyOf(...question), clock.monotonicMs())
-      onLookup?.(hit !== undefined)
+      if (hit === undefined) onMiss?.()
       if (hit?.refresh) void ask(...question)
-      return hit?.reply
+      return hit
     },
   }
 }

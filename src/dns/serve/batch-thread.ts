@@ -5,9 +5,9 @@ import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_
 import { DatagramBatch } from '#kernel/datagram-batch.ts'
 import type { ZoneOptions } from '#dns/answer.ts'
 import type { ServerConfig } from '#dns/corefile/config.ts'
-import { createResolver, type Resolver, type Server } from '#dns/resolver.ts'
+import { createResolver, noZone, type Resolver, type Server } from '#dns/resolver.ts'
 import { datagramBytes, mostAtOnce } from '#dns/serve/datagram.ts'
-import { createResponder } from '#dns/serve/responder.ts'
+import { createResponder, type OnAnswer } from '#dns/serve/responder.ts'
 import { recordTypes } from '#dns/wire/record.ts'
 import { Zone, type ZoneChange } from '#dns/zone.ts'
 
@@ -17,9 +17,13 @@ export type BatchThreadData = {
   readonly port: MessagePort
   /** word 0: 1 while messages wait on the port, or the thread shall end */
   readonly flag: Int32Array
-  /** answers by countIndex */
-  readonly counts: Uint32Array
+  readonly config: BatchConfig
+}
+
+export type BatchConfig = {
   readonly servers: readonly { readonly config: ServerConfig; readonly options?: ZoneOptions }[]
+  /** answers by countIndex; as many as countSize says */
+  readonly counts: Uint32Array
 }
 
 /** To the thread. */
@@ -30,7 +34,7 @@ export type BatchMessage =
       readonly serial: number
       readonly synced: boolean
     }
-  | { readonly kind: 'servers'; readonly servers: BatchThreadData['servers'] }
+  | { readonly kind: 'servers'; readonly config: BatchConfig }
   | { readonly kind: 'reset' }
   | { readonly kind: 'end' }
 
@@ -47,9 +51,51 @@ const countedTypes: readonly number[] = [
   recordTypes.HTTPS,
 ]
 export const countNames = ['A', 'AAAA', 'SRV', 'PTR', 'TXT', 'CNAME', 'HTTPS', 'other'] as const
-export const countIndex = (rcode: number, type: number | undefined): number => {
-  const known = type === undefined ? -1 : countedTypes.indexOf(type)
-  return (rcode & 15) * countNames.length + (known === -1 ? countNames.length - 1 : known)
+/** What answers in such a thread: the cluster's zone, or the server itself. */
+const countedPlugins = ['', 'kubernetes'] as const
+const codes = 17
+
+/** Zones of these servers as metrics name them; what none of them answers comes first. */
+const zonesOf = (servers: BatchConfig['servers']) => [
+  noZone,
+  ...servers.flatMap(({ config }) => config.zones.map((zone) => `${zone}.`)),
+]
+
+export const countSize = (servers: BatchConfig['servers']): number =>
+  zonesOf(servers).length * countedPlugins.length * codes * countNames.length
+
+/** Every count that is not 0, and sets it to 0. */
+export function takeCounts({ servers, counts }: BatchConfig) {
+  const zones = zonesOf(servers)
+  return Array.from(counts.keys()).flatMap((index) => {
+    const count = Atomics.exchange(counts, index, 0)
+    if (count === 0) return []
+    const [type, code, plugin, zone] = [
+      1,
+      countNames.length,
+      countNames.length * codes,
+      counts.length / zones.length,
+    ].map((size) => Math.floor(index / size)) as [number, number, number, number]
+    return [
+      {
+        type: countNames[type % countNames.length]!,
+        rcode: code % codes,
+        plugin: countedPlugins[plugin % countedPlugins.length]!,
+        zone: zones[zone]!,
+        count,
+      },
+    ]
+  })
+}
+
+function counterOf({ servers, counts }: BatchConfig): OnAnswer {
+  const zones = zonesOf(servers)
+  return (_, query, { zone, plugin, rcode }) => {
+    const type = countedTypes.indexOf(query?.type ?? 0)
+    const of = zones.indexOf(zone) * countedPlugins.length + (plugin === 'kubernetes' ? 1 : 0)
+    const index = (of * codes + Math.min(rcode, codes - 1)) * countNames.length
+    Atomics.add(counts, index + (type === -1 ? countNames.length - 1 : type), 1)
+  }
 }
 
 /** How long it sleeps in the kernel before it looks for messages that no query has made it read. */
@@ -57,14 +103,11 @@ const timeoutMs = 1000
 
 if (workerData !== null && 'fd' in (workerData as object)) answerForEver(workerData as BatchThreadData)
 
-function answerForEver({ fd, family, port, flag, counts, servers }: BatchThreadData): void {
+function answerForEver({ fd, family, port, flag, config }: BatchThreadData): void {
   let zone = new Zone()
-  let current = servers
-  const responderFor = (of: BatchThreadData['servers']) =>
-    createResponder(resolverOf(zone, of), (_, query, rcode) => {
-      Atomics.add(counts, countIndex(rcode, query?.type), 1)
-    })
-  let responder = responderFor(servers)
+  let current = config
+  const responderFor = (of: BatchConfig) => createResponder(resolverOf(zone, of.servers), counterOf(of))
+  let responder = responderFor(config)
   const batch = new DatagramBatch(fd, { most: mostAtOnce, size: datagramBytes, timeoutMs })
   const asked = { transport: 'udp', family, client: '' } as const
   for (;;) {
@@ -93,7 +136,7 @@ function answerForEver({ fd, family, port, flag, counts, servers }: BatchThreadD
       const message = next.message as BatchMessage
       if (message.kind === 'end') return false
       if (message.kind === 'servers' || message.kind === 'reset') {
-        if (message.kind === 'servers') current = message.servers
+        if (message.kind === 'servers') current = message.config
         else zone = new Zone()
         responder = responderFor(current)
         continue
@@ -106,8 +149,8 @@ function answerForEver({ fd, family, port, flag, counts, servers }: BatchThreadD
   }
 }
 
-function resolverOf(zone: Zone, servers: BatchThreadData['servers']): Resolver {
-  const elsewhere = { kind: 'elsewhere' } as const
+function resolverOf(zone: Zone, servers: BatchConfig['servers']): Resolver {
+  const elsewhere = { kind: 'elsewhere', zone: noZone } as const
   const later = () => Promise.reject(new Error('a batch thread does not forward'))
   const resolve = createResolver(
     servers.map(({ config, options }): Server => ({

@@ -1,7 +1,15 @@
 // effect: threads that answer UDP by batches
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { close, sendTo } from '#kernel/ffi.ts'
-import { countNames, type BatchMessage, type BatchQuery, type BatchThreadData } from '#dns/serve/batch-thread.ts'
+import {
+  countSize,
+  takeCounts,
+  type BatchConfig,
+  type BatchMessage,
+  type BatchQuery,
+  type BatchThreadData,
+} from '#dns/serve/batch-thread.ts'
+import type { CountedAnswers } from '#dns/metrics.ts'
 import type { Responder } from '#dns/serve/responder.ts'
 import { clientAt } from '#dns/serve/datagram.ts'
 import { openUdp } from '#dns/serve/udp.ts'
@@ -14,9 +22,9 @@ export type BatchServer = AsyncDisposable & {
   /** Forgets every object: others follow. */
   reset(): void
   /** Answers by these from now on. */
-  use(servers: BatchThreadData['servers']): void
-  /** Answers since the last call, by type and code. */
-  counted(each: (type: string, rcode: number, count: number) => void): void
+  use(servers: BatchConfig['servers']): void
+  /** Answers since the last call. */
+  counted(): readonly Omit<CountedAnswers, 'server'>[]
 }
 
 /** Answers on `address`:`port` by `threads` threads that share the port. `fallback` answers what they cannot. */
@@ -26,7 +34,7 @@ export async function serveBatches(
     readonly address: string
     readonly port: number
     readonly threads: number
-    readonly servers: BatchThreadData['servers']
+    readonly servers: BatchConfig['servers']
   },
 ): Promise<BatchServer> {
   const family = o.address.includes(':') ? '2' : '1'
@@ -46,15 +54,9 @@ export async function serveBatches(
       for (const thread of threads) thread.tell({ kind: 'reset' })
     },
     use(servers) {
-      for (const thread of threads) thread.tell({ kind: 'servers', servers })
+      for (const thread of threads) thread.use(servers)
     },
-    counted(each) {
-      for (const { counts } of threads)
-        for (let index = 0; index < counts.length; index++) {
-          const count = Atomics.exchange(counts, index, 0)
-          if (count > 0) each(countNames[index % countNames.length]!, Math.floor(index / countNames.length), count)
-        }
-    },
+    counted: () => threads.flatMap((thread) => thread.counted()).map((counted) => ({ ...counted, family })),
     async [Symbol.asyncDispose]() {
       for (const thread of threads) thread.tell({ kind: 'end' })
       await Promise.all(threads.map((thread) => thread.ended))
@@ -62,11 +64,17 @@ export async function serveBatches(
   }
 }
 
-async function startThread(fd: number, family: '1' | '2', servers: BatchThreadData['servers'], fallback: Responder) {
+const configOf = (servers: BatchConfig['servers']): BatchConfig => ({
+  servers,
+  counts: new Uint32Array(new SharedArrayBuffer(4 * countSize(servers))),
+})
+
+async function startThread(fd: number, family: '1' | '2', servers: BatchConfig['servers'], fallback: Responder) {
   const { port1, port2 } = new MessageChannel()
   const flag = new Int32Array(new SharedArrayBuffer(4))
-  const counts = new Uint32Array(new SharedArrayBuffer(4 * 16 * countNames.length))
-  const workerData: BatchThreadData = { fd, family, port: port2, flag, counts, servers }
+  // The thread may still count by the configuration before this one.
+  let configs = [configOf(servers)]
+  const workerData: BatchThreadData = { fd, family, port: port2, flag, config: configs[0]! }
   const worker = new Worker(new URL(import.meta.resolve('#dns/serve/batch-thread.ts')), {
     workerData,
     transferList: [port2],
@@ -84,12 +92,24 @@ async function startThread(fd: number, family: '1' | '2', servers: BatchThreadDa
   })
   port1.unref()
   await new Promise<void>((resolve, reject) => worker.once('online', resolve).once('error', reject))
+  const tell = (message: BatchMessage) => {
+    port1.postMessage(message)
+    Atomics.store(flag, 0, 1)
+  }
+  let left: ReturnType<typeof takeCounts> = []
   return {
-    counts,
     ended: ended.then(() => port1.close()),
-    tell(message: BatchMessage) {
-      port1.postMessage(message)
-      Atomics.store(flag, 0, 1)
+    tell,
+    use(next: BatchConfig['servers']) {
+      const config = configOf(next)
+      left = [...left, ...configs.slice(0, -1).flatMap(takeCounts)]
+      configs = [configs.at(-1)!, config]
+      tell({ kind: 'servers', config })
+    },
+    counted() {
+      const counted = [...left, ...configs.flatMap(takeCounts)]
+      left = []
+      return counted
     },
   }
 }

@@ -2,7 +2,7 @@
 import type { DnsMetrics } from '#dns/metrics.ts'
 import type { Server } from '#dns/resolver.ts'
 import { serveBatches, type BatchServer } from '#dns/serve/batch.ts'
-import type { BatchThreadData } from '#dns/serve/batch-thread.ts'
+import type { BatchConfig } from '#dns/serve/batch-thread.ts'
 import type { Responder } from '#dns/serve/responder.ts'
 import { Zone, type ZoneChange } from '#dns/zone.ts'
 
@@ -50,7 +50,7 @@ export class Batches implements AsyncDisposable {
     }
   }
 
-  #ofPort(port: number): BatchThreadData['servers'] {
+  #ofPort(port: number): BatchConfig['servers'] {
     return this.#servers
       .filter(({ config }) => config.port === port)
       .map(({ config, kubernetes }) => ({
@@ -75,7 +75,7 @@ export class Batches implements AsyncDisposable {
   /** Adds what the threads have answered to the metrics. */
   count(running = this.#running): void {
     for (const { port, server } of running)
-      server.counted((type, rcode, count) => this.#metrics.counted(`dns://:${port}`, type, rcode, count))
+      for (const counted of server.counted()) this.#metrics.counted({ ...counted, server: `dns://:${port}` })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

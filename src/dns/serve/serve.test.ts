@@ -54,7 +54,7 @@ const upstreamResolver: Resolver = (query) => {
     ttl: 60,
     data: { kind: 'address' as const, bytes: Uint8Array.of(192, 0, 2, i) },
   }))
-  return { kind: 'now', reply: { rcode: rcodes.NOERROR, authoritative: true, answers } }
+  return { kind: 'now', zone: '.', reply: { rcode: rcodes.NOERROR, authoritative: true, answers } }
 }
 
 async function serve(resolve: Resolver, signal: AbortSignal) {

@@ -40,8 +40,8 @@ export function decodeName(message: Uint8Array, at: number, limit = message.leng
     if ((length & 0xc0) !== 0 || at + 1 + length > limit) return undefined
     bytes += length + 1
     if (bytes > maxNameBytes) return undefined
-    if (text !== '') text += '.'
-    for (let i = at + 1; i <= at + length; i++) text += characterOf(message[i]!)
+    const label = textOf(message, at + 1, at + 1 + length)
+    text = text === '' ? label : `${text}.${label}`
     at += length + 1
   }
 }
@@ -75,6 +75,18 @@ export function normalName(text: string): string {
 /** True where `name` is `zone` or below it. Both normal. */
 export function isWithin(name: string, zone: string): boolean {
   return zone === '' || name === zone || (name.endsWith(zone) && name[name.length - zone.length - 1] === '.')
+}
+
+/** One label as text: in one piece, where all of it is plain. */
+function textOf(message: Uint8Array, start: number, end: number): string {
+  const codes: number[] = []
+  for (let i = start; i < end; i++) {
+    const byte = message[i]!
+    if (byte <= 0x20 || byte >= 0x7f || byte === dot || byte === backslash)
+      return Array.from(message.subarray(start, end), characterOf).join('')
+    codes.push(byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte)
+  }
+  return String.fromCharCode(...codes)
 }
 
 function characterOf(byte: number): string {
