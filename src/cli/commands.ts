@@ -93,6 +93,12 @@ export const commands: readonly Entry[] = [
     load: async () => (await import('#cli/command/node-commands.ts')).nodeDelete,
   },
   {
+    name: 'image build',
+    summary: 'make a container image of Fairway itself, for clusters that it did not make',
+    group: 'cluster',
+    load: async () => (await import('#cli/command/image-commands.ts')).imageBuild,
+  },
+  {
     name: 'image import',
     summary: 'bring a container image into a cluster',
     group: 'cluster',

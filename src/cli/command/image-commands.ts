@@ -3,13 +3,45 @@
 import { clusterFlags } from '#cli/command/cluster-flags.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
-import { text } from '#daemon/flags.ts'
+import { list, text } from '#daemon/flags.ts'
+import { version } from '#daemon/version.ts'
 import { renderTable } from '#lib/table.ts'
 import { requireCluster } from '#lab/cluster-file.ts'
 import { lockCluster } from '#lab/lock.ts'
 import { checkPlatform } from '#lab/machine.ts'
 import { observePlatform } from '#lab/observe-machine.ts'
 import { listImages, removeImage, type StoredImage } from '#node/images/image-store.ts'
+
+export const imageBuild = defineCommand({
+  name: 'image build',
+  summary: 'make a container image of Fairway itself, for clusters that it did not make',
+  usage: 'FILE.tar [flags]',
+  description:
+    'An OCI image layout with this checkout, its Node, and the C library and shell of this machine; nothing is pulled. Load\n' +
+    'it with `docker load`, `ctr -n k8s.io images import` or `kind load image-archive`; `fairway` is its entry point. The\n' +
+    'manifests in deploy/ use it. The proxy needs nothing else in nftables mode; iptables and IPVS mode need --package iptables,\n' +
+    'an Ingress controller --package haproxy.',
+  examples: [
+    'fairway image build fairway.tar',
+    'fairway image build fairway.tar --package iptables,haproxy --tag example.org/fairway:1',
+  ],
+  flags: {
+    tag: text({ help: 'the name that the image gets', placeholder: 'NAME:TAG', default: `fairway:${version}` }),
+    package: list({ help: 'Debian packages, installed here, whose files go into it too', placeholder: 'NAME' }),
+  },
+  async run({ tag, package: packages }, [file, ...more], { stdout }) {
+    if (file === undefined || more.length > 0 || !/[^/]:[\w][\w.-]*$/.test(tag))
+      throw new UserError(file === undefined || more.length > 0 ? 'into which file?' : `"${tag}" has no tag`, {
+        code: 'BadArgument',
+        exitCode: 2,
+        remedy: 'for example: fairway image build fairway.tar --tag example.org/fairway:1',
+      })
+    const { buildImage } = await import('#lab/image/build-image.ts')
+    const bytes = await buildImage(file, { name: tag, packages })
+    stdout.write(`${file}: ${tag}, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`)
+    return 0
+  },
+})
 
 export const imageImport = defineCommand({
   name: 'image import',
