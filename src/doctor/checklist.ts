@@ -5,7 +5,7 @@ import { hasSelector, isHeadless, specOf } from '#api/service/traits.ts'
 import { isReady, podsBehind } from '#doctor/checks/selector.ts'
 import { pathSamples } from '#doctor/checks/paths.ts'
 import { type Code, factsOf, type Stage } from '#doctor/codes.ts'
-import type { Comparison } from '#doctor/compare/compare.ts'
+import { type Comparison, knowsRules } from '#doctor/compare/compare.ts'
 import { nameOfFront, plural, someOf } from '#doctor/compare/words.ts'
 import { type Backend, slicesByService, usable } from '#doctor/expect/endpoints.ts'
 import { frontsOf } from '#doctor/expect/expect.ts'
@@ -69,7 +69,9 @@ export function checklist(
   ]
   const rules = isHeadless(spec)
     ? []
-    : view.nodes.map((node) => step('proxy', seenOfRules(comparison, node, key), node.name))
+    : view.nodes
+        .filter((node) => knowsRules(node))
+        .map((node) => step('proxy', seenOfRules(comparison, node, key), node.name))
   return [
     ...head,
     ...stands,

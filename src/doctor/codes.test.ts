@@ -1,6 +1,6 @@
 // Every code has a page and stands in the table of pages.
 import * as assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { codes, factsOf, isCode } from '#doctor/codes.ts'
 
@@ -31,4 +31,16 @@ test('codes that explain others name codes, and never each other', () => {
       assert.ok(isCode(other), `${code} explains ${other}`)
       assert.ok(factsOf(other).explains?.includes(code) !== true, `${code} and ${other} explain each other`)
     }
+})
+
+test('every code has a test in which its fault is there', () => {
+  const tests = [
+    ...globSync('src/doctor/**/*.test.ts').filter((file) => !file.endsWith('/codes.test.ts')),
+    ...globSync('test/cluster/doctor*.ts'),
+  ]
+  const text = tests.map((file) => readFileSync(file, 'utf8')).join('\n')
+  assert.deepEqual(
+    all.filter((code) => !new RegExp(`['"\`]${code}\\b`).test(text)),
+    [],
+  )
 })

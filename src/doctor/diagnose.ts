@@ -1,6 +1,6 @@
 // All checks over what is known of a cluster, in the order in which one would look.
 
-import { compare } from '#doctor/compare/compare.ts'
+import { compare, knowsRules } from '#doctor/compare/compare.ts'
 import { classify } from '#doctor/compare/classify.ts'
 import type { Case, Check } from '#doctor/checks/check.ts'
 import { checkService } from '#doctor/checks/service.ts'
@@ -11,6 +11,11 @@ import { checkLeftovers } from '#doctor/checks/leftovers.ts'
 import { checkAddresses } from '#doctor/checks/addresses.ts'
 import { checkConnections } from '#doctor/checks/connections.ts'
 import { checkNetworkPolicies } from '#doctor/checks/network-policy.ts'
+import { checkNodePorts } from '#doctor/checks/node-ports.ts'
+import { checkRewrittenNames } from '#doctor/checks/rewritten-names.ts'
+import { checkSourceRanges } from '#doctor/checks/source-ranges.ts'
+import { checkTracking } from '#doctor/checks/tracking.ts'
+import { checkTrafficPolicies } from '#doctor/checks/traffic-policy.ts'
 import { checkLinks } from '#doctor/checks/links.ts'
 import { checkHairpin } from '#doctor/checks/hairpin.ts'
 import { checkPaths } from '#doctor/checks/paths.ts'
@@ -18,8 +23,9 @@ import { bareNodes, checkProxyRules } from '#doctor/checks/proxy-rules.ts'
 import { checkSelector } from '#doctor/checks/selector.ts'
 import { checkStaleServices } from '#doctor/checks/stale-service.ts'
 import { checklist, type ChecklistStep } from '#doctor/checklist.ts'
+import { someOf } from '#doctor/compare/words.ts'
 import { arrange, type Finding } from '#doctor/finding.ts'
-import type { View } from '#doctor/view.ts'
+import type { NodeView, View } from '#doctor/view.ts'
 
 export type Diagnosis = {
   readonly findings: readonly Finding[]
@@ -31,14 +37,19 @@ export type Diagnosis = {
 
 const checks: readonly Check[] = [
   checkService,
+  checkTrafficPolicies,
+  checkSourceRanges,
   checkNames,
+  checkRewrittenNames,
   checkSelector,
   checkPorts,
   checkNodeSettings,
+  checkTracking,
   checkProxyRules,
   checkLeftovers,
   checkStaleServices,
   checkAddresses,
+  checkNodePorts,
   checkConnections,
   checkNetworkPolicies,
   checkLinks,
@@ -58,6 +69,9 @@ export function diagnose(view: View, only?: string): Diagnosis {
   return { findings, steps, undecided: undecided(view) }
 }
 
+const isLookedAt = (node: NodeView) =>
+  knowsRules(node) || node.machine.links !== undefined || node.machine.sysctls !== undefined
+
 function undecided(view: View): readonly string[] {
   const lacks: string[] = []
   const say = (isMissing: boolean, text: string) => isMissing && lacks.push(text)
@@ -70,11 +84,14 @@ function undecided(view: View): readonly string[] {
     'no EndpointSlices (kubectl get endpointslices -A -o json): nobody knows whom rules should lead to',
   )
   say(view.pods === undefined, 'no pods (kubectl get pods -A -o json): selectors and readiness are not looked at')
+  const known = view.nodes.filter(isLookedAt)
+  const unseen = view.nodes.filter((node) => !isLookedAt(node)).map(({ name }) => name)
   say(
-    view.nodes.length === 0,
+    known.length === 0,
     'no state of any node (iptables-save -c, nft -j list ruleset, ip -d -j addr ...): rules and routes are not looked at',
   )
-  for (const { name, machine } of view.nodes) {
+  say(known.length > 0 && unseen.length > 0, `no state of ${someOf(unseen)}: rules and routes there are not looked at`)
+  for (const { name, machine } of known) {
     const missing = [
       machine.links === undefined ? 'ip -d -j addr' : '',
       machine.routes === undefined ? 'ip -j route show table all' : '',

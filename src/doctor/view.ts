@@ -7,7 +7,7 @@ import type { NetworkPolicy } from '#api/networking.ts'
 import { type ListeningSocket, parseSockets } from '#kernel/dump/sockets.ts'
 import { type Cidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp, type Ip } from '#lib/ip.ts'
-import { addressesOf, type Machine } from '#trace/machine.ts'
+import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
 import { identify } from '#trace/read/identify.ts'
 import { readObjects } from '#trace/read/objects.ts'
 import { type Input, readWorld, unnamed } from '#trace/read/read-world.ts'
@@ -68,7 +68,9 @@ export function readView(files: readonly Input[]): View {
   const facts = factsByOwner(files)
   return {
     world,
-    nodes: world.machines.map((machine) => viewNode(machine, world, facts.get(`nodes/${machine.name}`))),
+    nodes: [...world.machines, ...unseenMachines(world)].map((machine) =>
+      viewNode(machine, world, facts.get(`nodes/${machine.name}`)),
+    ),
     ...(kinds.has('Service') && { services: world.objects.services }),
     ...(kinds.has('EndpointSlice') && { slices: world.objects.endpointSlices }),
     ...(kinds.has('Pod') && { pods: world.objects.pods }),
@@ -82,6 +84,14 @@ export function readView(files: readonly Input[]): View {
     problems,
     kinds,
   }
+}
+
+/** Nodes of which only the object is known. */
+const unseenMachines = ({ machines, objects }: World): readonly Machine[] => {
+  const known = new Set(machines.map(({ name }) => name))
+  return objects.nodes.flatMap(({ metadata }) =>
+    metadata?.name === undefined || known.has(metadata.name) ? [] : [emptyMachine(metadata.name)],
+  )
 }
 
 type Facts = ReadonlyMap<string, ReadonlyMap<string, string>>

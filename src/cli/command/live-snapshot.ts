@@ -5,6 +5,7 @@ import { type Client, connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { version } from '#daemon/version.ts'
 import { collectNamespace, type NamespaceState } from '#doctor/snapshot/collect-namespace.ts'
+import { collectResolvConfs, resolvConfAt } from '#doctor/snapshot/collect-resolv-conf.ts'
 import { collectObjects } from '#doctor/snapshot/collect-objects.ts'
 import { type Manifest, nodeFile, podFile, type SnapshotFile } from '#doctor/snapshot/snapshot.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
@@ -20,11 +21,13 @@ export async function snapshotCluster(plan: ClusterPlan, signal: AbortSignal): P
   const client = connect(loadKubeconfig(plan.paths.kubeconfig))
   try {
     const draft = await begin(client, signal)
+    const confs = collectResolvConfs()
     for (const host of nodesOf(plan)) {
+      const { net } = host.namespaces
       draft.nodes.push(host.name)
-      add(draft, await collectNamespace(host.namespaces.net), host.name, (name) => nodeFile(host.name, name))
+      add(draft, await stateOf(net, confs), host.name, (name) => nodeFile(host.name, name))
     }
-    for (const pod of (await client.list(pods, { signal })).items) await addPod(draft, plan, pod)
+    for (const pod of (await client.list(pods, { signal })).items) await addPod(draft, plan, pod, confs)
     return finish(draft)
   } finally {
     client.close()
@@ -47,7 +50,7 @@ export async function snapshotRemote(kubeconfig: string, signal: AbortSignal): P
       )
     else {
       draft.nodes.push(name)
-      add(draft, await collectNamespace(undefined), name, (file) => nodeFile(name, file))
+      add(draft, await stateOf('/proc/self/ns/net', collectResolvConfs()), name, (file) => nodeFile(name, file))
     }
     return finish(draft)
   } finally {
@@ -65,14 +68,23 @@ function add(draft: Draft, state: NamespaceState, whose: string, nameOf: (name: 
   draft.gaps.push(...state.gaps.map((gap) => `${whose}: ${gap}`))
 }
 
-async function addPod(draft: Draft, plan: ClusterPlan, pod: Pod): Promise<void> {
+type ResolvConfs = ReturnType<typeof collectResolvConfs>
+
+/** Its kernel's state, and the servers that its processes ask for names. */
+async function stateOf(netns: string, confs: ResolvConfs, withPrograms = true): Promise<NamespaceState> {
+  const { files, gaps } = await collectNamespace(netns, withPrograms)
+  const text = resolvConfAt(confs, netns)
+  return { files: text === undefined ? files : [...files, { name: 'resolv.conf', text }], gaps }
+}
+
+async function addPod(draft: Draft, plan: ClusterPlan, pod: Pod, confs: ResolvConfs): Promise<void> {
   const { name = '', namespace = 'default' } = pod.metadata ?? {}
   const node = hostNamed(plan, pod.spec?.nodeName ?? '')
   const ip = pod.status?.podIP
   if (node === undefined || ip === undefined || pod.spec?.hostNetwork === true || ip === node.ip) return
   try {
     using place = standAtPod(plan, { namespace, name, ip, node })
-    add(draft, await collectNamespace(place.netns, false), `pod ${namespace}/${name}`, (file) =>
+    add(draft, await stateOf(place.netns!, confs, false), `pod ${namespace}/${name}`, (file) =>
       podFile(namespace, name, file),
     )
   } catch (error) {

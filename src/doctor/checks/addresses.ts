@@ -1,4 +1,4 @@
-// Addresses, ports and ranges that two want at once.
+// Addresses and ranges that two want at once.
 
 import { type Cidr, formatCidr, overlaps, parseCidr } from '#lib/cidr.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
@@ -7,11 +7,7 @@ import { type Finding, finding } from '#doctor/finding.ts'
 import { keyOf, type NodeView, type View } from '#doctor/view.ts'
 import { canonicalIp } from '#lib/ip.ts'
 
-export const checkAddresses = (it: Case): readonly Finding[] => [
-  ...takenByIpvs(it),
-  ...nodePorts(it),
-  ...podRanges(it.view),
-]
+export const checkAddresses = (it: Case): readonly Finding[] => [...takenByIpvs(it), ...podRanges(it.view)]
 
 /** IPVS makes every external address the node's own, on each node. */
 function takenByIpvs(it: Case): readonly Finding[] {
@@ -51,37 +47,6 @@ function takenByIpvs(it: Case): readonly Finding[] {
         ]
       })
   })
-}
-
-/** A process that had the port first keeps it for connections of the node itself, and for policy Local elsewhere. */
-function nodePorts(it: Case): readonly Finding[] {
-  const { view } = it
-  return servicesOf(it).flatMap((service) =>
-    (service.spec?.ports ?? []).flatMap(({ nodePort, protocol = 'TCP' }): readonly Finding[] => {
-      if (!nodePort) return []
-      const at = protocol.toLowerCase()
-      const taken = view.nodes.filter(({ sockets }) =>
-        sockets?.some((socket) => socket.protocol === at && socket.port === nodePort),
-      )
-      if (taken.length === 0) return []
-      const key = keyOf(service)
-      const names = taken.map(({ name }) => name)
-      return [
-        finding({
-          code: 'NodePortTaken',
-          about: `svc/${key}`,
-          services: [key],
-          nodes: names,
-          summary: `a process of ${someOf(names)} listens at ${nodePort}/${at}, the node port of ${key}`,
-          evidence: names.map((name) => `${name}: ss -lntu shows ${nodePort}/${at}`),
-          consequence: `the process gets no connection from outside any more, since rules for node ports come first; connections to 127.0.0.1:${nodePort} get the process, not the Service`,
-          remedy: [
-            `# let the process listen at another port (ss -lntup 'sport = :${nodePort}' on the node), or give the Service another nodePort`,
-          ],
-        }),
-      ]
-    }),
-  )
 }
 
 /** Ranges of pods that another node, Services, or the network of the nodes have too. */

@@ -53,7 +53,7 @@ function checksums(node: NodeView): readonly Finding[] {
   const [major = 0, minor = 0] = kernel.split('.').map(Number)
   const isOld = major > 0 && (major < 5 || (major === 5 && minor < 7))
   const nat = machine.iptables.flatMap(({ rules }) => rules.get('nat')?.get('KUBE-POSTROUTING')?.rules ?? [])
-  const isRandom = nat.some((rule) => JSON.stringify(rule).includes('random-fully'))
+  const isRandom = nat.some(({ target }) => target?.kind === 'masquerade' && target.randomFully === true)
   if (tunnel === undefined || !isOld || !isRandom) return []
   const [route] = lookupRoute(machine, {
     family: 4,

@@ -9,7 +9,12 @@ import { keyOf, type View } from '#doctor/view.ts'
 
 const dnsService = 'kube-system/kube-dns'
 
-export const checkNames = (it: Case): readonly Finding[] => [...down(it.view), ...loop(it.view), ...searches(it)]
+export const checkNames = (it: Case): readonly Finding[] => [
+  ...down(it.view),
+  ...loop(it.view),
+  ...searches(it),
+  ...elsewhere(it.view),
+]
 
 /** Only where objects of its namespace were given at all. */
 function down({ services, slices }: View): readonly Finding[] {
@@ -87,6 +92,53 @@ function searches(it: Case): readonly Finding[] {
         remedy: [
           '# lower ndots and the number of searches in dnsConfig, or write names outside with a dot at their end',
         ],
+      }),
+    ]
+  })
+}
+
+/** Addresses at which the cluster's names are known: of Services with a port for DNS, and of servers on the nodes. */
+function clusterServers({ services = [], nodes }: View): ReadonlySet<string> {
+  const of = services.filter(({ spec }) => spec?.ports?.some(({ port }) => port === dnsPort))
+  return new Set([
+    ...of.flatMap(({ spec }) => spec?.clusterIPs ?? spec?.clusterIP ?? []),
+    ...nodes.flatMap(({ machine }) =>
+      (machine.links ?? []).flatMap(({ addresses = [] }) => addresses.map(({ ip }) => ip)),
+    ),
+  ])
+}
+
+const dnsPort = 53
+const isLinkLocal = (ip: string) => /^169\.254\.|^fe80:/.test(ip)
+
+function elsewhere(view: View): readonly Finding[] {
+  const known = clusterServers(view)
+  if (view.services?.some((one) => keyOf(one) === dnsService) !== true) return []
+  const asks = (servers: readonly string[]) => servers.some((ip) => known.has(ip) || isLinkLocal(ip))
+  return (view.pods ?? []).flatMap((pod): readonly Finding[] => {
+    const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = pod.spec ?? {}
+    // What runs the cluster has its reasons; the DNS itself must ask others.
+    if (hostNetwork === true || pod.metadata?.namespace === 'kube-system' || pod.status?.phase !== 'Running') return []
+    const key = keyOf(pod)
+    const file = view.podTexts.get(key)?.get('resolv.conf')
+    const servers = file === undefined ? (dnsConfig?.nameservers ?? []) : nameservers(file)
+    const isElsewhere = file === undefined ? ['Default', 'None'].includes(dnsPolicy) && !asks(servers) : !asks(servers)
+    if (!isElsewhere) return []
+    return [
+      finding({
+        code: 'AsksElsewhere',
+        about: `pod/${key}`,
+        summary: `pod ${key} does not ask the cluster DNS`,
+        evidence: [
+          `pod ${key}: dnsPolicy: ${dnsPolicy}${dnsConfig?.nameservers === undefined ? '' : `, nameservers ${dnsConfig.nameservers.join(', ')}`}`,
+          ...(file === undefined ? [] : [`its resolv.conf: nameserver ${servers.join(', ') || 'none'}`]),
+        ],
+        consequence: `100% of its lookups of names of the cluster fail (NXDOMAIN, or a stranger's answer); names outside resolve`,
+        remedy:
+          dnsPolicy === 'ClusterFirst'
+            ? ['# clusterDNS of the kubelet names another server: correct it, and make the pod anew']
+            : ['# dnsPolicy: ClusterFirst in the pod template, and the pod made anew'],
+        restsOn: file === undefined ? ['resolv.conf of the pod'] : [],
       }),
     ]
   })

@@ -1,7 +1,8 @@
 // Parameters of a node's kernel by which Services fail.
 
 import { type Case } from '#doctor/checks/check.ts'
-import { percentOf, resync } from '#doctor/compare/words.ts'
+import { containsIp, parseCidr } from '#lib/cidr.ts'
+import { resync } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { NodeView, View } from '#doctor/view.ts'
 
@@ -9,19 +10,18 @@ export const checkNodeSettings = ({ view }: Case): readonly Finding[] =>
   view.nodes.flatMap((node) => [
     ...forwarding(node),
     ...bridge(node),
-    ...tableFull(node),
-    ...invalid(node),
     ...proxyDown(node),
     ...arp(node, view),
     ...reuse(node),
   ])
 
-const setting = ({ machine }: NodeView, name: string): number | undefined => {
+/** A number among the parameters of its kernel. */
+export const setting = ({ machine }: NodeView, name: string): number | undefined => {
   const text = machine.sysctls?.get(name)
   return text === undefined ? undefined : Number(text)
 }
 
-const onNode = (name: string, command: string) => `fairway exec node/${name} -- ${command}`
+export const onNode = (name: string, command: string) => `fairway exec node/${name} -- ${command}`
 
 function forwarding(node: NodeView): readonly Finding[] {
   if (setting(node, 'net.ipv4.ip_forward') !== 0) return []
@@ -60,85 +60,58 @@ function bridge(node: NodeView): readonly Finding[] {
   ]
 }
 
-/** From here on it is a matter of minutes. */
-const fullFrom = 0.9
-
-function tableFull(node: NodeView): readonly Finding[] {
-  const { name } = node
-  const count = setting(node, 'net.netfilter.nf_conntrack_count')
-  const most = setting(node, 'net.netfilter.nf_conntrack_max')
-  if (count === undefined || most === undefined || most === 0 || count < most * fullFrom) return []
-  return [
-    finding({
-      code: 'ConntrackFull',
-      about: `node/${name}`,
-      nodes: [name],
-      summary: `${name}: the kernel remembers ${count} connections, of ${most} that it may`,
-      evidence: [`${name}: net.netfilter.nf_conntrack_count = ${count}, net.netfilter.nf_conntrack_max = ${most}`],
-      consequence: `new connections of any kind through ${name} are dropped while the table is full (it is at ${percentOf(count / most)}); old ones go on`,
-      remedy: [
-        onNode(name, `sysctl -w net.netfilter.nf_conntrack_max=${Math.max(most * 4, 131_072)}`),
-        '# then find who opens so many: conntrack -L | sort',
-      ],
-    }),
-  ]
-}
-
-/** kube-proxy's rule against packets that conntrack cannot place, which would reach clients untranslated. */
-function invalid(node: NodeView): readonly Finding[] {
-  const { name, machine } = node
-  if (setting(node, 'net.netfilter.nf_conntrack_tcp_be_liberal') !== 0) return []
-  const chains = machine.iptables.flatMap(({ rules }) => rules.get('filter')?.get('KUBE-FORWARD') ?? [])
-  const bad = chains.filter(
-    ({ rules }) => rules.length > 0 && !rules.some((rule) => JSON.stringify(rule).includes('INVALID')),
-  )
-  if (bad.length === 0) return []
-  return [
-    finding({
-      code: 'InvalidNotDropped',
-      about: `node/${name}`,
-      nodes: [name],
-      summary: `${name}: packets that conntrack takes for invalid go on untranslated`,
-      evidence: [
-        `${bad[0]!.file}: KUBE-FORWARD has no rule "-m conntrack --ctstate INVALID -j DROP"`,
-        `${name}: net.netfilter.nf_conntrack_tcp_be_liberal = 0`,
-      ],
-      consequence: 'now and then a long transfer through a Service ends with "connection reset by peer"',
-      remedy: [...resync([name]), onNode(name, 'sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1')],
-    }),
-  ]
-}
-
 const healthPorts = [10_256, 10_249]
 
-function proxyDown({ name, sockets, node }: NodeView): readonly Finding[] {
-  if (sockets === undefined || node === undefined) return []
-  if (sockets.some(({ protocol, port }) => protocol === 'tcp' && healthPorts.includes(port))) return []
-  return [
+function proxyDown({ name, sockets, node, texts }: NodeView): readonly Finding[] {
+  const down = (what: string, evidence: readonly string[]) =>
     finding({
       code: 'ProxyDown',
       about: `node/${name}`,
       nodes: [name],
-      summary: `${name}: no proxy runs: nobody listens at its ports ${healthPorts.join(' and ')}`,
-      evidence: [`${name}: ss -lntu shows neither ${healthPorts.join(' nor ')}`],
+      summary: `${name}: ${what}`,
+      evidence,
       consequence: `rules of ${name} stay as they are: whatever changes from now on (pods that end, new Services) is not followed there`,
       remedy: resync([name]),
-    }),
+    })
+  const health = texts.get('proxy-healthz.txt')
+  if (health !== undefined && saysBehind(health))
+    return [
+      down('its proxy says that it does not keep up', [
+        `${name}: http://127.0.0.1:${healthPorts[0]}/healthz: ${health.split('\n')[0]!.trim()}`,
+        ...(/"lastUpdated":\s*"[^"]*"/.exec(health) ?? []),
+      ]),
+    ]
+  if (sockets === undefined || node === undefined || health !== undefined) return []
+  if (sockets.some(({ protocol, port }) => protocol === 'tcp' && healthPorts.includes(port))) return []
+  return [
+    down(`no proxy runs: nobody listens at its ports ${healthPorts.join(' and ')}`, [
+      `${name}: ss -lntu shows neither ${healthPorts.join(' nor ')}`,
+    ]),
   ]
 }
 
+/** 503 is also what a proxy says on a node that is about to be deleted, whose rules are as good as any. */
+const saysBehind = (health: string): boolean =>
+  /^HTTP\/1\.\d 503/.test(health) && !/"nodeEligible":\s*false/.test(health)
+
 const usesIpvs = ({ machine }: NodeView) => (machine.virtualServers?.length ?? 0) > 0
 
-/** Only who announces addresses on the network of the nodes is hurt. */
+/** Only addresses on a network of the node's own are asked for by ARP there. */
 function arp(node: NodeView, { services = [] }: View): readonly Finding[] {
   const { name, machine } = node
-  const external = machine.links?.find((link) => link.name === 'kube-ipvs0')?.addresses ?? []
+  const links = machine.links ?? []
+  const external = links.find((link) => link.name === 'kube-ipvs0')?.addresses ?? []
   const announced = services.flatMap(({ status }) =>
     (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []),
   )
+  const isNear = (ip: string) =>
+    links
+      .filter((link) => link.name !== 'kube-ipvs0')
+      .flatMap(({ addresses = [] }) => addresses.flatMap(({ ip: own, prefix }) => parseCidr(`${own}/${prefix}`) ?? []))
+      .some((range) => containsIp(range, ip))
   if (
     !usesIpvs(node) ||
-    !external.some(({ ip }) => announced.includes(ip)) ||
+    !external.some(({ ip }) => announced.includes(ip) && isNear(ip)) ||
     setting(node, 'net.ipv4.conf.all.arp_ignore') !== 0
   )
     return []

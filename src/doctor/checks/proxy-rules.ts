@@ -29,7 +29,10 @@ function missing({ comparison }: Case, node: NodeView): Finding {
   const orphaned = node.machine.iptables.flatMap(({ rules, family }) => {
     const nat = rules.get('nat')
     const chain = nat?.get('KUBE-SERVICES')
-    return chain === undefined || chain.rules.length === 0
+    const isReached = ['PREROUTING', 'OUTPUT'].some((hook) =>
+      nat?.get(hook)?.rules.some(({ target }) => target?.kind === 'jump' && target.chain === 'KUBE-SERVICES'),
+    )
+    return chain === undefined || chain.rules.length === 0 || isReached
       ? []
       : [
           `${family === 4 ? 'iptables' : 'ip6tables'}: nat KUBE-SERVICES has ${plural(chain.rules.length, 'rule')} (${chain.file})`,

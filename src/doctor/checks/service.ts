@@ -1,26 +1,18 @@
 // Services that cannot answer by what their own objects say.
 
 import type { Service } from '#api/core.ts'
-import { hasSelector, isHeadless, specOf } from '#api/service/traits.ts'
-import { parseCidr } from '#lib/cidr.ts'
+import { hasSelector, specOf } from '#api/service/traits.ts'
 import { nearest } from '#lib/nearest.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
-import { inNamespace, percentOf, plural, someOf } from '#doctor/compare/words.ts'
-import { slicesByService, usable } from '#doctor/expect/endpoints.ts'
-import { frontsOf } from '#doctor/expect/expect.ts'
+import { inNamespace, plural } from '#doctor/compare/words.ts'
+import { slicesByService } from '#doctor/expect/endpoints.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import { keyOf } from '#doctor/view.ts'
 
 export function checkService(it: Case): readonly Finding[] {
   return [
     ...missing(it),
-    ...servicesOf(it).flatMap((service) => [
-      ...empty(it, service),
-      ...policyLocal(it, service),
-      ...pending(service),
-      ...ranges(service),
-      ...ownName(service),
-    ]),
+    ...servicesOf(it).flatMap((service) => [...empty(it, service), ...pending(service), ...ownName(service)]),
   ]
 }
 
@@ -79,36 +71,6 @@ function empty({ view }: Case, service: Service): readonly Finding[] {
   ]
 }
 
-function policyLocal({ view }: Case, service: Service): readonly Finding[] {
-  const spec = specOf(service)
-  if (view.slices === undefined || isHeadless(spec)) return []
-  const key = keyOf(service)
-  const fronts = frontsOf(service, slicesByService(view.slices).get(key) ?? [])
-  const backends = fronts.flatMap((front) => usable(front.backends))
-  if (backends.length === 0) return []
-  const nodes = view.nodes.filter(({ node }) => node !== undefined).map(({ name }) => name)
-  const without = nodes.filter((name) => !backends.some(({ node }) => node === name))
-  if (without.length === 0) return []
-  const base = { about: `svc/${key}`, services: [key], nodes: without }
-  const evidence = [`endpoints are on ${someOf(backends.map(({ node }) => node ?? 'no node'))}`]
-  const isInternal = spec.internalTrafficPolicy === 'Local'
-  return isInternal
-    ? [
-        finding({
-          ...base,
-          code: 'InternalLocalNoPod',
-          summary: `${key} has internalTrafficPolicy Local, and no endpoint on ${someOf(without)}`,
-          evidence: [`service ${key}: internalTrafficPolicy: Local`, ...evidence],
-          consequence: `100% of connections of pods on ${someOf(without)} to its cluster IP time out (${percentOf(without.length / nodes.length)} of the nodes)`,
-          remedy: [
-            `kubectl patch service ${inNamespace(key)} -p '{"spec":{"internalTrafficPolicy":"Cluster"}}'`,
-            '# or run its pods on every node (a DaemonSet)',
-          ],
-        }),
-      ]
-    : []
-}
-
 function pending(service: Service): readonly Finding[] {
   const spec = specOf(service)
   if (spec.type !== 'LoadBalancer' || (service.status?.loadBalancer?.ingress ?? []).length > 0) return []
@@ -128,34 +90,6 @@ function pending(service: Service): readonly Finding[] {
         '# start a provider: fairway up --load-balancers ..., fairway balancer --pool ..., MetalLB, a cloud controller',
         `kubectl describe service ${inNamespace(key)}   # what a provider said: an empty pool, a class that is not its own`,
       ],
-    }),
-  ]
-}
-
-function ranges(service: Service): readonly Finding[] {
-  const spec = specOf(service)
-  const list = spec.loadBalancerSourceRanges ?? []
-  if (spec.type !== 'LoadBalancer' || list.length === 0) return []
-  const bad = list.filter((text) => parseCidr(text.trim()) === undefined)
-  const families = new Set(list.flatMap((text) => parseCidr(text.trim())?.base.length ?? []))
-  const unreached = (service.status?.loadBalancer?.ingress ?? []).filter(
-    ({ ip }) => ip !== undefined && families.size > 0 && !families.has(ip.includes(':') ? 16 : 4),
-  )
-  if (bad.length === 0 && unreached.length === 0) return []
-  const key = keyOf(service)
-  return [
-    finding({
-      code: 'SourceRangesUnfit',
-      about: `svc/${key}`,
-      services: [key],
-      summary:
-        bad.length > 0
-          ? `loadBalancerSourceRanges of ${key} has what is no range: ${someOf(bad)}`
-          : `loadBalancerSourceRanges of ${key} has no range of the family of ${someOf(unreached.map(({ ip }) => ip ?? ''))}`,
-      evidence: [`service ${key}: loadBalancerSourceRanges: ${list.join(', ')}`],
-      consequence:
-        'who comes in is not whom the ranges were meant for: a family without a range is open to all, a wrong range lets nobody in',
-      remedy: [`kubectl edit service ${inNamespace(key)}   # write ranges as 192.0.2.0/24, one for each family`],
     }),
   ]
 }

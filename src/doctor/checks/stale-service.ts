@@ -8,7 +8,7 @@ import { plural, resync, someOf } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { Case } from '#doctor/checks/check.ts'
 import type { NodeView } from '#doctor/view.ts'
-import type { Machine } from '#trace/machine.ts'
+import { addressesOf, type Machine } from '#trace/machine.ts'
 import { renderEnd } from '#trace/packet.ts'
 
 type Address = { readonly ip: string; readonly port: number; readonly protocol: string }
@@ -36,13 +36,16 @@ export function checkStaleServices({ view, comparison, only }: Case): readonly F
   })
 }
 
-/** Rules for every address of the node are about node ports. */
+/** Rules for every address of the node, or for one of them, are about node ports. */
 const onNode =
-  ({ ips }: NodeView, ports: ReadonlySet<string>) =>
+  ({ ips, machine }: NodeView, ports: ReadonlySet<string>) =>
   (address: Address): readonly Address[] => {
-    if (address.ip !== '0.0.0.0' && address.ip !== '::') return [address]
+    const isAny = address.ip === '0.0.0.0' || address.ip === '::'
+    const isNodePort = ports.has(`${address.protocol} ${address.port}`)
+    if (!isAny)
+      return isNodePort && (ips.includes(address.ip) || addressesOf(machine)?.has(address.ip)) ? [] : [address]
     const ip = ips.find((own) => own.includes(':') === address.ip.includes(':'))
-    return ip === undefined || ports.has(`${address.protocol} ${address.port}`) ? [] : [{ ...address, ip }]
+    return ip === undefined || isNodePort ? [] : [{ ...address, ip }]
   }
 
 type Led = { readonly address: Address; readonly to: readonly string[]; readonly evidence: string }

@@ -67,6 +67,8 @@ function codeOf(item: Difference): Code {
       return 'EndpointMissing'
     case 'uneven':
       return 'UnevenShares'
+    case 'let-in':
+      return 'SourceRangesOpen'
     case 'unrefused':
       return 'NoRefusal'
     case 'source-lost':
@@ -108,9 +110,14 @@ function toFinding(code: Code, items: readonly Difference[]): Finding {
     services: isShared(code) ? [] : services,
     nodes,
     ...texts(code, facts),
-    evidence: [...new Set(items.map(stepText).filter((text) => text !== ''))].slice(0, 5),
+    evidence: [...new Set(items.map(evidenceOf))].slice(0, 5),
     restsOn: [...new Set(items.flatMap(({ missing }) => missing))],
   })
+}
+
+const evidenceOf = (item: Difference): string => {
+  const text = stepText(item)
+  return text === '' ? `${item.node}: ${nameOfFront(item.front)} of ${item.front.service}: no rule takes it up` : text
 }
 
 type Facts = {
@@ -163,6 +170,12 @@ function texts(
       return {
         summary: `${where}: endpoints of ${what} do not get equal shares`,
         consequence: `${targets} get up to ${share} of new connections of ${who}`,
+        remedy: resync(nodes),
+      }
+    case 'SourceRangesOpen':
+      return {
+        summary: `${where}: the rules let anybody in at ${what}, whatever its loadBalancerSourceRanges say`,
+        consequence: `${share} of connections of ${who} from outside the ranges reach ${targets}`,
         remedy: resync(nodes),
       }
     case 'NoRefusal':

@@ -5,7 +5,7 @@ import { ask } from '#doctor/compare/asker.ts'
 import { type Difference, differences } from '#doctor/compare/difference.ts'
 import { observe } from '#doctor/compare/observe.ts'
 import { slicesByService } from '#doctor/expect/endpoints.ts'
-import { admits, type Asker, expectAt, type Front, frontsOf } from '#doctor/expect/expect.ts'
+import { admits, type Asker, type Expected, expectAt, type Front, frontsOf } from '#doctor/expect/expect.ts'
 import { keyOf, type NodeView, podsByIp, type View } from '#doctor/view.ts'
 
 export type Comparison = {
@@ -35,13 +35,10 @@ export function compare(view: View, only?: string): Comparison {
     for (const { service, front } of fronts)
       for (const asker of askersOf(front)) {
         const question = ask(node, front, asker)
-        if (
-          question === undefined ||
-          !knowsRules(node, front.family) ||
-          !admits(service, front, question.packet.source)
-        )
-          continue
-        const expected = expectAt(service, front, node, asker)
+        if (question === undefined || !knowsRules(node, front.family)) continue
+        const expected: Expected = admits(service, front, question.packet.source)
+          ? expectAt(service, front, node, asker)
+          : { kind: 'shut-out' }
         const observed = observe(
           node.machine,
           question.packet,

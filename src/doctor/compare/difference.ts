@@ -4,7 +4,7 @@ import { renderEnd } from '#trace/packet.ts'
 import type { Step } from '#trace/way.ts'
 import type { Backend } from '#doctor/expect/endpoints.ts'
 import type { Asker, Expected, Front } from '#doctor/expect/expect.ts'
-import type { Observed } from '#doctor/compare/observe.ts'
+import type { Observed, Sent } from '#doctor/compare/observe.ts'
 
 export type DifferenceKind =
   /** no rule for it */
@@ -18,6 +18,8 @@ export type DifferenceKind =
   | 'dropped'
   /** nobody is there, and the client does not hear it */
   | 'unrefused'
+  /** is let in although the ranges leave it out */
+  | 'let-in'
   | 'uneven'
   | 'source-lost'
   | 'source-kept'
@@ -55,7 +57,16 @@ export function differences(
   const wanted = new Map(
     expected.kind === 'balance' ? expected.to.map((backend) => [endOf(backend), backend] as const) : [],
   )
-  const strangers = [...observed.to].filter(([target]) => !wanted.has(target))
+  if (expected.kind === 'shut-out') {
+    const inside = [...observed.to].filter(([, { arrived }]) => arrived > tolerance)
+    const share = inside.reduce((sum, [, { arrived }]) => sum + arrived, 0)
+    return inside.length === 0
+      ? []
+      : [{ ...base, kind: 'let-in', share, targets: inside.map(([target]) => target), steps: inside[0]![1].steps }]
+  }
+  const strangers = [...observed.to].filter(
+    ([target, sent]) => !wanted.has(target) && !(expected.kind === 'drop' && leadsAstray(target, sent, about.front)),
+  )
   for (const [target, { share, steps }] of strangers) add('stale', share, [target], steps)
   if (expected.kind !== 'balance') {
     const silent = observed.unchanged + (expected.kind === 'refuse' ? observed.dropped : 0)
@@ -83,6 +94,15 @@ export function differences(
     )
   return [...found, ...sources(expected, observed, base, wanted, isPod)]
 }
+
+/**
+ * Under IPVS kube-proxy leads to endpoints of other nodes where policy Local finds none (kubernetes#97081). Their answers
+ * go past this node, so that clients outside take them no more than silence.
+ */
+const leadsAstray = (target: string, { masqueraded, steps }: Sent, { backends }: Front): boolean =>
+  masqueraded <= tolerance &&
+  steps.some(({ place }) => place.startsWith('IPVS')) &&
+  backends.some((backend) => endOf(backend) === target)
 
 /** Pods see who asks, or do not; addresses of nodes answer by the nodes' own ways. */
 function sources(

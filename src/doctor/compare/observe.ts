@@ -75,9 +75,13 @@ function kindOf(exit: Exit, packet: Packet): 'sent' | 'unchanged' | 'refused' | 
 
 const isSame = (a: Packet, b: Packet) => a.destination === b.destination && a.destinationPort === b.destinationPort
 
-/** A client that nobody has seen before; what else is undecided stays as it is. */
+/**
+ * A client that nobody has seen before; what else is undecided stays as it is. Schedulers of IPVS that go by hashes or by
+ * connections give every server its turn, sooner or later.
+ */
 function likely(exits: readonly Exit[], isOwn: boolean): readonly Exit[] {
   const isUsual = (condition: string) =>
+    /^(not: )?the scheduler \S+ chooses /.test(condition) ||
     condition.startsWith('not: ') !== (isOwn && /destination .* is LOCAL here/.test(condition))
   const usual = exits.filter(({ way }) => way.conditions.every(isUsual))
   return usual.length > 0 ? usual : exits

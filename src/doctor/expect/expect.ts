@@ -34,6 +34,8 @@ export type Expected =
   | { readonly kind: 'refuse' }
   /** nobody on this node, and none else may answer */
   | { readonly kind: 'drop' }
+  /** outside the ranges from which a load balancer may be asked */
+  | { readonly kind: 'shut-out' }
 
 type Spec = NonNullable<Service['spec']>
 

@@ -3,11 +3,12 @@
 // netlink, so that a machine without iproute2 and nft has them too; rules of iptables and the rest by their programs.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { connectInNetns } from '#kernel/connect-in-netns.ts'
 import { listeningSockets } from '#kernel/listening.ts'
 import { renderForwarding, renderNeighbours } from '#kernel/dump/neighbour.ts'
 import { renderIpRules } from '#kernel/dump/ip-rule.ts'
 import { renderRoutes } from '#kernel/dump/ip-route.ts'
-import { renderLinks } from '#kernel/dump/link.ts'
+import { parseLinks, renderLinks } from '#kernel/dump/link.ts'
 import { renderSockets } from '#kernel/dump/sockets.ts'
 import { renderSysctls } from '#kernel/dump/sysctl.ts'
 import {
@@ -51,28 +52,60 @@ export async function collectNamespace(netns: string | undefined, withPrograms =
   } catch (error) {
     gaps.push(`links and routes: ${(error as Error).message}`)
   }
-  for (const { name, command, needs } of withPrograms ? programs : []) {
+  for (const { name, command, needs } of withPrograms ? [...programs, ...tunnelPrograms(files)] : []) {
     if (needs !== undefined && !existsSync(needs)) continue
     const said = await capture(command, netns)
     if (said.kind === 'said') files.push({ name, text: said.text })
     else if (said.kind === 'failed') gaps.push(`${name}: ${said.why}`)
   }
+  const health = withPrograms ? await askHealth(netns) : undefined
+  if (health !== undefined) files.push({ name: 'proxy-healthz.txt', text: health })
   return { files, gaps }
 }
 
-/** Programs that a machine may not have; where one is missing there is usually nothing that it would show. */
-const programs: readonly {
+type Program = {
   readonly name: string
   readonly command: readonly [string, ...string[]]
   readonly needs?: string
-}[] = [
+}
+
+/** Programs that a machine may not have; where one is missing there is usually nothing that it would show. */
+const programs: readonly Program[] = [
   { name: 'iptables-save.txt', command: ['iptables-save', '-c'] },
   { name: 'ip6tables-save.txt', command: ['ip6tables-save', '-c'] },
   { name: 'ipset.txt', command: ['ipset', 'save'] },
   // ipvsadm would load the module
   { name: 'ipvsadm.txt', command: ['ipvsadm', '-Sn'], needs: '/proc/net/ip_vs' },
   { name: 'conntrack.txt', command: ['conntrack', '-L', '-o', 'extended'] },
+  { name: 'conntrack-stats.txt', command: ['conntrack', '-S'] },
 ]
+
+/** What tunnels leave to the card. */
+const tunnelPrograms = (files: readonly StateFile[]): readonly Program[] =>
+  parseLinks(files.find(({ name }) => name === 'ip-addr.json')?.text ?? '[]').value.flatMap(({ name, vxlan }) =>
+    vxlan === undefined ? [] : [{ name: `ethtool-${name}.txt`, command: ['ethtool', '-k', name] }],
+  )
+
+const healthPort = 10_256
+const mostHealthMs = 2000
+
+/** What the proxy of the node says of itself: head and body as they came; undefined where nobody answers. */
+async function askHealth(netns: string | undefined): Promise<string | undefined> {
+  const socket = await connectInNetns(netns, healthPort).catch(() => undefined)
+  if (socket === undefined) return undefined
+  const deadline = setTimeout(() => socket.destroy(), mostHealthMs)
+  try {
+    socket.end('GET /healthz HTTP/1.0\r\n\r\n')
+    const parts: Uint8Array[] = []
+    for await (const part of socket as AsyncIterable<Uint8Array>) parts.push(part)
+    return Buffer.concat(parts).toString()
+  } catch {
+    return undefined
+  } finally {
+    clearTimeout(deadline)
+    socket.destroy()
+  }
+}
 
 type Said =
   | { readonly kind: 'said'; readonly text: string }

@@ -10,6 +10,7 @@ const nodeCommands: readonly (readonly [file: string, command: string])[] = [
   ['nft.json', 'nft -j list ruleset'],
   ['ipset.txt', 'ipset save'],
   ['conntrack.txt', 'conntrack -L -o extended'],
+  ['conntrack-stats.txt', 'conntrack -S'],
   ['ip-addr.txt', 'ip -d addr'],
   ['ip-route.txt', 'ip route show table all'],
   ['ip-route6.txt', 'ip -6 route show table all'],
@@ -20,10 +21,11 @@ const nodeCommands: readonly (readonly [file: string, command: string])[] = [
   ['sysctl.txt', 'sysctl -a'],
   ['sockets.txt', 'ss -lntuH'],
   ['resolv.conf', 'cat /etc/resolv.conf'],
+  ['proxy-healthz.txt', 'curl -si -m 2 http://127.0.0.1:10256/healthz'],
 ]
 
 const resources =
-  'nodes services endpoints endpointslices pods networkpolicies ingresses ingressclasses deployments statefulsets daemonsets'
+  'nodes namespaces services endpoints endpointslices pods networkpolicies ingresses ingressclasses deployments statefulsets daemonsets'
 
 export const snapshotScript = (version: string): string => `#!/bin/sh
 # Collects what the kernel of this node does with packets, and what the API says of Services, into one file for
@@ -47,6 +49,9 @@ take() {
 ${nodeCommands.map(([file, command]) => `take ${file} ${command}`).join('\n')}
 # ipvsadm would load the module
 test -e /proc/net/ip_vs && take ipvsadm.txt ipvsadm -Sn
+for link in $(ip -o link show type vxlan 2>/dev/null | sed 's/^[0-9]*: \\([^:@]*\\).*/\\1/'); do
+  take "ethtool-$link.txt" ethtool -k "$link"
+done
 
 if command -v kubectl >/dev/null 2>&1; then
   for resource in ${resources}; do
@@ -56,6 +61,8 @@ if command -v kubectl >/dev/null 2>&1; then
         >"$dir/objects/$resource.json"
     test -s "$dir/objects/$resource.json" || rm -f "$dir/objects/$resource.json"
   done
+  kubectl -n kube-system get configmap coredns kube-dns kube-proxy --ignore-not-found -o json \\
+    >"$dir/objects/configmaps.json" 2>/dev/null
 fi
 
 printf '{"fairwaySnapshot": 1, "made": "%s", "by": "script of fairway ${version}", "nodes": ["%s"], "gaps": []}\\n' \\

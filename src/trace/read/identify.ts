@@ -18,6 +18,8 @@ export type InputKind =
   | 'sockets'
   | 'resolv.conf'
   | 'ethtool'
+  | 'conntrack -S'
+  | 'health'
   | 'objects'
   | 'manifest'
 
@@ -44,6 +46,8 @@ const signs: readonly (readonly [InputKind, RegExp])[] = [
     'sockets',
     /^((tcp|udp)\s+)?(LISTEN|UNCONN|ESTAB)\s+\d+\s+\d+\s|^(tcp|udp)6?\s+\d+\s+\d+\s+\S+:\d+\s|^\s*sl\s+local_address|^(Netid\s+State|State\s+Recv-Q)\s/m,
   ],
+  ['conntrack -S', /^cpu=\d+\s.*\binsert_failed=\d/m],
+  ['health', /^HTTP\/1\.\d \d{3}/],
   ['ethtool', /^Features for \S+:$/m],
   ['resolv.conf', /^nameserver \S+$/m],
   ['ip addr', /^\d+: \S+: <[A-Z]/m],

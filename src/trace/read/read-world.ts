@@ -141,6 +141,8 @@ function addInput(machine: Machine, kind: InputKind, input: Input, problems: str
       return { ...machine, sockets: mergeSockets(machine.sockets ?? {}, take(parseSockets(text)), protocolsIn(text)) }
     case 'resolv.conf':
     case 'ethtool':
+    case 'conntrack -S':
+    case 'health':
     case 'manifest':
     case 'objects':
       return machine

@@ -1,0 +1,162 @@
+// Node ports: processes and connections of the node that want the same port, and clients that ask at a loopback address.
+
+import type { Service } from '#api/core.ts'
+import { type Case, servicesOf } from '#doctor/checks/check.ts'
+import { inNamespace, plural, someOf } from '#doctor/compare/words.ts'
+import { type Finding, finding } from '#doctor/finding.ts'
+import { keyOf, type NodeView } from '#doctor/view.ts'
+import { renderEnd } from '#trace/packet.ts'
+
+type NodePort = { readonly service: Service; readonly key: string; readonly port: number; readonly protocol: string }
+
+export const checkNodePorts = (it: Case): readonly Finding[] =>
+  servicesOf(it)
+    .flatMap((service) =>
+      (service.spec?.ports ?? []).flatMap(({ nodePort, protocol = 'TCP' }) =>
+        nodePort ? [{ service, key: keyOf(service), port: nodePort, protocol: protocol.toLowerCase() }] : [],
+      ),
+    )
+    .flatMap((port) => [...taken(it, port), ...inLocalRange(it, port), ...atLoopback(it, port)])
+
+/** A process that had the port first keeps it for connections of the node itself, and for policy Local elsewhere. */
+function taken({ view }: Case, nodePort: NodePort): readonly Finding[] {
+  const { key, port, protocol } = nodePort
+  const nodes = view.nodes.filter(
+    (node) =>
+      !proxyHoldsPorts(node) && node.sockets?.some((socket) => socket.protocol === protocol && socket.port === port),
+  )
+  if (nodes.length === 0) return []
+  const names = nodes.map(({ name }) => name)
+  return [
+    finding({
+      code: 'NodePortTaken',
+      about: `svc/${key}`,
+      services: [key],
+      nodes: names,
+      summary: `a process of ${someOf(names)} listens at ${port}/${protocol}, the node port of ${key}`,
+      evidence: names.map((name) => `${name}: ss -lntu shows ${port}/${protocol}`),
+      consequence: `the process gets no connection from outside any more, since rules for node ports come first; connections to 127.0.0.1:${port} get the process, not the Service`,
+      remedy: [
+        moveTo(view, nodePort),
+        `# or let the process listen at another port: ss -lntup 'sport = :${port}' on the node says which it is`,
+      ],
+    }),
+  ]
+}
+
+/** Until 1.25 kube-proxy listened at node ports itself, to keep them from others. */
+function proxyHoldsPorts({ node }: NodeView): boolean {
+  const [, minor] = /^v1\.(\d+)\./.exec(node?.status?.nodeInfo?.kubeletVersion ?? '') ?? []
+  return minor !== undefined && Number(minor) <= 25
+}
+
+const settingOf = ({ machine }: NodeView, name: string) => machine.sysctls?.get(`net.ipv4.${name}`)
+
+/** A connection that the node opens may have the port when the Service comes, or take what belongs to it. */
+function inLocalRange({ view }: Case, nodePort: NodePort): readonly Finding[] {
+  const { key, port, protocol } = nodePort
+  const inside = view.nodes.flatMap((node) => {
+    const [first = 0, last = 0] = (settingOf(node, 'ip_local_port_range') ?? '').split(/\s+/).map(Number)
+    return port >= first && port <= last && !isReserved(settingOf(node, 'ip_local_reserved_ports') ?? '', port)
+      ? [{ name: node.name, range: `${first} to ${last}` }]
+      : []
+  })
+  if (inside.length === 0) return []
+  const names = inside.map(({ name }) => name)
+  return [
+    finding({
+      code: 'NodePortInLocalRange',
+      about: `svc/${key}`,
+      services: [key],
+      nodes: names,
+      summary: `node port ${port}/${protocol} of ${key} lies where ${someOf(names)} take ports for connections of their own`,
+      evidence: inside.slice(0, 4).map(({ name, range }) => `${name}: net.ipv4.ip_local_port_range = ${range}`),
+      consequence: `now and then a connection that ${someOf(names)} open takes ${port}, and its answers are led to the Service: it hangs`,
+      remedy: names.map(
+        (name) =>
+          `fairway exec node/${name} -- sysctl -w net.ipv4.ip_local_reserved_ports=${reserve(view.nodes, name, port)}`,
+      ),
+    }),
+  ]
+}
+
+/** `80,30000-32767` */
+const isReserved = (list: string, port: number): boolean =>
+  list.split(',').some((part) => {
+    const [first, last = first] = part.split('-').map(Number)
+    return first !== undefined && port >= first && port <= last!
+  })
+
+const reserve = (nodes: readonly NodeView[], name: string, port: number): string =>
+  [
+    settingOf(
+      nodes.find((node) => node.name === name)!,
+      'ip_local_reserved_ports',
+    ) ?? '',
+    `${port}`,
+  ]
+    .filter((part) => part !== '')
+    .join(',')
+
+/** Only iptables can lead them to a Service, and only over IPv4; somebody who tries it all the same shows in conntrack. */
+function atLoopback({ view }: Case, nodePort: NodePort): readonly Finding[] {
+  const { key, port, protocol } = nodePort
+  const asked = view.nodes.flatMap(({ name, machine }) =>
+    (machine.connections ?? []).flatMap(({ protocol: of, original, reply }) =>
+      of === protocol &&
+      original.destinationPort === port &&
+      isLoopback(original.destination) &&
+      reply.source === original.destination
+        ? [{ name, to: renderEnd(original.destination, port), family: original.destination.includes(':') ? 6 : 4 }]
+        : [],
+    ),
+  )
+  if (asked.length === 0) return []
+  const names = [...new Set(asked.map(({ name }) => name))]
+  return [
+    finding({
+      code: 'NodePortAtLoopback',
+      about: `svc/${key}`,
+      services: [key],
+      nodes: names,
+      summary: `a process of ${someOf(names)} asks for the node port of ${key} at ${someOf(asked.map(({ to }) => to))}, where no rule leads to it`,
+      evidence: [
+        `conntrack of ${names[0]}: ${protocol} ${asked[0]!.to}, not translated (${plural(asked.length, 'connection')})`,
+        ...view.nodes
+          .filter(({ name }) => names.includes(name))
+          .map(
+            (node) =>
+              `${node.name}: net.ipv4.conf.all.route_localnet = ${settingOf(node, 'conf.all.route_localnet') ?? 'not given'}`,
+          ),
+      ],
+      consequence:
+        '100% of these connections are refused, or get whoever else listens there; from other machines the port works',
+      remedy: [
+        `# ask for an address of the node instead: ${view.nodes
+          .find(({ name }) => name === names[0])!
+          .ips.map((ip) => renderEnd(ip, port))
+          .join(' or ')}`,
+      ],
+    }),
+  ]
+}
+
+const isLoopback = (ip: string) => ip.startsWith('127.') || ip === '::1'
+
+const [firstNodePort, lastNodePort] = [30_000, 32_767]
+
+/** The command that gives the Service another node port, which nobody has. */
+function moveTo({ services = [], nodes }: Case['view'], { service, key, port }: NodePort): string {
+  const used = new Set([
+    ...services.flatMap(({ spec }) => [
+      ...(spec?.ports ?? []).map(({ nodePort }) => nodePort),
+      spec?.healthCheckNodePort,
+    ]),
+    ...nodes.flatMap(({ sockets = [] }) => sockets.map((socket) => socket.port)),
+  ])
+  let free = firstNodePort
+  while (used.has(free) && free < lastNodePort) free++
+  const index = (service.spec?.ports ?? []).findIndex(({ nodePort }) => nodePort === port)
+  const patch = [{ op: 'replace', path: `/spec/ports/${index}/nodePort`, value: free }]
+  return `kubectl patch service ${inNamespace(key)} --type=json -p '${JSON.stringify(patch)}'`
+}
