@@ -9,10 +9,10 @@ import { readView } from '#doctor/view.ts'
 const read = (file: string) => ({ file, text: readFileSync(`src/proxy/testdata/${file}`, 'utf8') })
 const [rules, objects] = [read('seeds.v4.save'), read('seeds.yaml')]
 const stepsOf = (files: readonly { readonly file: string; readonly text: string }[], service: string) =>
-  diagnose(readView(files), service).steps.map(({ stage, state }) => `${stage} ${state}`)
+  diagnose(readView(files), { only: service }).steps.map(({ stage, state }) => `${stage} ${state}`)
 
 test('checklist: what is right is said too, and what nobody gave', () => {
-  const { steps, ...rest } = diagnose(readView([rules, objects]), 'default/clusteripservice')
+  const { steps, ...rest } = diagnose(readView([rules, objects]), { only: 'default/clusteripservice' })
   assert.deepEqual(
     steps.map(({ stage, state }) => `${stage} ${state}`),
     [
@@ -40,7 +40,7 @@ test('checklist: a step that failed names its findings, and the others go on', (
     text: rules.text.replace(/(-A KUBE-SEP-\w+ .*--to-destination )10\.244\.\d+\.\d+/, '$110.244.9.9'),
   }
   const key = /comment "([^:"]+)/.exec(/-A KUBE-SEP-\w+ .*--to-destination/.exec(rules.text)![0])![1]!
-  const { steps } = diagnose(readView([damaged, objects]), key)
+  const { steps } = diagnose(readView([damaged, objects]), { only: key })
   const proxy = steps.find(({ stage }) => stage === 'proxy')!
   assert.equal(proxy.state, 'failed')
   assert.ok(proxy.findings.includes('StaleEndpoint'))

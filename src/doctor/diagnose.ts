@@ -22,6 +22,7 @@ import { checkPaths } from '#doctor/checks/paths.ts'
 import { bareNodes, checkProxyRules } from '#doctor/checks/proxy-rules.ts'
 import { checkSelector } from '#doctor/checks/selector.ts'
 import { checkStaleServices } from '#doctor/checks/stale-service.ts'
+import { type Look, stayingDifferences, stayingFindings } from '#doctor/second-look.ts'
 import { checklist, type ChecklistStep } from '#doctor/checklist.ts'
 import { someOf } from '#doctor/compare/words.ts'
 import { arrange, type Finding } from '#doctor/finding.ts'
@@ -33,6 +34,8 @@ export type Diagnosis = {
   readonly steps: readonly ChecklistStep[]
   /** inputs without which something remains open, and what */
   readonly undecided: readonly string[]
+  /** for a second look to be held against */
+  readonly look: Look
 }
 
 const checks: readonly Check[] = [
@@ -57,16 +60,23 @@ const checks: readonly Check[] = [
   checkHairpin,
 ]
 
-/** `only`: of one Service, `namespace/name`, and of what it rests on. */
-export function diagnose(view: View, only?: string): Diagnosis {
-  const comparison = compare(view, only)
+export type DiagnoseOptions = {
+  /** of one Service, `namespace/name`, and of what it rests on */
+  readonly only?: string
+  /** an earlier look at the same cluster: what may pass by itself counts only if it was there too */
+  readonly before?: Look
+}
+
+export function diagnose(view: View, { only, before }: DiagnoseOptions = {}): Diagnosis {
+  const seen = compare(view, only)
+  const comparison =
+    before === undefined ? seen : { ...seen, differences: stayingDifferences(before.differences, seen.differences) }
   const it: Case = { view, comparison, ...(only !== undefined && { only }) }
-  const findings = arrange([
-    ...checks.flatMap((check) => check(it)),
-    ...classify(comparison.differences, bareNodes(it)),
-  ])
+  const checked = checks.flatMap((check) => check(it))
+  const staying = before === undefined ? checked : stayingFindings(before.found, checked)
+  const findings = arrange([...staying, ...classify(comparison.differences, bareNodes(it))])
   const steps = only === undefined ? [] : checklist(view, comparison, findings, only)
-  return { findings, steps, undecided: undecided(view) }
+  return { findings, steps, undecided: undecided(view), look: { differences: seen.differences, found: checked } }
 }
 
 const isLookedAt = (node: NodeView) =>

@@ -6,7 +6,7 @@ import type { Diagnosis } from '#doctor/diagnose.ts'
 import type { Finding } from '#doctor/finding.ts'
 import { renderTable } from '#lib/table.ts'
 
-export function renderReport({ findings, steps, undecided }: Diagnosis): string {
+export function renderReport({ findings, steps, undecided }: Omit<Diagnosis, 'look'>): string {
   const parts = [...(steps.length > 0 ? [renderSteps(steps)] : []), ...findings.map(renderFinding)]
   const errors = findings.filter(({ severity }) => severity === 'error').length
   const head =

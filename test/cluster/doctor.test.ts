@@ -30,6 +30,21 @@ test('a healthy cluster has no finding', { skip }, async () => {
     assert.match(stdout, new RegExp(`^ok +${step}`, 'm'))
 })
 
+test('a cluster in motion has no finding', { skip, timeout: 120_000 }, async () => {
+  const scale = (replicas: number) => live.kubectl('scale', 'deployment/hostnames', `--replicas=${replicas}`)
+  for (const replicas of [6, 2, 5, 3]) {
+    scale(replicas)
+    const { findings } = examine(live)
+    // Pods that are just being made are not ready, whichever look.
+    assert.deepEqual(
+      findings.filter(({ code }) => code !== 'PodsNotReady').map(({ code, about }) => `${code} ${about}`),
+      [],
+    )
+  }
+  live.kubectl('rollout', 'status', 'deployment/hostnames', '--timeout=30s')
+  await untilHealthy(live)
+})
+
 // Those that do not hide each other are made together.
 for (const codes of [
   ['NoListener', 'FirewallDrops', 'HairpinOff', 'BridgePastRules', 'LeftoverRules'],

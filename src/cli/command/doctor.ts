@@ -3,11 +3,13 @@ import { snapshotCluster, snapshotRemote } from '#cli/command/live-snapshot.ts'
 import { defineCommand } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
 import { choice, list, text } from '#daemon/flags.ts'
-import { diagnose } from '#doctor/diagnose.ts'
+import { setTimeout } from 'node:timers/promises'
+import { diagnose, type Diagnosis } from '#doctor/diagnose.ts'
+import { needsSecondLook } from '#doctor/second-look.ts'
 import { renderReport, reportDocument } from '#doctor/report.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
 import type { SnapshotFile } from '#doctor/snapshot/snapshot.ts'
-import { readView } from '#doctor/view.ts'
+import { readView, type View } from '#doctor/view.ts'
 import { requireCluster } from '#lab/cluster-file.ts'
 
 export const doctor = defineCommand({
@@ -38,14 +40,17 @@ export const doctor = defineCommand({
   },
   async run(options, rest, { signal, stdout, stderr }) {
     const only = serviceOf(rest)
-    const view = readView(await filesOf(options, signal))
+    const look = () => filesOf(options, signal).then(readView)
+    const view = await look()
     if (options.output === 'text') for (const problem of view.problems) stderr.write(`fairway: ${problem}\n`)
     if (view.nodes.length === 0 && view.kinds.size === 0)
       throw new UserError('none of the files tells anything of a cluster', {
         code: 'NoInputs',
         remedy: 'give a snapshot, dumps of rules, or kubectl get services,endpointslices,pods,nodes -A -o json',
       })
-    const diagnosis = diagnose(view, only)
+    const first = diagnose(view, only === undefined ? {} : { only })
+    const isLive = [options.snapshot, options.rules, options.objects].every((paths) => paths.length === 0)
+    const diagnosis = isLive ? await confirm(first, look, only, signal) : first
     stdout.write(
       options.output === 'json'
         ? `${JSON.stringify(reportDocument(diagnosis), undefined, 2)}\n`
@@ -54,6 +59,20 @@ export const doctor = defineCommand({
     return diagnosis.findings.length === 0 ? 0 : 1
   },
 })
+
+/** How long a proxy may take to follow what the first look saw. */
+const settleMs = 1000
+
+async function confirm(
+  first: Diagnosis,
+  look: () => Promise<View>,
+  only: string | undefined,
+  signal: AbortSignal,
+): Promise<Diagnosis> {
+  if (!needsSecondLook(first.look)) return first
+  await setTimeout(settleMs, undefined, { signal })
+  return diagnose(await look(), { before: first.look, ...(only !== undefined && { only }) })
+}
 
 function serviceOf([word, ...more]: readonly string[]): string | undefined {
   if (word === undefined) return undefined
