@@ -40,6 +40,13 @@ const withProtocol: readonly ((random: Random, protocol: string) => string)[] = 
   (r, p) => `-p ${p} -m ${p} ${not(r)}--sport ${r.pick(['1:1023', '1024:65535'])}`,
   (r, p) => `-p ${p} -m multiport ${not(r)}--dports ${r.pick(['80,443', '8080,8081', '1:70,8080'])}`,
 ]
+/** What refusals are. */
+const ofRefusals: readonly ((random: Random) => string)[] = [
+  (r) => `-p icmp -m icmp ${not(r)}--icmp-type ${r.pick(['3/3', '3', '3/10', '8'])}`,
+  (r) => `-p tcp -m tcp --tcp-flags ${r.pick(['RST RST', 'RST,ACK RST,ACK', 'SYN,RST RST'])}`,
+  () => '-m conntrack --ctstate RELATED',
+  (r) => `-m conntrack --ctdir ${r.pick(['ORIGINAL', 'REPLY'])} -p ${r.pick(['icmp', 'tcp', 'udp'])}`,
+]
 const incoming = (r: Random) => `${not(r)}-i ${r.pick(['eth0', 'cni0', 'cni+', 'lo'])}`
 const outgoing = (r: Random) => `${not(r)}-o ${r.pick(['eth0', 'cni0', 'e+', 'lo'])}`
 
@@ -71,12 +78,20 @@ export function randomIptables(random: Random, count: number): string {
   const rule = (to: string[], chain: string, words: string, act: string) =>
     to.push(['-A', chain, words, act].filter((word) => word !== '').join(' '))
   for (let i = 0; i < count; i++) {
-    const [pre, sub, forward, post] = [`PRE-${i}`, `SUB-${i}`, `FWD-${i}`, `POST-${i}`]
+    const [pre, sub, forward, post, out] = [`PRE-${i}`, `SUB-${i}`, `FWD-${i}`, `POST-${i}`, `OUT-${i}`]
     chains.nat.push(pre, sub, post)
-    chains.filter.push(forward)
+    chains.filter.push(forward, out)
     nat.push(`-A PREROUTING -d ${virtualIp(i)} -j ${pre}`, `-A OUTPUT -d ${virtualIp(i)} -j ${pre}`)
     nat.push(`-A POSTROUTING -m conntrack --ctorigdst ${virtualIp(i)} -j ${post}`)
     filter.push(`-A FORWARD -m conntrack --ctorigdst ${virtualIp(i)} -j ${forward}`)
+    filter.push(`-A OUTPUT -m conntrack --ctorigdst ${virtualIp(i)} -j ${out}`)
+    for (let n = random.integer(0, 2); n > 0; n--)
+      rule(
+        filter,
+        out,
+        random.pick(ofRefusals)(random),
+        random.pick(['-j DROP', '-j ACCEPT', '-j RETURN', '-j REJECT --reject-with icmp-net-prohibited']),
+      )
     if (random.next() < 0.3) mangle.push(`-A PREROUTING -d ${virtualIp(i)} -j MARK ${random.pick(marks)}`)
     for (let n = random.integer(1, 4); n > 0; n--) {
       const act = random.pick([
@@ -104,16 +119,19 @@ export function randomIptables(random: Random, count: number): string {
       )
       nat.push(`-A ${pre} -p ${protocol} -j DNAT --to-destination ${target(random)}`)
     }
+    if (random.next() < 0.2) filter.push(`-A ${forward} -p tcp -j REJECT --reject-with tcp-reset`)
     for (let n = random.integer(0, 3); n > 0; n--)
       rule(
         filter,
         forward,
-        matches(random, 'forward'),
+        random.next() < 0.2 ? random.pick(ofRefusals)(random) : matches(random, 'forward'),
         random.pick([
           '-j DROP',
           '-j REJECT',
           '-j REJECT --reject-with icmp-host-prohibited',
           '-j REJECT --reject-with icmp-net-unreachable',
+          '-j REJECT --reject-with icmp-proto-unreachable',
+          '-j REJECT --reject-with icmp-admin-prohibited',
           '-j ACCEPT',
           '-j RETURN',
         ]),
@@ -182,9 +200,28 @@ const nftMatches: readonly ((random: Random) => string)[] = [
   (r) => `ip daddr . th dport ${r.pick(['{ 10.96.1.1 . 80, 10.244.0.11 . 8080 }', '{ 10.96.1.0/24 . 80-90 }'])}`,
 ]
 
-function nftRule(random: Random, act: string): string {
-  return [...Array.from({ length: random.integer(0, 2) }, () => random.pick(nftMatches)(random)), act].join(' ')
+/** The same in the words of nftables. */
+const nftOfRefusals: readonly ((random: Random) => string)[] = [
+  (r) => `icmp type ${r.pick(['destination-unreachable', 'echo-request'])}`,
+  (r) => `icmp code ${r.pick(['port-unreachable', '!= host-prohibited'])}`,
+  (r) => `tcp flags ${r.pick(['& rst == rst', '& (syn | rst) == rst', '& (rst | ack) == (rst | ack)'])}`,
+  () => 'ct state related',
+]
+
+/** `isNat`: asked once for each connection. Elsewhere flags would tell its first packets, which are traced, from the later. */
+function nftRule(random: Random, act: string, isNat = true): string {
+  const words = [act]
+  for (let n = random.integer(0, 2); n > 0; n--) {
+    const match = random.pick(nftMatches)(random)
+    if (!contradicts([match, ...words].join(' ')) && (isNat || !match.startsWith('tcp flags'))) words.unshift(match)
+  }
+  return words.join(' ')
 }
+
+/** What nft refuses: two protocols in one rule. */
+const contradicts = (rule: string): boolean =>
+  (/(ip protocol|meta l4proto) (udp|!=|\{)/.test(rule) && /\btcp (flags|dport)/.test(rule)) ||
+  (/(ip protocol|meta l4proto) udp/.test(rule) && /(ip protocol|meta l4proto) tcp/.test(rule))
 
 /** A table for `nft -f`: what happens to packets for `count` addresses. */
 export function randomNft(random: Random, count: number): string {
@@ -242,8 +279,14 @@ export function randomNft(random: Random, count: number): string {
           : act.includes('icmpx')
             ? act.replace('icmpx', 'icmp')
             : act,
+        false,
       )
     })
+    const out = Array.from(
+      { length: random.integer(0, 2) },
+      () =>
+        `${random.pick(nftOfRefusals)(random)} ${random.pick(['drop', 'accept', 'return', 'reject with icmp net-prohibited'])}`,
+    )
     const post = Array.from({ length: random.integer(0, 2) }, () =>
       nftRule(
         random,
@@ -252,6 +295,7 @@ export function randomNft(random: Random, count: number): string {
     )
     lines.push(
       `chain fwd-${i} { ${forward.map((rule) => `${rule}; `).join('')}}`,
+      `chain out-${i} { ${out.map((rule) => `${rule}; `).join('')}}`,
       `chain post-${i} { ${post.map((rule) => `${rule}; `).join('')}}`,
     )
   }
@@ -265,6 +309,7 @@ export function randomNft(random: Random, count: number): string {
   ${lines.join('\n  ')}
   chain prerouting { type nat hook prerouting priority dstnat; policy accept; ip daddr vmap ${map}; }
   chain output { type nat hook output priority -100; policy accept; ip daddr vmap ${map}; }
+  chain out { type filter hook output priority filter; policy accept; ${after('out')}; }
   chain forward { type filter hook forward priority filter; policy accept; ${after('fwd')}; }
   chain postrouting { type nat hook postrouting priority srcnat; policy accept; ${after('post')}; }
 }

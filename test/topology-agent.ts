@@ -49,7 +49,15 @@ async function close(port: number): Promise<void> {
   await new Promise((resolve) => (tcp === undefined ? resolve(undefined) : tcp.close(resolve)))
 }
 
-function once({ host, port, protocol, timeoutMs = 1000, localAddress, localPort }: ConnectOptions): Promise<string> {
+function once({
+  host,
+  port,
+  protocol,
+  timeoutMs = 1000,
+  localAddress,
+  localPort,
+  hearsSend,
+}: ConnectOptions): Promise<string> {
   return new Promise((resolve) => {
     let text = ''
     let stop = () => {}
@@ -60,11 +68,14 @@ function once({ host, port, protocol, timeoutMs = 1000, localAddress, localPort 
     }
     const timer = setTimeout(() => end('timeout'), timeoutMs)
     if (protocol === 'udp') {
+      // Without a callback Node keeps quiet about it.
+      const told = (error: NodeJS.ErrnoException | null) => error !== null && end(error.code ?? error.message)
+      const send = () => (hearsSend === true ? socket.send('?', told) : socket.send('?'))
       const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
       stop = () => socket.close()
       socket.on('message', (message) => end(String(message)))
       socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message))
-      socket.bind({ port: localPort, address: localAddress }, () => socket.connect(port, host, () => socket.send('?')))
+      socket.bind({ port: localPort, address: localAddress }, () => socket.connect(port, host, send))
       return
     }
     const socket = connectTcp({ host, port, localAddress })

@@ -25,6 +25,8 @@ export type ConnectOptions = {
   readonly localAddress?: string
   /** UDP only */
   readonly localPort?: number
+  /** UDP only: also say what the call that sends fails with */
+  readonly hearsSend?: true
   /** default 1,000; what is to be dropped may wait shorter */
   readonly timeoutMs?: number
 }

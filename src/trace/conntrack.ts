@@ -2,21 +2,24 @@
 
 import type { DumpedConnection } from '#kernel/dump/connections.ts'
 import { type Machine, perMachine } from '#trace/machine.ts'
-import { type Connection, equalTuples, type Packet, replyTuple, tupleOf } from '#trace/packet.ts'
+import { type Connection, equalTuples, inverted, type Packet, replyTuple, tupleOf } from '#trace/packet.ts'
 import type { Place } from '#trace/place.ts'
 import { type Way, withPacket, withStep } from '#trace/way.ts'
 
 export function trackConnection(way: Way, place: Place): Way {
   const { packet } = way
   if (packet.state === 'UNTRACKED' || packet.connection !== undefined) return way
-  const tuple = tupleOf(packet)
+  // An error by ICMP belongs to the connection of the packet that it is about.
+  const tuple = packet.error === undefined ? tupleOf(packet) : inverted(packet.error.about)
+  const related = packet.error === undefined ? undefined : 'RELATED'
   for (const { machine, connection } of way.tracked) {
     if (machine !== place.machine.name) continue
     if (equalTuples(replyTuple(connection), tuple))
-      return known(way, { ...connection, direction: 'reply' }, 'ESTABLISHED')
+      return known(way, { ...connection, direction: 'reply' }, related ?? answerState(packet))
     if (equalTuples(connection.original, tuple))
-      return known(way, { ...connection, direction: 'original' }, packet.state)
+      return known(way, { ...connection, direction: 'original' }, related ?? packet.state)
   }
+  if (related !== undefined) return withPacket(way, { state: 'INVALID' })
   const dumped = packet.state === 'NEW' ? findDumped(place.machine, packet) : undefined
   if (dumped !== undefined) {
     const found = withStep(known(way, dumped.connection, dumped.state), {
@@ -37,6 +40,9 @@ export function trackConnection(way: Way, place: Place): Way {
     'NEW',
   )
 }
+
+/** A reset that a rule sends is related to the connection, not of it. */
+const answerState = ({ state }: Packet): Packet['state'] => (state === 'RELATED' ? 'RELATED' : 'ESTABLISHED')
 
 const known = (way: Way, connection: Connection, state: Packet['state']): Way => withPacket(way, { connection, state })
 

@@ -25,6 +25,7 @@ import { type Random, seeded } from '#test/random.ts'
 import { ipsets, randomIptables, randomNft, virtualIp } from '#test/random-rules.ts'
 import type { Tally, Topology } from '#test/topology.ts'
 import { readObjects } from '#test/yaml-objects.ts'
+import { clientSees } from '#trace/client.ts'
 import { firstPacket } from '#trace/packet.ts'
 import { renderWay } from '#trace/outcome.ts'
 import { type Input, readWorld } from '#trace/read/read-world.ts'
@@ -133,36 +134,15 @@ function trace(world: World, { from, to, port, protocol }: Probe): Traced[] {
 }
 
 /** What a client sees of a way: `a 10.168.0.2`, `timeout`, `ECONNREFUSED` ... */
-function seen(way: Traced, { from, protocol }: Probe): string | readonly string[] {
+function seen(way: Traced): string | readonly string[] {
   const { outcome, packet, answer } = way
-  if (outcome.kind === 'delivered') {
-    // Where nobody listens the answer is a reset, or by ICMP, whose way is another.
-    if (!served.includes(packet.destinationPort))
-      return protocol === 'udp' ? ['ECONNREFUSED', 'timeout'] : answer.kind === 'returns' ? 'ECONNREFUSED' : 'timeout'
-    return answer.kind === 'returns' ? `${outcome.to.replace('pod/', '')} ${packet.source}` : 'timeout'
-  }
-  if (outcome.kind !== 'ended') return outcome.kind === 'left' ? 'EHOSTUNREACH' : 'unknown'
-  if (outcome.end.kind === 'drop') return 'timeout'
-  if (outcome.end.kind !== 'reject') return 'unknown'
-  // Routes that refuse tell so only a few times in a row, whatever is set (net/ipv4/route.c, ip_error); UDP may not hear.
-  if (way.steps.at(-1)?.place === 'routing')
-    return ['timeout', ...routeErrors(outcome.end.with, outcome.machine === from)]
-  return outcome.end.unheard === undefined ? refusals(outcome.end.with, protocol) : 'timeout'
-}
-
-const routeErrors = (how: string, isOwn: boolean): readonly string[] =>
-  how === 'icmp-net-unreachable'
-    ? ['ENETUNREACH']
-    : how === 'icmp-admin-prohibited' && isOwn
-      ? ['EACCES']
-      : ['EHOSTUNREACH']
-
-/** What sockets make of each refusal (net/ipv4/icmp.c, icmp_err_convert): UDP hears only of final ones. */
-function refusals(how: string, protocol: 'tcp' | 'udp'): string {
-  if (how === 'tcp-reset' || /^icmp6?-port-unreachable$/.test(how)) return 'ECONNREFUSED'
-  if (how === 'icmp-host-prohibited' || how === 'icmp-admin-prohibited') return 'EHOSTUNREACH'
-  if (protocol === 'udp') return 'timeout'
-  return how === 'icmp-net-unreachable' ? 'ENETUNREACH' : 'EHOSTUNREACH'
+  if (outcome.kind === 'delivered' && answer.kind === 'returns')
+    return `${outcome.to.replace('pod/', '')} ${packet.source}`
+  // Nobody else is in these networks.
+  if (outcome.kind === 'left') return 'EHOSTUNREACH'
+  const sees = clientSees(way) ?? 'unknown'
+  // Routes that refuse tell so only a few times in a row, whatever is set (net/ipv4/route.c, ip_error).
+  return way.steps.at(-1)?.place === 'routing' ? ['timeout', sees] : sees
 }
 
 /** Sends each packet and asks the tracer; answers what differs. `times` connections a probe. */
@@ -171,7 +151,7 @@ async function compare(net: Net, world: World, probes: readonly Probe[], times: 
   await Promise.all(
     probes.map(async (probe) => {
       const ways = trace(world, probe)
-      const wanted = new Set(ways.flatMap((way) => seen(way, probe)))
+      const wanted = new Set(ways.flatMap(seen))
       const ask = (timeoutMs: number): Promise<Tally> =>
         net[probe.from].connect({
           host: probe.to,
@@ -179,6 +159,7 @@ async function compare(net: Net, world: World, probes: readonly Probe[], times: 
           protocol: probe.protocol,
           times,
           parallel: times,
+          hearsSend: true,
           timeoutMs,
         })
       let tally = await ask(400)
@@ -188,9 +169,7 @@ async function compare(net: Net, world: World, probes: readonly Probe[], times: 
       if (unexpected.length > 0)
         wrong.push(
           `${probe.protocol} ${probe.from} > ${probe.to}:${probe.port}: the kernel says ${unexpected.join(', ')}; the trace:\n` +
-            ways
-              .map((way) => `    ${String(seen(way, probe))}: ${renderWay(way)} ${way.conditions.join(', ')}`)
-              .join('\n'),
+            ways.map((way) => `    ${String(seen(way))}: ${renderWay(way)} ${way.conditions.join(', ')}`).join('\n'),
         )
     }),
   )

@@ -1,9 +1,10 @@
 // A trace in words: the answer first, then the steps that led there.
 
+import type { Answer } from '#trace/answer.ts'
 import { percent } from '#trace/fraction.ts'
 import { verdictsOf } from '#trace/outcome.ts'
 import { type Packet, renderPacket } from '#trace/packet.ts'
-import type { Answer, Traced } from '#trace/trace.ts'
+import type { Traced } from '#trace/trace.ts'
 import type { Step } from '#trace/way.ts'
 
 export type ExplainOptions = {
@@ -92,6 +93,6 @@ function renderSteps(steps: readonly Step[], all: boolean): string[] {
 
 /** The way of the answer, where something is wrong with it or all is asked for. */
 function renderBack(answer: Answer, all: boolean): string[] {
-  if (answer.kind === 'none' || (answer.kind === 'returns' && !all)) return []
+  if (answer.kind === 'none' || ((answer.kind === 'returns' || answer.kind === 'refused') && !all)) return []
   return [`  and back:`, ...renderSteps(all ? answer.steps : telling(answer.steps), all)]
 }

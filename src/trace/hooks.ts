@@ -5,7 +5,7 @@ import { trackConnection } from '#trace/conntrack.ts'
 import { iptablesBook } from '#trace/iptables/rule-book.ts'
 import type { IptablesRules, Machine } from '#trace/machine.ts'
 import { connectionOf } from '#trace/nat.ts'
-import { type Connection, familyOf, type Packet } from '#trace/packet.ts'
+import { type Connection, familyOf, type Packet, renderEnd } from '#trace/packet.ts'
 import type { Hook, Place } from '#trace/place.ts'
 import { type Passed, type Way, withPacket, withStep } from '#trace/way.ts'
 
@@ -167,14 +167,27 @@ function translate(way: Way, connection: Connection, side: 'source' | 'destinati
       ? { destination: target.ip, destinationPort: target.port }
       : { source: target.ip, sourcePort: target.port }
   const before = side === 'destination' ? packet.destination : packet.source
-  const changed = withPacket(way, change)
-  if (before === target.ip && (side === 'destination' ? packet.destinationPort : packet.sourcePort) === target.port)
-    return way
+  const changed = withPacket(way, packet.error === undefined ? change : changeError(packet.error, side, target))
+  const port = side === 'destination' ? packet.destinationPort : packet.sourcePort
+  if (before === target.ip && port === target.port) return way
   return withStep(changed, {
     machine: place.machine.name,
     place: 'conntrack',
     matched: ['the connection is known here'],
-    effect: `${side} becomes ${target.ip}:${target.port}, as the connection was translated`,
+    effect: `${side} becomes ${renderEnd(target.ip, target.port, packet.protocol)}, as the connection was translated`,
     weight: 'act',
   })
+}
+
+/** Of an error by ICMP its own address is changed, and the other side of the packet that it is about. */
+function changeError(
+  error: NonNullable<Packet['error']>,
+  side: 'source' | 'destination',
+  { ip, port }: { readonly ip: string; readonly port: number },
+): Partial<Packet> {
+  const about =
+    side === 'destination'
+      ? { ...error.about, source: ip, sourcePort: port }
+      : { ...error.about, destination: ip, destinationPort: port }
+  return { [side]: ip, error: { ...error, about } }
 }

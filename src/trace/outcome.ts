@@ -1,6 +1,8 @@
 // What became of a packet, in words.
 
+import { clientSees, renderSees } from '#trace/client.ts'
 import { percent, plus, zero, type Fraction } from '#trace/fraction.ts'
+import type { Listener } from '#trace/listener.ts'
 import { type Packet, renderEnd } from '#trace/packet.ts'
 import type { Traced } from '#trace/trace.ts'
 import type { Outcome } from '#trace/walk-world.ts'
@@ -41,14 +43,14 @@ const compareShares = (a: Fraction, b: Fraction): number => {
 }
 
 /** `reaches pod/web-0 at 10.244.1.5:80, from 10.244.0.1; its answer comes back` */
-export const renderWay = (way: Traced): string => `${renderOutcome(way)}${renderAnswer(way)}`
+export const renderWay = (way: Traced): string => `${renderOutcome(way)}${renderAnswer(way)}${renderClient(way)}`
 
 export function renderOutcome({ outcome, packet, steps }: Traced): string {
   const to = renderEnd(packet.destination, packet.destinationPort, packet.protocol)
   const from = renderSource(packet, steps)
   switch (outcome.kind) {
     case 'delivered':
-      return `reaches ${outcome.to} at ${to}${from}`
+      return `reaches ${outcome.to} at ${to}${from}${silence[outcome.listener]}`
     case 'left':
       return `leaves ${outcome.machine} by ${outcome.device} for ${to}${outcome.via === packet.destination ? '' : ` via ${outcome.via}`}${from}`
     case 'sent':
@@ -56,6 +58,13 @@ export function renderOutcome({ outcome, packet, steps }: Traced): string {
     case 'ended':
       return renderEnded(outcome, steps)
   }
+}
+
+const silence: Readonly<Record<Listener, string>> = {
+  yes: '',
+  unknown: '',
+  no: ', where nothing listens',
+  'only local': ', where a process listens at the loopback address only',
 }
 
 /** Said where it is not the source that the packet began with. */
@@ -90,6 +99,8 @@ function renderAnswer({ answer, outcome }: Traced): string {
       return ''
     case 'returns':
       return '; its answer comes back'
+    case 'refused':
+      return outcome.kind === 'delivered' ? `: refused with ${answer.with}` : ''
     case 'strange':
       return `; but ${answer.why}`
     case 'lost': {
@@ -101,9 +112,15 @@ function renderAnswer({ answer, outcome }: Traced): string {
         answer.outcome.kind === 'ended'
           ? renderEnded(answer.outcome, answer.steps)
           : `does not find its way back from ${where}`
-      return outcome.kind === 'delivered' ? `; but its answer ${what}` : ''
+      return `; but ${answer.what} ${what}`
     }
   }
+}
+
+/** Where it is not plain from the rest. */
+function renderClient(way: Traced): string {
+  const sees = clientSees(way)
+  return sees === undefined || sees === 'answer' ? '' : `; the client sees ${renderSees(sees)}`
 }
 
 export const renderShare = (share: Fraction): string => percent(share)

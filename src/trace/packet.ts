@@ -28,6 +28,10 @@ export type Packet = Tuple & {
   readonly size: number
   /** it has come through IPVS here */
   readonly balanced?: true
+  /** it resets a connection */
+  readonly reset?: true
+  /** an error by ICMP: what it says, and of which packet, as that one was where it was refused */
+  readonly error?: { readonly type: number; readonly code: number; readonly about: Tuple }
 }
 
 /** What a machine keeps of a connection. */
@@ -60,6 +64,14 @@ export const tupleOf = ({ source, sourcePort, destination, destinationPort }: Tu
   sourcePort,
   destination,
   destinationPort,
+})
+
+/** The same from the other end. */
+export const inverted = ({ source, sourcePort, destination, destinationPort }: Tuple): Tuple => ({
+  source: destination,
+  sourcePort: destinationPort,
+  destination: source,
+  destinationPort: sourcePort,
 })
 
 export const equalTuples = (a: Tuple, b: Tuple): boolean =>

@@ -1,9 +1,11 @@
 // A trace as JSON; README.md documents the fields.
 
+import type { Answer } from '#trace/answer.ts'
+import { clientSees } from '#trace/client.ts'
 import { percent } from '#trace/fraction.ts'
 import { renderWay } from '#trace/outcome.ts'
 import type { Packet } from '#trace/packet.ts'
-import type { Answer, Traced } from '#trace/trace.ts'
+import type { Traced } from '#trace/trace.ts'
 import type { Outcome } from '#trace/walk-world.ts'
 import type { Step } from '#trace/way.ts'
 
@@ -31,6 +33,7 @@ const wayJson = (way: Traced): Json => ({
   outcome: outcomeJson(way.outcome),
   packet: packetJson(way.packet),
   answer: answerJson(way.answer),
+  client: clientSees(way) ?? 'unknown',
   steps: way.steps.map(stepJson),
 })
 
@@ -47,7 +50,7 @@ const packetJson = ({ protocol, source, sourcePort, destination, destinationPort
 function outcomeJson(outcome: Outcome): Json {
   switch (outcome.kind) {
     case 'delivered':
-      return { kind: 'delivered', to: outcome.to }
+      return { kind: 'delivered', to: outcome.to, listener: outcome.listener }
     case 'left':
     case 'sent':
       return outcome
@@ -68,6 +71,8 @@ function answerJson(answer: Answer): Json {
       return { kind: 'none' }
     case 'returns':
       return { kind: 'returns', steps: answer.steps.map(stepJson) }
+    case 'refused':
+      return { kind: 'refused', with: answer.with, steps: answer.steps.map(stepJson) }
     case 'strange':
       return { kind: 'strange', from: answer.from, why: answer.why, steps: answer.steps.map(stepJson) }
     case 'lost':

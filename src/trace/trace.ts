@@ -1,12 +1,13 @@
 // A trace: where a packet goes, with every way and its share, and whether the answer comes back.
 
+import { type Answer, answersOf } from '#trace/answer.ts'
 import { mostWays } from '#trace/chain/chain.ts'
 import { plus, zero, type Fraction } from '#trace/fraction.ts'
 import type { Machine } from '#trace/machine.ts'
-import { equalTuples, type Packet, type Tuple, tupleOf } from '#trace/packet.ts'
+import type { Packet } from '#trace/packet.ts'
 import { lookupRoute } from '#trace/route/lookup.ts'
 import { type Final, type Outcome, type Walk, walkFrom, walkInto } from '#trace/walk-world.ts'
-import { startWay, type Step, stepsOf, type Way } from '#trace/way.ts'
+import { startWay, type Step, stepsOf } from '#trace/way.ts'
 import { machineAt, machineNamed, type Standing, standingOf, type World } from '#trace/world.ts'
 
 export type TraceRequest = {
@@ -31,15 +32,6 @@ export type Traced = {
   readonly outcome: Outcome
   readonly answer: Answer
 }
-
-/** What becomes of the answer of whoever got the packet. */
-export type Answer =
-  | { readonly kind: 'returns'; readonly steps: readonly Step[] }
-  /** it reaches the sender, or would, but not as the answer to what was sent */
-  | { readonly kind: 'strange'; readonly from: string; readonly why: string; readonly steps: readonly Step[] }
-  | { readonly kind: 'lost'; readonly outcome: Outcome; readonly steps: readonly Step[] }
-  /** nobody answers, or the inputs do not tell how */
-  | { readonly kind: 'none' }
 
 /** A request that cannot be walked. */
 export class TraceError extends Error {
@@ -113,64 +105,6 @@ function finish(walk: Walk, final: Final, from: Standing): Traced[] {
     missing,
     answer,
   }))
-}
-
-function answersOf(
-  walk: Walk,
-  { way, outcome }: Final,
-  from: Standing,
-): readonly { readonly way: Way; readonly answer: Answer }[] {
-  const got = way.packet
-  const sent = firstTuple(way)
-  if (outcome.kind !== 'delivered' || outcome.standing.kind === 'outside' || sent === undefined) return []
-  if (got.source === '?' || got.destination === '?') return []
-  const { connection: _, ...rest } = got
-  const reply: Packet = {
-    ...rest,
-    source: got.destination,
-    sourcePort: got.destinationPort,
-    destination: got.source,
-    destinationPort: got.sourcePort,
-    mark: 0,
-    state: 'ESTABLISHED',
-  }
-  return walkFrom(walk, outcome.standing, { ...way, packet: reply, trail: undefined }).map((final) => ({
-    way: final.way,
-    answer: judge(final, sent, from),
-  }))
-}
-
-/** As the sender sees its own packet: the tuple of the first machine that tracked it. */
-const firstTuple = (way: Way): Tuple | undefined => way.tracked[0]?.connection.original
-
-function judge({ way, outcome }: Final, sent: Tuple, from: Standing): Answer {
-  const steps = stepsOf(way)
-  const wanted: Tuple = {
-    source: sent.destination,
-    sourcePort: sent.destinationPort,
-    destination: sent.source,
-    destinationPort: sent.sourcePort,
-  }
-  const isHome =
-    outcome.kind === 'delivered'
-      ? from.kind === 'outside' || sameStanding(outcome.standing, from)
-      : outcome.kind === 'left' && from.kind === 'outside'
-  if (!isHome) return { kind: 'lost', outcome, steps }
-  if (equalTuples(tupleOf(way.packet), wanted)) return { kind: 'returns', steps }
-  const { source, sourcePort } = way.packet
-  const seen = `${source}:${sourcePort}`
-  return {
-    kind: 'strange',
-    from: seen,
-    why: `the answer comes from ${seen}, but the packet was sent to ${wanted.source}:${wanted.sourcePort}: the sender refuses it`,
-    steps,
-  }
-}
-
-function sameStanding(a: Standing, b: Standing): boolean {
-  const name = (standing: Standing) =>
-    standing.kind === 'outside' ? '' : standing.kind === 'machine' ? standing.machine.name : standing.own.name
-  return name(a) === name(b)
 }
 
 /** The shares of ways that end alike. */

@@ -11,7 +11,9 @@ import { sourceAddress } from '#trace/route/source.ts'
 import { stationsOf } from '#trace/stations.ts'
 import {
   assume,
+  type CallError,
   type End,
+  type Ended,
   factOf,
   lacks,
   type Matched,
@@ -90,6 +92,7 @@ const thenBalanced = (
   )
 
 const ended = (way: Way, end: End): Exit => ({ kind: 'ended', way, end })
+const exitOf = ({ way, end }: Ended): Exit => ended(way, end)
 
 const step = (
   { machine }: Walker,
@@ -181,7 +184,7 @@ function routeArrived(walker: Walker, way: Way): readonly Exit[] {
       case 'forward':
         return forward(walker, chosen, routed)
       case 'refused':
-        return [refusedRoute(walker, chosen, routed)]
+        return [exitOf(refusedRoute(walker, chosen, routed))]
       case 'unknown':
         return routeUnknown(walker, chosen, routed.missing)
     }
@@ -203,13 +206,27 @@ const routeAnswers = {
   prohibit: ['icmp-admin-prohibited', 'icmp6-adm-prohibited'],
 } as const
 
-function refusedRoute(walker: Walker, way: Way, { why, by }: Extract<Routed, { kind: 'refused' }>): Exit {
+/** What a call fails with where its own machine has no way (net/ipv4/fib_semantics.c, fib_props). */
+const routeErrors = {
+  'no route': 'ENETUNREACH',
+  unreachable: 'EHOSTUNREACH',
+  prohibit: 'EACCES',
+  blackhole: 'EINVAL',
+} as const
+
+/** `hears`: who, where the packet was made here; no packet tells of it then. */
+function refusedRoute(
+  walker: Walker,
+  way: Way,
+  { why, by }: Extract<Routed, { kind: 'refused' }>,
+  hears?: CallError['hears'],
+): Ended {
   const marked = (effect: string) => withStep(way, step(walker, 'routing', effect, [], 'act'))
-  if (by === 'blackhole') return ended(marked(`dropped: ${why}`), { kind: 'drop', why })
-  return ended(marked(`refused: ${why}`), {
-    kind: 'reject',
-    with: routeAnswers[by][familyOf(way.packet) === 4 ? 0 : 1],
-  })
+  const call = hears && { call: { error: routeErrors[by], hears } }
+  if (by === 'blackhole' || hears === 'datagrams')
+    return { way: marked(`dropped: ${why}`), end: { kind: 'drop', why, ...call } }
+  const how = routeAnswers[by][familyOf(way.packet) === 4 ? 0 : 1]
+  return { way: marked(`refused: ${why}`), end: { kind: 'reject', with: how, ...call } }
 }
 
 function toProcess(walker: Walker, way: Way): readonly Exit[] {
@@ -228,7 +245,7 @@ function sendBalanced(walker: Walker, from: Way, end: Extract<End, { kind: 'bala
     ({ routed, share }) => {
       const chosen = withShare(way, share)
       if (routed.kind === 'local') return [{ kind: 'local' as const, way: chosen }]
-      if (routed.kind === 'refused') return [refusedRoute(walker, chosen, routed)]
+      if (routed.kind === 'refused') return [exitOf(refusedRoute(walker, chosen, routed))]
       const device = routed.kind === 'forward' ? routed.device : undefined
       const known = routed.kind === 'forward' ? chosen : lacks(chosen, routed.missing)
       const out = withPacket(known, device === undefined ? {} : { outInterface: device })
@@ -300,42 +317,54 @@ function onRoute(walker: Walker, way: Way, routed: Forward): Way {
 }
 
 const postroute = (walker: Walker, way: Way, device: string | undefined, via: string): readonly Exit[] =>
-  then(pass(walker, 'postrouting', way), (sent) => [
-    { kind: 'sent', way: sent, via, ...(device !== undefined && { device }) },
-  ])
+  then(pass(walker, 'postrouting', way), (sent) => [sentBy(sent, device, via)])
+
+const sentBy = (way: Way, device: string | undefined, via: string): Exit => ({
+  kind: 'sent',
+  way,
+  via,
+  ...(device !== undefined && { device }),
+})
 
 function made(walker: Walker, from: Way): readonly Exit[] {
   const { machine } = walker
   const fresh = withPacket(forgetConnection(from), { inInterface: '' })
-  return routeMade(walker, fresh).flatMap(({ way, end }) => {
+  return routeMade(walker, fresh, 'every socket').flatMap(({ way, end }) => {
     if (end !== undefined) return [ended(way, end)]
     return thenBalanced(
       walker,
-      pass(walker, 'output', way, (changed) => routeMade(walker, changed)),
+      pass(walker, 'output', way, (changed) => routeMade(walker, changed, 'datagrams')).map(failedCall),
       (out) => {
         const { outInterface } = out.packet
         const choices = lookupRoute(machine, queryFor(out.packet, ''))
         const choice = choices.find(({ routed }) => routed.kind === 'forward' && routed.device === outInterface)
         if (outInterface === 'lo') return loopBack(walker, out)
         const via = choice?.routed.kind === 'forward' ? choice.routed.via : undefined
-        return postroute(walker, out, outInterface, via ?? out.packet.destination)
+        return then(pass(walker, 'postrouting', out).map(failedCall), (sent) => [
+          sentBy(sent, outInterface, via ?? out.packet.destination),
+        ])
       },
     )
   })
 }
 
+/** Who sends datagrams is told at once where a rule drops or refuses them (net/netfilter/core.c, nf_hook_slow). */
+function failedCall(passed: Passed): Passed {
+  const { end } = passed
+  if ((end?.kind !== 'drop' && end?.kind !== 'reject') || end.call !== undefined) return passed
+  return { ...passed, end: { ...end, call: { error: 'EPERM', hears: 'datagrams' } } }
+}
+
 /** Chooses the interface, and the source where there is none yet. */
-function routeMade(walker: Walker, way: Way): readonly Passed[] {
+function routeMade(walker: Walker, way: Way, hears: CallError['hears']): readonly Passed[] {
   const { machine } = walker
   return lookupRoute(machine, queryFor(way.packet, '')).map(({ routed, share }: RouteChoice): Passed => {
     const chosen = withShare(way, share)
     switch (routed.kind) {
       case 'local':
         return { way: withSource(withPacket(chosen, { outInterface: 'lo' }), way.packet.destination) }
-      case 'refused': {
-        const exit = refusedRoute(walker, chosen, routed)
-        return exit.kind === 'ended' ? { way: exit.way, end: exit.end } : { way: exit.way }
-      }
+      case 'refused':
+        return refusedRoute(walker, chosen, routed, hears)
       case 'unknown':
         return { way: withSource(lacks(withoutOut(chosen), routed.missing), '?') }
       case 'forward': {

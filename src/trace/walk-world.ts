@@ -3,7 +3,8 @@
 import { isBridge, portOf, type Port } from '#trace/bridge.ts'
 import type { Budget } from '#trace/chain/chain.ts'
 import type { Machine } from '#trace/machine.ts'
-import type { Connection } from '#trace/packet.ts'
+import { type Listener, listenerOn } from '#trace/listener.ts'
+import type { Connection, Packet } from '#trace/packet.ts'
 import { rangeHas } from '#trace/ranges.ts'
 import { isTunnel, tunnelEnd } from '#trace/tunnel.ts'
 import { type Entry, type Exit, fork, walkMachine } from '#trace/walk-machine.ts'
@@ -12,12 +13,14 @@ import { gateway, machineAt, machineNamed, podAt, type Standing, standingOf, typ
 
 export type Outcome =
   /** a process has it: of a pod, or of a machine itself */
-  | { readonly kind: 'delivered'; readonly to: string; readonly standing: Standing }
+  | { readonly kind: 'delivered'; readonly to: string; readonly standing: Known; readonly listener: Listener }
   /** it leaves what is known */
   | { readonly kind: 'left'; readonly machine: string; readonly device: string; readonly via: string }
   /** it goes on, but the inputs do not tell by which interface */
   | { readonly kind: 'sent'; readonly machine: string }
-  | { readonly kind: 'ended'; readonly machine: string; readonly end: End }
+  | { readonly kind: 'ended'; readonly machine: string; readonly end: End; readonly standing: Known }
+
+export type Known = Exclude<Standing, { kind: 'outside' }>
 
 export type Final = { readonly way: Way; readonly outcome: Outcome }
 
@@ -39,19 +42,17 @@ export function walkInto(walk: Walk, machine: Machine, device: string | undefine
   return onExits(walk, { kind: 'machine', machine }, exits, 0)
 }
 
-type Known = Exclude<Standing, { kind: 'outside' }>
-
 function onExits(walk: Walk, at: Known, exits: readonly Exit[], hops: number): readonly Final[] {
-  const name = at.kind === 'machine' ? at.machine.name : at.own.name
+  const name = nameOf(at)
   return exits.flatMap((exit): readonly Final[] => {
     const way = remember(exit.way, name)
     switch (exit.kind) {
       case 'ended':
-        return [{ way, outcome: { kind: 'ended', machine: name, end: exit.end } }]
+        return [{ way, outcome: { kind: 'ended', machine: name, end: exit.end, standing: at } }]
       case 'local':
-        return [{ way, outcome: { kind: 'delivered', to: at.kind === 'machine' ? name : at.label, standing: at } }]
+        return [{ way, outcome: deliveredTo(at, way.packet) }]
       case 'sent':
-        if (hops > mostHops) return [ends(way, name, 'it goes in circles between machines')]
+        if (hops > mostHops) return [ends(way, at, { kind: 'unknown', what: 'it goes in circles between machines' })]
         if (exit.device === undefined) return [{ way, outcome: { kind: 'sent', machine: name } }]
         return at.kind === 'machine'
           ? onLink(walk, at.machine, exit.device, exit.via ?? way.packet.destination, way, hops + 1)
@@ -60,10 +61,21 @@ function onExits(walk: Walk, at: Known, exits: readonly Exit[], hops: number): r
   })
 }
 
-const ends = (way: Way, machine: string, what: string): Final => ({
+const nameOf = (at: Known): string => (at.kind === 'machine' ? at.machine.name : at.own.name)
+
+const ends = (way: Way, standing: Known, end: End): Final => ({
   way,
-  outcome: { kind: 'ended', machine, end: { kind: 'unknown', what } },
+  outcome: { kind: 'ended', machine: nameOf(standing), end, standing },
 })
+
+const endsOn = (way: Way, machine: Machine, end: End): Final => ends(way, { kind: 'machine', machine }, end)
+
+function deliveredTo(standing: Known, packet: Packet): Outcome {
+  const to = standing.kind === 'machine' ? standing.machine.name : standing.label
+  return { kind: 'delivered', to, standing, listener: listenerOn(machineOf(standing), packet) }
+}
+
+const machineOf = (at: Known): Machine => (at.kind === 'machine' ? at.machine : at.own)
 
 /** The connection stays in the memory of the machine that the packet leaves. */
 function remember(way: Way, machine: string): Way {
@@ -166,10 +178,10 @@ function isElsewhere(machine: Machine, device: string, ip: string): boolean {
 function nobody(way: Way, machine: Machine, device: string, via: string): Final {
   const effect = `refused: nobody on ${device} has the address ${via}`
   const marked = withStep(way, { machine: machine.name, place: 'neighbours', matched: [], effect, weight: 'act' })
-  return {
-    way: marked,
-    outcome: { kind: 'ended', machine: machine.name, end: { kind: 'reject', with: 'icmp-host-unreachable' } },
-  }
+  return endsOn(marked, machine, {
+    kind: 'reject',
+    with: via.includes(':') ? 'icmp6-addr-unreachable' : 'icmp-host-unreachable',
+  })
 }
 
 function toMachine(walk: Walk, machine: Machine, address: string, way: Way, hops: number): readonly Final[] {
@@ -215,7 +227,7 @@ function throughHairpin(
       effect: `dropped: ${why}`,
       weight: 'act',
     })
-    return [{ way: marked, outcome: { kind: 'ended', machine: machine.name, end: { kind: 'drop', why } } }]
+    return [endsOn(marked, machine, { kind: 'drop', why })]
   })
 }
 
@@ -224,8 +236,13 @@ function arrived(way: Way): Way {
   const { connection: _, ...packet } = way.packet
   return {
     ...way,
-    packet: { ...packet, state: packet.state === 'UNTRACKED' || packet.state === 'INVALID' ? 'NEW' : packet.state },
+    packet: { ...packet, state: stateElsewhere(packet) },
   }
+}
+
+function stateElsewhere({ state, reset }: Pick<Packet, 'state' | 'reset'>): Packet['state'] {
+  if (reset === true) return 'ESTABLISHED'
+  return state === 'UNTRACKED' || state === 'INVALID' ? 'NEW' : state
 }
 
 function throughTunnel(
@@ -237,8 +254,7 @@ function throughTunnel(
   hops: number,
 ): readonly Final[] {
   const end = tunnelEnd(walk.world, machine, device, via, way)
-  if (end.kind === 'lost')
-    return [{ way: end.way, outcome: { kind: 'ended', machine: machine.name, end: { kind: 'drop', why: end.why } } }]
+  if (end.kind === 'lost') return [endsOn(end.way, machine, { kind: 'drop', why: end.why })]
   const inner = way.packet
   const outer = withPacket(end.way, {
     ...end.outer,
@@ -254,13 +270,13 @@ function throughTunnel(
   )
   return carried.flatMap((final): readonly Final[] => {
     const back = { ...final.way, packet: inner }
-    if (final.outcome.kind !== 'delivered') return [{ way: back, outcome: final.outcome }]
+    if (final.outcome.kind !== 'delivered') return [{ way: back, outcome: unheardOutside(final.outcome) }]
     const other = machineNamed(walk.world, final.outcome.to) ?? machineAt(walk.world, end.outer.destination)
     const inside = other && end.deviceOn(other)
     if (other === undefined) return [{ way: back, outcome: final.outcome }]
     if (inside === undefined) {
       const why = `${other.name} has no tunnel with the number ${end.id}`
-      return [{ way: back, outcome: { kind: 'ended', machine: other.name, end: { kind: 'drop', why } } }]
+      return [endsOn(back, other, { kind: 'drop', why })]
     }
     const unpacked = withStep(arrived(back), {
       machine: other.name,
@@ -276,4 +292,12 @@ function throughTunnel(
       hops,
     )
   })
+}
+
+/** Who sent what is inside hears nothing of what becomes of the packet around it. */
+function unheardOutside(outcome: Outcome): Outcome {
+  if (outcome.kind !== 'ended' || outcome.end.kind === 'balanced' || outcome.end.kind === 'unknown') return outcome
+  const { call: _, ...end } = outcome.end
+  const unheard = 'it is about the packet of the tunnel'
+  return { ...outcome, end: end.kind === 'reject' ? { ...end, unheard } : end }
 }

@@ -4,6 +4,7 @@
 import { one, times, type Fraction } from '#trace/fraction.ts'
 import type { Origin } from '#trace/machine.ts'
 import type { Connection, Packet } from '#trace/packet.ts'
+import type { SocketError } from '#trace/refusal.ts'
 
 export type Step = {
   readonly machine: string
@@ -50,13 +51,20 @@ export const startWay = (packet: Packet): Way => ({
 
 /** How a packet's way through a chain, a hook or a machine ends. */
 export type End =
-  | { readonly kind: 'drop'; readonly why?: string }
+  | { readonly kind: 'drop'; readonly why?: string; readonly call?: CallError }
   /** `unheard`: why the sender does not take it for an answer */
-  | { readonly kind: 'reject'; readonly with: string; readonly unheard?: string }
+  | { readonly kind: 'reject'; readonly with: string; readonly unheard?: string; readonly call?: CallError }
   /** something whose working is not known */
   | { readonly kind: 'unknown'; readonly what: string }
   /** handed to a real server by IPVS, which the packet names now */
   | { readonly kind: 'balanced'; readonly forward: 'masquerade' | 'route' | 'tunnel'; readonly server: string }
+
+/** On the machine of the sender the call that sends fails itself. */
+export type CallError = {
+  readonly error: SocketError
+  /** TCP tries again where the first packet of a connection does not get out, unless there is no way at all */
+  readonly hears: 'every socket' | 'datagrams'
+}
 
 export type Ended = { readonly way: Way; readonly end: End }
 /** After a hook: the way goes on, or has ended. */

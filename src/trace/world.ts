@@ -136,10 +136,10 @@ function connectedTo(machine: Machine, ip: string): { readonly device: string; r
 export const deviceTowards = (machine: Machine, ip: string): string | undefined => connectedTo(machine, ip)?.device
 
 function podMachine(world: World, pod: Pod, ip: string, node: Machine): Machine {
-  return (
-    world.podMachines?.get(podName(pod)) ??
-    implicitMachine(podLabel(pod), ip, connectedTo(node, ip)?.length ?? (ip.includes(':') ? 128 : 32))
-  )
+  const known = world.podMachines?.get(podName(pod))
+  if (known?.links !== undefined && known.routes !== undefined) return known
+  const length = connectedTo(node, ip)?.length ?? (ip.includes(':') ? 128 : 32)
+  return { ...implicitMachine(podLabel(pod), ip, length), ...known }
 }
 
 /** A pod of which nothing is known but its address: one interface, no rules. */

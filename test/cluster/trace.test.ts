@@ -22,8 +22,9 @@ after(() => {
 
 type Way = {
   readonly percent: string
-  readonly outcome: { readonly kind: string; readonly to?: string }
+  readonly outcome: { readonly kind: string; readonly to?: string; readonly listener?: string }
   readonly answer: { readonly kind: string }
+  readonly client: string
 }
 
 function ways(...words: readonly string[]): readonly Way[] {
@@ -71,6 +72,33 @@ test('trace: the same from a snapshot, which has no secrets', { skip }, () => {
     ['refused'],
   )
 })
+
+test(
+  'trace: a port where nobody listens refuses, and an unknown address of a Service is refused by the rules',
+  { skip },
+  () => {
+    const [from, to] = cluster.pods('app=hostnames')
+    const closed = ways('--from', `pod/${from!.name}`, '--to', `pod/${to!.name}:81`)
+    assert.deepEqual(
+      closed.map(({ outcome, answer, client }) => [outcome.kind, outcome.listener, answer.kind, client]),
+      [['delivered', 'no', 'refused', 'ECONNREFUSED']],
+    )
+    const udp = ways('--from', `pod/${from!.name}`, '--to', `pod/${to!.name}:81/udp`)
+    assert.deepEqual(
+      udp.map(({ outcome, client }) => [outcome.listener, client]),
+      [['no', 'ECONNREFUSED']],
+    )
+    const open = ways('--from', `pod/${from!.name}`, '--to', 'svc/hostnames:80')
+    assert.deepEqual(
+      new Set(open.map(({ outcome, client }) => `${outcome.listener} ${client}`)),
+      new Set(['yes answer']),
+    )
+    assert.deepEqual(
+      ways('--from', `pod/${from!.name}`, '--to', 'svc/hostnames:81').map(({ client }) => client),
+      ['ECONNREFUSED'],
+    )
+  },
+)
 
 test('trace: a question that has no answer names what to do', { skip }, () => {
   const { status, stderr } = cluster.fairway('trace', '--from', 'pod/nobody', '--to', 'svc/hostnames:80')

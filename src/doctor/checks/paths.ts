@@ -66,7 +66,8 @@ function tryPath(view: View, from: Pod, to: Pod, family: 4 | 6): readonly Broken
   if (standing.kind === 'outside') return []
   return traceWorld(view.world, { packet, from: standing }).flatMap((way): readonly Broken[] => {
     const { outcome, answer } = way
-    const isFine = outcome.kind === 'delivered' && (answer.kind === 'returns' || answer.kind === 'none')
+    // Whether somebody listens there is another matter.
+    const isFine = outcome.kind === 'delivered' && ['returns', 'refused', 'none'].includes(answer.kind)
     const isUnknown = outcome.kind === 'sent' || (outcome.kind === 'ended' && outcome.end.kind === 'unknown')
     if (isFine || isUnknown || way.conditions.length > 0) return []
     return [describe(way, podName(from), podName(to))]

@@ -54,7 +54,10 @@ export const otherReaders: readonly ListReader[] = [
     pattern: /^(icmp|ipv6-icmp)(?:type|v6-type)? (?:code )?!?(\d+)?/,
     read: ([, , type]) => (type === undefined ? undefined : other('icmp', false, '--icmp-type', type)),
   },
-  { pattern: /^icmptype (\d+)(?: code \d+)?/, read: ([, type]) => other('icmp', false, '--icmp-type', type!) },
+  {
+    pattern: /^icmptype (\d+)(?: code (\d+))?/,
+    read: ([, type, code]) => other('icmp', false, '--icmp-type', code === undefined ? type! : `${type}/${code}`),
+  },
   {
     pattern: /^PHYSDEV match( !)? --physdev-(is-bridged|is-in|is-out|in|out)(?: (\S+))?/,
     read: ([, not, option, value]) =>

@@ -143,9 +143,10 @@ const readers: Readonly<Record<string, Reader>> = {
       test(value),
       `the connection is ${packet.state}`,
     ),
-  icmp: (_, value, { packet }) => (packet.protocol === 'icmp' ? icmpIs(value) : no(`protocol is ${packet.protocol}`)),
+  icmp: (_, value, { packet }) =>
+    packet.protocol === 'icmp' ? icmpIs(value, packet) : no(`protocol is ${packet.protocol}`),
   icmp6: (_, value, { packet }) =>
-    packet.protocol === 'icmpv6' ? icmpIs(value) : no(`protocol is ${packet.protocol}`),
+    packet.protocol === 'icmpv6' ? icmpIs(value, packet) : no(`protocol is ${packet.protocol}`),
   iprange: (option, value, { packet }) => {
     const ip = option === 'src-range' ? packet.source : packet.destination
     const holds = spanHas(value.values[0] ?? '', ip)
@@ -244,16 +245,53 @@ function matchFlags(value: Option, packet: Packet): Matched {
   const [mask = '', set = ''] = value.values.map((text) =>
     text === 'ALL' ? 'FIN,SYN,RST,PSH,ACK,URG' : text === 'NONE' ? '' : text,
   )
-  const flags = packet.state === 'NEW' ? ['SYN'] : ['SYN', 'ACK']
+  const flags = packet.reset === true ? ['RST', 'ACK'] : packet.state === 'NEW' ? ['SYN'] : ['SYN', 'ACK']
   const looked = mask.split(',').filter((flag) => flags.includes(flag))
   const wanted = set.split(',').filter((flag) => flag !== '')
   const holds = looked.length === wanted.length && wanted.every((flag) => looked.includes(flag))
   return decided(holds, test(value), `its flags are ${flags.join(',')}`)
 }
 
-/** An echo request is what a trace sends. */
-function icmpIs(value: Option): Matched {
-  const text = value.values[0] ?? ''
-  const isEcho = ['8', '128', '8/0', '128/0', 'echo-request', 'ping', 'any', '255'].includes(text)
-  return decided(isEcho, test(value), 'the packet is an echo request')
+/** What a trace sends is an echo request; what comes back its answer, or an error. */
+function icmpIs(value: Option, { protocol, error, state }: Packet): Matched {
+  const text = (value.values[0] ?? '').replace(/^(icmp|icmpv6)-/, '')
+  if (text === 'any' || text === '255') return decided(true, test(value), 'the packet is of ICMP')
+  const [request, reply] = protocol === 'icmp' ? [8, 0] : [128, 129]
+  const type = error?.type ?? (state === 'NEW' ? request : reply)
+  const [wantedType, wantedCode] = (icmpNames[protocol]?.[text] ?? text).split('/').map(Number)
+  const holds = wantedType === type && (wantedCode === undefined || wantedCode === (error?.code ?? 0))
+  return decided(holds, test(value), `its type and code are ${type}/${error?.code ?? 0}`)
+}
+
+/** Names that iptables takes; it prints numbers. */
+const icmpNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  icmp: {
+    'echo-request': '8',
+    ping: '8',
+    'echo-reply': '0',
+    pong: '0',
+    'destination-unreachable': '3',
+    'network-unreachable': '3/0',
+    'host-unreachable': '3/1',
+    'protocol-unreachable': '3/2',
+    'port-unreachable': '3/3',
+    'fragmentation-needed': '3/4',
+    'communication-prohibited': '3/13',
+    'time-exceeded': '11',
+    'parameter-problem': '12',
+  },
+  icmpv6: {
+    'echo-request': '128',
+    ping: '128',
+    'echo-reply': '129',
+    pong: '129',
+    'destination-unreachable': '1',
+    'no-route': '1/0',
+    'communication-prohibited': '1/1',
+    'address-unreachable': '1/3',
+    'port-unreachable': '1/4',
+    'packet-too-big': '2',
+    'time-exceeded': '3',
+    'parameter-problem': '4',
+  },
 }

@@ -75,6 +75,7 @@ function networkFields(packet: Packet, family: 4 | 6): readonly Field[] {
 }
 
 function transportFields(packet: Packet): readonly Field[] {
+  if (packet.error !== undefined) return [{ at: 0, value: Uint8Array.of(packet.error.type, packet.error.code) }]
   if (packet.protocol === 'icmp') return [{ at: 0, value: Uint8Array.of(packet.state === 'NEW' ? 8 : 0, 0) }]
   if (packet.protocol === 'icmpv6') return [{ at: 0, value: Uint8Array.of(packet.state === 'NEW' ? 128 : 129, 0) }]
   if (!hasPorts(packet.protocol)) return []
@@ -82,9 +83,9 @@ function transportFields(packet: Packet): readonly Field[] {
     { at: 0, value: big16(packet.sourcePort) },
     { at: 2, value: big16(packet.destinationPort) },
   ]
-  // SYN, and what answers it
+  // SYN, and what answers it: SYN and ACK, or RST and ACK
   return packet.protocol === 'tcp'
-    ? [...ports, { at: 13, value: Uint8Array.of(packet.state === 'NEW' ? 0x02 : 0x12) }]
+    ? [...ports, { at: 13, value: Uint8Array.of(packet.reset === true ? 0x14 : packet.state === 'NEW' ? 0x02 : 0x12) }]
     : ports
 }
 

@@ -42,7 +42,10 @@ function portOf(registers: Registers, register: number | undefined): number | un
 }
 
 /** ICMP codes of unreachability, by family; icmpx has numbers of its own (linux/netfilter/nf_tables.h). */
-const icmpx = ['no-route', 'port-unreachable', 'host-unreachable', 'admin-prohibited']
+const icmpx = {
+  4: ['net-unreachable', 'port-unreachable', 'host-unreachable', 'admin-prohibited'],
+  6: ['no-route', 'port-unreachable', 'addr-unreachable', 'adm-prohibited'],
+} as const
 const icmp4: Readonly<Record<number, string>> = {
   0: 'net-unreachable',
   1: 'host-unreachable',
@@ -65,6 +68,6 @@ const icmp6: Readonly<Record<number, string>> = {
 export function rejectName(one: Extract<NftInstruction, { kind: 'reject' }>, packet: Packet): string {
   if (one.with === 'tcp reset') return 'tcp-reset'
   const family = familyOf(packet)
-  const name = one.with === 'icmpx' ? icmpx[one.code] : (family === 4 ? icmp4 : icmp6)[one.code]
+  const name = one.with === 'icmpx' ? icmpx[family][one.code] : (family === 4 ? icmp4 : icmp6)[one.code]
   return `${family === 4 ? 'icmp' : 'icmp6'}-${name ?? one.code}`
 }
