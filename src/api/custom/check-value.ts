@@ -4,11 +4,12 @@
 import { additionalOf, isIntOrString, itemsOf, type Node } from '#api/custom/schema-node.ts'
 import { formatCheck, patternOf } from '#api/custom/format.ts'
 import { type FieldError, invalid, notSupported, required, tooLong, tooMany, typeInvalid } from '#api/field-error.ts'
+import type { Work } from '#api/pattern/pattern.ts'
 import { quote } from '#api/go-text.ts'
 import { sameJson } from '#api/apply/json-value.ts'
 
 /** What was found, and how much of the schema fitted: of several alternatives the one that fits best tells its errors. */
-type Result = { readonly errors: Found[]; matches: number }
+type Result = { readonly errors: Found[]; matches: number; readonly work: Work }
 type Found =
   | { readonly kind: 'field'; readonly make: (path: string) => FieldError; readonly path: string }
   /** about alternatives: it is of no field */
@@ -16,7 +17,7 @@ type Found =
 
 /** `path`: of the value in the object; '' for the object itself. */
 export function checkValue(value: unknown, node: Node, path = ''): FieldError[] {
-  const { errors } = check(value, node, '')
+  const { errors } = check(value, node, '', { left: mostWork })
   return errors.map((found) => {
     if (found.kind === 'whole') return invalid(path || '<nil>', '', found.message)
     const inner = found.path.replace(/^\./, '')
@@ -25,9 +26,11 @@ export function checkValue(value: unknown, node: Node, path = ''): FieldError[] 
 }
 
 /** Nothing is wrong with it. */
-export const isOf = (value: unknown, node: Node): boolean => check(value, node, '').errors.length === 0
+export const isOf = (value: unknown, node: Node): boolean =>
+  check(value, node, '', { left: mostWork }).errors.length === 0
 
-const result = (): Result => ({ errors: [], matches: 0 })
+/** What matching all patterns of one object may cost: some 0.1 s. */
+const mostWork = 5_000_000
 
 function say(into: Result, path: string, make: (path: string) => FieldError): void {
   into.errors.push({ kind: 'field', path, make })
@@ -40,8 +43,8 @@ function merge(into: Result, other: Result): void {
 
 type Check = (into: Result, value: unknown, node: Node, path: string) => void
 
-function check(value: unknown, node: Node, path: string): Result {
-  const all = result()
+function check(value: unknown, node: Node, path: string, work: Work): Result {
+  const all: Result = { errors: [], matches: 0, work }
   const checks: readonly Check[] = value === null ? [checkType, checkEnum] : checksFor(value)
   for (const one of checks) {
     one(all, value, node, path)
@@ -110,7 +113,9 @@ function checkString(into: Result, value: unknown, node: Node, path: string): vo
   else if (minLength !== undefined && length < minLength) wrong(`be at least ${minLength} chars long`)
   else if (pattern) {
     const compiled = patternOf(pattern)
-    if (compiled instanceof Error || !compiled.test(text)) wrong(`match '${pattern}'`)
+    const isMatch = !(compiled instanceof Error) && compiled.test(text, into.work)
+    if (isMatch === undefined) wrong(`match '${pattern}', which takes too long to tell`)
+    else if (!isMatch) wrong(`match '${pattern}'`)
   }
 }
 
@@ -145,7 +150,8 @@ function checkList(into: Result, value: unknown, node: Node, path: string): void
   const list = value as readonly unknown[]
   const items = itemsOf(node)
   const { minItems, maxItems } = node
-  if (items !== undefined) for (const [at, item] of list.entries()) merge(into, check(item, items, `${path}[${at}]`))
+  if (items !== undefined)
+    for (const [at, item] of list.entries()) merge(into, check(item, items, `${path}[${at}]`, into.work))
   if (minItems !== undefined && list.length < minItems)
     say(into, path, (at) => invalid(at, list.length, `${path} in body should have at least ${minItems} items`))
   if (maxItems !== undefined && list.length > maxItems) say(into, path, (at) => tooMany(at, list.length, maxItems))
@@ -167,10 +173,11 @@ function checkObject(into: Result, value: unknown, node: Node, path: string): vo
     if (Object.hasOwn(properties, key)) continue
     if (additionalProperties === false)
       say(into, path, (at) => invalid(at, key, `${path}.${key} in body is a forbidden property`))
-    else if (more !== undefined && more !== true) merge(into, check(object[key], more, `${path}.${key}`))
+    else if (more !== undefined && more !== true) merge(into, check(object[key], more, `${path}.${key}`, into.work))
   }
   for (const [name, property] of Object.entries(properties))
-    if (Object.hasOwn(object, name)) merge(into, check(object[name], property, path === '' ? name : `${path}.${name}`))
+    if (Object.hasOwn(object, name))
+      merge(into, check(object[name], property, path === '' ? name : `${path}.${name}`, into.work))
   for (const name of node.required ?? [])
     if (!Object.hasOwn(object, name)) say(into, `${path}.${name}`, (at) => required(at))
 }
@@ -178,7 +185,7 @@ function checkObject(into: Result, value: unknown, node: Node, path: string): vo
 function checkAlternatives(into: Result, value: unknown, node: Node, path: string): void {
   const { anyOf = [], oneOf = [], allOf = [], not } = node
   const whole = (message: string) => into.errors.push({ kind: 'whole', message: `${quote(path)} ${message}` })
-  const each = (nodes: readonly Node[]) => nodes.map((one) => check(value, one, path))
+  const each = (nodes: readonly Node[]) => nodes.map((one) => check(value, one, path, into.work))
   const isGood = ({ errors }: Result) => errors.length === 0
   if (anyOf.length > 0) {
     const results = each(anyOf)
@@ -202,7 +209,7 @@ function checkAlternatives(into: Result, value: unknown, node: Node, path: strin
     const good = results.filter(isGood).length
     if (good < results.length) whole(`must validate all the schemas (allOf)${good === 0 ? '. None validated' : ''}`)
   }
-  if (not !== undefined && isGood(check(value, not, path))) whole('must not validate the schema (not)')
+  if (not !== undefined && isGood(check(value, not, path, into.work))) whole('must not validate the schema (not)')
   into.matches++
 }
 

@@ -1,6 +1,8 @@
-// The formats that strings of a schema may be asked to have (kube-openapi's strfmt), and patterns as Go writes them.
+// The formats that strings of a schema may be asked to have (kube-openapi's strfmt), and its patterns.
 
 import { dns1123Label, dns1123Subdomain } from '#api/names.ts'
+import { createPattern, type Pattern } from '#api/pattern/pattern.ts'
+import { PatternError } from '#api/pattern/syntax.ts'
 import { parseCidr } from '#lib/cidr.ts'
 import { ipFamily } from '#lib/ip.ts'
 
@@ -72,8 +74,7 @@ const duration: Check = (text) =>
     text,
   )
 
-const uri: Check = (text) =>
-  text.startsWith('/') || /^[a-zA-Z][a-zA-Z0-9+.-]*:(?:\/\/[^\s/?#]*|[^\s?#]+)?[^\s]*$/.test(text)
+const uri: Check = (text) => text.startsWith('/') || /^[a-zA-Z][a-zA-Z0-9+.-]*:[^\s]*$/.test(text)
 
 const uuid = (third: string, fourth: string) =>
   matches(new RegExp(`^[0-9a-f]{8}-?[0-9a-f]{4}-?${third}-?${fourth}-?[0-9a-f]{12}$`, 'i'))
@@ -130,52 +131,24 @@ export function isKnownFormat(type: string | undefined, format: string): boolean
   }
 }
 
-const classes: Readonly<Record<string, string>> = {
-  alnum: '0-9A-Za-z',
-  alpha: 'A-Za-z',
-  ascii: '\\x00-\\x7F',
-  blank: '\\t ',
-  cntrl: '\\x00-\\x1F\\x7F',
-  digit: '0-9',
-  graph: '!-~',
-  lower: 'a-z',
-  print: ' -~',
-  punct: '!-/:-@\\[-`{-~',
-  space: '\\t\\n\\v\\f\\r ',
-  upper: 'A-Z',
-  word: '0-9A-Za-z_',
-  xdigit: '0-9A-Fa-f',
-}
-
-const patterns = new Map<string, RegExp | Error>()
+const patterns = new Map<string, Pattern | PatternError>()
 const mostPatterns = 10_000
 
-/** Go's pattern as JavaScript's; an Error where it is none. */
-export function patternOf(text: string): RegExp | Error {
+/** A schema's pattern, made once; an error where it is none. */
+export function patternOf(text: string): Pattern | PatternError {
   const known = patterns.get(text)
   if (known !== undefined) return known
-  const made = compile(text)
+  const made = patternOrError(text)
   if (patterns.size >= mostPatterns) patterns.clear()
   patterns.set(text, made)
   return made
 }
 
-function compile(text: string): RegExp | Error {
-  const flags = /^\(\?([ims]+)\)/.exec(text)
-  const body = (flags === null ? text : text.slice(flags[0].length))
-    .replaceAll(/\[:(\^?)(\w+):\]/g, (all, no: string, name: string) => (no === '' ? (classes[name] ?? all) : all))
-    .replaceAll('\\A', '^')
-    .replaceAll('\\z', '$')
-    .replaceAll('(?P<', '(?<')
-  const own = flags?.[1] ?? ''
+function patternOrError(text: string): Pattern | PatternError {
   try {
-    return new RegExp(body, `${own}u`)
-  } catch {
-    // Escapes that mean nothing are allowed to Go, and without `u`.
-    try {
-      return new RegExp(body, own)
-    } catch (error) {
-      return error as Error
-    }
+    return createPattern(text)
+  } catch (error) {
+    if (error instanceof PatternError) return error
+    throw error
   }
 }

@@ -159,6 +159,27 @@ test('defaults, nulls, and what is not specified', async () => {
   )
 })
 
+test('a pattern of whoever defines a kind cannot stop the server', async () => {
+  await using api = await start()
+  // oxlint-disable-next-line typescript/no-explicit-any
+  const { metadata, spec } = structuredClone(definitions.widget) as { metadata: object; spec: any }
+  const { properties } = spec.versions[0].schema.openAPIV3Schema
+  properties.spec.properties.name = { type: 'string', pattern: '^(a+)+$' }
+  await api.request('POST', path, { body: { metadata, spec } })
+  await answers(api, widgets, 200)
+  const create = (name: string) => api.request('POST', `${widgets}?dryRun=All`, { body: widget({ name }) })
+  assert.equal((await create('a'.repeat(100_000))).code, 201)
+  const refused = await create(`${'a'.repeat(100_000)}!`)
+  assert.equal(refused.code, 422)
+  assert.match(refused.body.message, /should match '\^\(a\+\)\+\$'$/)
+  properties.spec.properties.name.pattern = 'a(?=b)'
+  const wrong = await api.request('POST', path, { body: { metadata, spec } })
+  assert.match(
+    wrong.body.message,
+    /\.pattern: Invalid value: "a\(\?=b\)": must be a valid regular expression, but isn't: error parsing regexp: invalid or unsupported Perl syntax: `\(\?=`/,
+  )
+})
+
 test('status, scale, patches, tables and selectors', async () => {
   await using api = await start()
   await define(api, 'widget')
