@@ -12,11 +12,11 @@ import { writeControlPlaneCredentials, writeOtherCredentials } from '#lab/creden
 import { addHost, isRunning, hostExists, makeFabric } from '#lab/fabric.ts'
 import { type ClusterPlan, nodesOf, nodesWithAgent } from '#lab/plan.ts'
 import { planProcesses, type ProcessPlan } from '#lab/process-plan.ts'
-import { endProcess, endProcesses, runningProcesses, type Started, startProcess } from '#lab/processes.ts'
+import { adoptProcess, endProcess, endProcesses, runningProcesses, type Started, startProcess } from '#lab/processes.ts'
 import type { Progress } from '#lab/progress.ts'
 import { checkReach } from '#lab/reach.ts'
 
-/** What was started, by name; what ran already is not among it. */
+/** What runs, by name: what was started, and what ran already. */
 export type StartedProcesses = ReadonlyMap<string, Started>
 
 /** Ends when everything was started; who waits for it to serve uses `whileAlive`. */
@@ -47,12 +47,18 @@ async function mend(plan: ClusterPlan): Promise<StartedProcesses> {
   writeOtherCredentials(plan)
   const processes = planProcesses(plan)
   const running = runningProcesses(plan.paths)
-  const isAsPlanned = ({ name, words }: ProcessPlan) => running.get(name)?.words.join('\n') === words.join('\n')
-  const wanted = new Set(processes.filter(isAsPlanned).map(({ name }) => name))
+  const asPlanned = ({ name, words }: ProcessPlan) => {
+    const found = running.get(name)
+    return found?.words.join('\n') === words.join('\n') ? found : undefined
+  }
+  const wanted = new Set(processes.filter(asPlanned).map(({ name }) => name))
   for (const name of running.keys()) if (!wanted.has(name)) await endProcess(plan.paths, name, graceMs)
   for (const node of nodesOf(plan)) if (!hostExists(node)) addHost(plan, node)
   return new Map(
-    processes.filter(({ name }) => !wanted.has(name)).map((process) => [process.name, startProcess(plan, process)]),
+    processes.map((process) => {
+      const found = asPlanned(process)
+      return [process.name, found ? adoptProcess(plan, process, found) : startProcess(plan, process)]
+    }),
   )
 }
 const graceMs = 5000
@@ -66,7 +72,10 @@ export async function untilServing(
 ): Promise<Client> {
   const client = connect(loadKubeconfig(plan.paths.kubeconfig))
   const controlPlane = started.get('control-plane')
-  const serving = () => progress.step('API server', () => controlPlane?.ready ?? askUntilServing(plan, client, signal))
+  const serving = () =>
+    progress.step('API server', () =>
+      controlPlane?.isNew ? controlPlane.ready : askUntilServing(plan, client, signal),
+    )
   await whileAlive(new Map(controlPlane && [['control-plane', controlPlane]]), serving, signal)
   await checkReach(plan)
   return client
@@ -94,14 +103,14 @@ async function askUntilServing(plan: ClusterPlan, client: Client, signal: AbortS
 }
 const serverLimitMs = 20_000
 
-/** Resolves when the nodes that were started have told how they and their pods are: before, what is known of them is old. */
+/** Resolves when the nodes have told, since their process began, how they and their pods are: before, what is known of them is old. */
 export const untilReporting = (plan: ClusterPlan, started: StartedProcesses): Promise<unknown> =>
   Promise.all(nodesWithAgent(plan).map((name) => started.get(name)?.ready))
 
-/** Runs `act`, but ends with an error as soon as a process that was started ends, or the signal is aborted. */
+/** Runs `act`, but ends with an error as soon as one of these processes ends, or the signal is aborted. */
 export async function whileAlive<T>(started: StartedProcesses, act: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
-  for (const process of started.values()) process.ready.catch(reject)
+  for (const process of started.values()) process.alive.catch(reject)
   const stop = () => reject(new UserError('stopped', { code: 'Stopped', exitCode: 130 }))
   if (signal.aborted) stop()
   signal.addEventListener('abort', stop, { once: true })

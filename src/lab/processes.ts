@@ -1,8 +1,18 @@
 // effect: processes
 // Starts the processes of a cluster so that they outlive whoever started them, finds them again, and ends them. A process
-// says itself when it serves; nobody asks in a loop.
+// says itself when it serves; nobody asks in a loop. It says so in a file, for whoever comes later to see it too.
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { resolve } from 'node:path'
 import { readyVariable } from '#daemon/ready.ts'
 import { UserError } from '#daemon/error.ts'
@@ -13,9 +23,12 @@ import type { ClusterPlan, Paths } from '#lab/plan.ts'
 import { planProcesses, type ProcessPlan } from '#lab/process-plan.ts'
 
 export type Started = {
-  readonly identity: ProcessIdentity
-  /** Rejects with a UserError that shows the end of its log where it ends before it serves. */
+  /** Whether it began by this call; else it ran already. */
+  readonly isNew: boolean
+  /** Resolves when it serves; rejects where it ends before, as `alive` does. */
   readonly ready: Promise<void>
+  /** Rejects when it ends, with a UserError that shows the end of its log. */
+  readonly alive: Promise<never>
 }
 
 /** The program itself: this Node with this checkout. */
@@ -37,30 +50,56 @@ const afterGo = ['sh', '-c', 'read -r go || exit; exec "$@" </dev/null', 'sh'] a
 
 export function startProcess(plan: ClusterPlan, { name, namespaces, words, log, engine }: ProcessPlan): Started {
   const out = openSync(log, 'a')
+  const signs = openSync(readyPath(plan.paths, name), 'w')
   const command = [...afterGo, ...enterCommand(namespaces), ...programWith(engine), ...words]
   const child = spawn(command[0]!, command.slice(1), {
     cwd: '/',
     detached: true,
-    stdio: ['pipe', out, out, 'pipe'],
+    stdio: ['pipe', out, out, signs],
     env: { ...process.env, ...environment, [readyVariable]: '3' },
   })
   closeSync(out)
+  closeSync(signs)
+  const failed = new Promise<never>((_resolve, reject) => child.on('error', (error) => reject(ended(name, log, error))))
   const identity = child.pid === undefined ? undefined : identify(child.pid)
   if (identity)
     writeFileSync(recordPath(plan.paths, name), JSON.stringify({ ...identity, words } satisfies RunningProcess))
   child.stdin!.on('error', () => undefined)
   child.stdin!.end('go\n')
   child.unref()
-  const signs = child.stdio[3] as unknown as NodeJS.ReadableStream
-  const ready = new Promise<void>((resolve, reject) => {
-    signs.on('data', () => resolve())
-    // Its end of the pipe closes with it.
-    signs.on('end', () => reject(endedEarly(name, log)))
-    child.on('error', (error) => reject(endedEarly(name, log, error)))
-  })
+  return started(plan, { name, log }, identity ?? { pid: child.pid ?? 0, startTime: 0 }, failed)
+}
+
+/** A process that runs already, as if it had been started now. */
+export const adoptProcess = (plan: ClusterPlan, process: ProcessPlan, identity: ProcessIdentity): Started =>
+  started(plan, process, identity)
+
+/** `failed`: of one that is new, rejects where it could not begin. */
+function started(
+  { paths }: ClusterPlan,
+  { name, log }: Pick<ProcessPlan, 'name' | 'log'>,
+  identity: ProcessIdentity,
+  failed?: Promise<never>,
+): Started {
+  const exited = whenExited(identity).then(() => Promise.reject(ended(name, log)))
+  const alive = Promise.race([exited, ...(failed ? [failed] : [])])
+  const ready = Promise.race([untilWritten(readyPath(paths, name), alive), alive])
   // Whoever does not wait for it is not to be ended by it.
-  ready.catch(() => undefined)
-  return { identity: identity ?? { pid: child.pid ?? 0, startTime: 0 }, ready }
+  for (const promise of [alive, ready]) promise.catch(() => undefined)
+  return { isNew: failed !== undefined, ready, alive }
+}
+
+/** Resolves when there is something in the file, or no file; watches no longer than `whileAlive`. */
+function untilWritten(path: string, whileAlive: Promise<never>): Promise<void> {
+  const isWritten = () => !existsSync(path) || statSync(path).size > 0
+  const { promise, resolve } = Promise.withResolvers<void>()
+  if (isWritten()) return Promise.resolve()
+  const watcher = watch(path, () => isWritten() && resolve())
+  if (isWritten()) resolve()
+  const close = () => watcher.close()
+  promise.then(close, close)
+  whileAlive.catch(close)
+  return promise
 }
 
 /** A command line that runs what follows it inside the namespaces. */
@@ -73,9 +112,9 @@ export const enterCommand = ({ net, mount, uts }: Namespaces): readonly string[]
   return flags.length === 0 ? [] : ['nsenter', ...flags, '--']
 }
 
-function endedEarly(name: string, log: string, cause?: Error): UserError {
+function ended(name: string, log: string, cause?: Error): UserError {
   const last = lastLines(log, 8)
-  return new UserError(`${name} ended before it was ready${cause === undefined ? '' : `: ${cause.message}`}`, {
+  return new UserError(`${name} has ended${cause === undefined ? '' : `: ${cause.message}`}`, {
     code: 'ProcessEnded',
     remedy: last === '' ? 'it said nothing' : `it said:\n${last.replaceAll(/^/gm, '    ')}`,
     cause,
@@ -93,7 +132,7 @@ export type RunningProcess = ProcessIdentity & {
 /** The processes that were started and still live, by name. */
 export function runningProcesses({ processes }: Paths): ReadonlyMap<string, RunningProcess> {
   const running = new Map<string, RunningProcess>()
-  for (const file of listFolder(processes)) {
+  for (const file of listFolder(processes).filter((one) => one.endsWith('.json'))) {
     const record = readRecord(`${processes}/${file}`)
     if (record && isAlive(record)) running.set(file.replace(/\.json$/, ''), record)
   }
@@ -114,7 +153,7 @@ export async function endProcess(paths: Paths, name: string, graceMs: number): P
     signalProcess(running, 'SIGKILL')
     await whenExited(running)
   }
-  rmSync(recordPath(paths, name), { force: true })
+  for (const path of [recordPath(paths, name), readyPath(paths, name)]) rmSync(path, { force: true })
 }
 
 /**
@@ -130,6 +169,7 @@ export async function endProcesses(paths: Paths, graceMs: number): Promise<void>
 }
 
 const recordPath = ({ processes }: Paths, name: string) => `${processes}/${name}.json`
+const readyPath = ({ processes }: Paths, name: string) => `${processes}/${name}.ready`
 
 function readRecord(path: string): RunningProcess | undefined {
   try {

@@ -17,7 +17,7 @@ import { need } from '#test/need.ts'
 import { seeded } from '#test/random.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
-const rounds = process.env['FAIRWAY_SOAK'] ? 200 : 4
+const rounds = process.env['FAIRWAY_SOAK'] ? 200 : 10
 const seed = Number(process.env['FAIRWAY_SEED'] ?? 7)
 let live: LiveCluster
 let clean: ReturnType<typeof machineState>

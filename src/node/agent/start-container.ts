@@ -60,12 +60,12 @@ export async function startContainer(context: StartContext, input: StartInput, c
 
 function checkBackoff(
   { clock, events }: StartContext,
-  { pod, view }: StartInput,
+  { pod, view, sandboxId }: StartInput,
   container: Container,
 ): Started | undefined {
   const newest = newestOf(view, container.name)
   if (newest?.state !== 'exited') return undefined
-  const backoffMs = backoffAfter(newest)
+  const backoffMs = backoffAfter(newest, sandboxId)
   const againMs = (newest.finishedAt ?? 0) + backoffMs - clock.now()
   if (againMs <= 0) return undefined
   const text = `restarting failed container ${container.name} in pod ${formatPod(pod)}`
@@ -103,7 +103,7 @@ async function create(
     imageRef: image.ref,
     env: configured.env,
     mounts: configured.mounts,
-    backoffMs: backoffOfNext(before),
+    backoffMs: backoffOfNext(before, sandboxId),
     target: targetOf(input, container),
   })
   try {

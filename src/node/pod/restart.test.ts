@@ -51,14 +51,20 @@ test('restart: by state', () => {
 })
 
 test('back-off: 0, 10 s, doubling to 300 s, forgotten after ten minutes of life', () => {
-  let newest = instance({ annotations: { [backoffAnnotation]: String(backoffOfNext(undefined)) } })
-  const waits = [backoffAfter(newest)]
+  let newest = instance({ annotations: { [backoffAnnotation]: String(backoffOfNext(undefined, 's')) } })
+  const waits = [backoffAfter(newest, 's')]
   for (let restart = 0; restart < 8; restart++) {
-    newest = instance({ annotations: { [backoffAnnotation]: String(backoffOfNext(newest)) } })
-    waits.push(backoffAfter(newest))
+    newest = instance({ annotations: { [backoffAnnotation]: String(backoffOfNext(newest, 's')) } })
+    waits.push(backoffAfter(newest, 's'))
   }
   assert.deepEqual(waits, [0, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 300_000])
   const old = { ...newest, finishedAt: 600_001 }
-  assert.equal(backoffAfter(old), 0)
-  assert.equal(backoffOfNext(old), 10_000)
+  assert.equal(backoffAfter(old, 's'), 0)
+  assert.equal(backoffOfNext(old, 's'), 10_000)
+})
+
+test('back-off: none in a new sandbox, and it begins anew there', () => {
+  const crashed = instance({ annotations: { [backoffAnnotation]: '40000' } })
+  assert.deepEqual([backoffAfter(crashed, 's'), backoffOfNext(crashed, 's')], [40_000, 80_000])
+  assert.deepEqual([backoffAfter(crashed, 'new'), backoffOfNext(crashed, 'new')], [0, 0])
 })

@@ -2,7 +2,8 @@
 //
 // The wait is Kubernetes' crash-loop back-off: none before the first restart, then 10 s, 20 s ... up to 300 s; a
 // container that ran for more than 10 minutes starts over. Each instance of a container carries the wait that follows
-// it, so that nothing is forgotten when the agent itself restarts.
+// it, so that nothing is forgotten when the agent itself restarts. What ended together with its sandbox did not crash: a
+// node that was shut down and started again makes a new sandbox, and nobody waits there.
 
 import type { Container, Pod } from '#api/core.ts'
 import type { ContainerStatus } from '#node/runtime.ts'
@@ -37,14 +38,14 @@ export function shouldStart(container: Container, pod: Pod, newest: ContainerSta
 
 const ranLong = (ended: ContainerStatus) => (ended.finishedAt ?? 0) - ended.createdAt > forgottenAfterMs
 
-/** How long after its end the successor of this instance has to wait. */
-export function backoffAfter(ended: ContainerStatus): number {
-  return ranLong(ended) ? 0 : Number(ended.annotations[backoffAnnotation] ?? 0)
+/** How long after its end the successor of this instance has to wait, in that sandbox. */
+export function backoffAfter(ended: ContainerStatus, sandboxId: string): number {
+  return ranLong(ended) || ended.sandboxId !== sandboxId ? 0 : Number(ended.annotations[backoffAnnotation] ?? 0)
 }
 
-/** What to write on the instance that follows `ended` (undefined: the first one). */
-export function backoffOfNext(ended: ContainerStatus | undefined): number {
-  if (ended === undefined) return 0
+/** What to write on the instance that follows `ended` (undefined: the first one) in that sandbox. */
+export function backoffOfNext(ended: ContainerStatus | undefined, sandboxId: string): number {
+  if (ended === undefined || ended.sandboxId !== sandboxId) return 0
   if (ranLong(ended)) return firstBackoffMs
-  return Math.min(Math.max(firstBackoffMs, 2 * backoffAfter(ended)), mostBackoffMs)
+  return Math.min(Math.max(firstBackoffMs, 2 * backoffAfter(ended, sandboxId)), mostBackoffMs)
 }
