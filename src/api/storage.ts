@@ -7,6 +7,7 @@ export interface StorageClass extends Typed<'storage', 'StorageClass'> {}
 export interface CSIDriver extends Typed<'storage', 'CSIDriver'> {}
 export interface CSIStorageCapacity extends Typed<'storage', 'CSIStorageCapacity'> {}
 export interface VolumeAttachment extends Typed<'storage', 'VolumeAttachment'> {}
+export interface VolumeAttributesClass extends Typed<'storage', 'VolumeAttributesClass'> {}
 export interface CSINode extends Typed<'storage', 'CSINode'> {}
 
 export const storageClasses: Resource<StorageClass> = {
@@ -42,5 +43,12 @@ export const volumeAttachments: Resource<VolumeAttachment> = {
   version: 'v1',
   plural: 'volumeattachments',
   kind: 'VolumeAttachment',
+  namespaced: false,
+}
+export const volumeAttributesClasses: Resource<VolumeAttributesClass> = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  plural: 'volumeattributesclasses',
+  kind: 'VolumeAttributesClass',
   namespaced: false,
 }

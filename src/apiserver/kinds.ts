@@ -29,7 +29,12 @@ import { ipAddressKind, serviceCidrKind } from '#apiserver/kinds/service-cidr.ts
 import { serviceKind } from '#apiserver/kinds/service.ts'
 import { statefulSetKind } from '#apiserver/kinds/stateful-set.ts'
 import { csiStorageCapacityKind, volumeAttachmentKind } from '#apiserver/kinds/volume-attachment.ts'
-import { csiDriverKind, csiNodeKind, storageClassKind } from '#apiserver/kinds/storage-class.ts'
+import {
+  csiDriverKind,
+  csiNodeKind,
+  storageClassKind,
+  volumeAttributesClassKind,
+} from '#apiserver/kinds/storage-class.ts'
 
 export function kinds(setting: Setting): readonly Kind[] {
   return [
@@ -75,5 +80,6 @@ export function kinds(setting: Setting): readonly Kind[] {
     roleKind,
     storageClassKind,
     volumeAttachmentKind,
+    volumeAttributesClassKind,
   ]
 }

@@ -43,6 +43,18 @@ export function applyJsonPatch(object: JsonObject, patch: unknown): Patched {
   })
 }
 
+const operationFields = ['op', 'path', 'from', 'value']
+
+/** `[0].form`: fields that mean nothing to a patch. */
+export function unknownOperationFields(patch: unknown): string[] {
+  if (!Array.isArray(patch)) return []
+  return patch.flatMap((operation: unknown, at) =>
+    isObject(operation)
+      ? Object.keys(operation).flatMap((field) => (operationFields.includes(field) ? [] : `[${at}].${field}`))
+      : [],
+  )
+}
+
 function parseOperations(patch: unknown): Operation[] {
   const cannot = (value: unknown, type: string) =>
     malformed(`json: cannot unmarshal ${kindOfJson(value)} into Go value of type ${type}`)

@@ -1,10 +1,11 @@
 // StorageClasses, CSIDrivers and CSINodes: defaults, and what they may say (Kubernetes' pkg/apis/storage).
 
 import { checkForm, checkNotNegative, checkOptionalWord, checkWord } from '#api/check-field.ts'
-import { duplicate, type FieldError, invalid, required } from '#api/field-error.ts'
+import { duplicate, type FieldError, forbidden, invalid, required, tooLong } from '#api/field-error.ts'
+import { byteLength } from '#api/go-text.ts'
 import { checkLabelKey } from '#api/labels.ts'
 import { qualifiedName } from '#api/names.ts'
-import type { CSIDriver, CSINode, StorageClass } from '#api/storage.ts'
+import type { CSIDriver, CSINode, StorageClass, VolumeAttributesClass } from '#api/storage.ts'
 import { checkDriverName } from '#api/volume/volume.ts'
 import { equalJson } from '#lib/equal.ts'
 
@@ -18,10 +19,8 @@ export function defaultStorageClass(storageClass: StorageClass): StorageClass {
 
 export function validateStorageClass(storageClass: StorageClass, old: StorageClass | undefined): FieldError[] {
   const { provisioner, reclaimPolicy, volumeBindingMode } = storageClass
-  const errors = provisioner
-    ? checkForm('provisioner', provisioner.toLowerCase(), qualifiedName)
-    : [required('provisioner')]
-  if ('' in (storageClass.parameters ?? {})) errors.push(invalid('parameters', '', 'field can not be empty.'))
+  const errors = checkProvisioner('provisioner', provisioner)
+  errors.push(...checkParameters(storageClass.parameters ?? {}))
   errors.push(...checkOptionalWord('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']))
   errors.push(...checkWord('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']))
   errors.push(...checkTopologies(storageClass.allowedTopologies ?? []))
@@ -29,6 +28,35 @@ export function validateStorageClass(storageClass: StorageClass, old: StorageCla
   const fixed = ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'] as const
   const changed = fixed.filter((field) => !equalJson(storageClass[field], old[field]))
   return [...errors, ...changed.map((field) => invalid(field, storageClass[field], 'field is immutable'))]
+}
+
+const checkProvisioner = (path: string, name: string): FieldError[] =>
+  name ? checkForm(path, name.toLowerCase(), qualifiedName) : [required(path)]
+
+const mostParameters = 512
+const mostParameterBytes = 256 * 1024
+
+function checkParameters(parameters: Readonly<Record<string, string>>): FieldError[] {
+  const all = Object.entries(parameters)
+  if (all.length > mostParameters) return [tooLong('parameters', mostParameters)]
+  const errors = '' in parameters ? [invalid('parameters', '', 'field can not be empty.')] : []
+  const bytes = all.reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), 0)
+  return bytes > mostParameterBytes ? [...errors, tooLong('parameters', mostParameterBytes)] : errors
+}
+
+export function validateVolumeAttributesClass(
+  { driverName, parameters = {} }: VolumeAttributesClass,
+  old: VolumeAttributesClass | undefined,
+): FieldError[] {
+  const errors: FieldError[] = []
+  if (old !== undefined && driverName !== old.driverName)
+    errors.push(forbidden('driverName', 'updates to driverName are forbidden.'))
+  if (old !== undefined && !equalJson(parameters, old.parameters ?? {}))
+    errors.push(forbidden('parameters', 'updates to parameters are forbidden.'))
+  errors.push(...checkProvisioner('driverName', driverName), ...checkParameters(parameters))
+  if (Object.keys(parameters).length === 0)
+    errors.push(required('parameters', 'must contain at least one key/value pair'))
+  return errors
 }
 
 type Topologies = NonNullable<StorageClass['allowedTopologies']>

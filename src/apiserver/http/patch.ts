@@ -2,10 +2,10 @@
 
 import { decodeValue } from '#api/decode.ts'
 import { invalid } from '#api/field-error.ts'
-import { goValue } from '#api/go-text.ts'
+import { goValue, quote } from '#api/go-text.ts'
 import { parseJson, type Parsed } from '#api/json-text.ts'
 import type { ApiObject } from '#api/meta.ts'
-import { applyJsonPatch } from '#api/patch/json-patch.ts'
+import { applyJsonPatch, unknownOperationFields } from '#api/patch/json-patch.ts'
 import { applyMergePatch } from '#api/patch/merge-patch.ts'
 import type { JsonObject, Patched } from '#api/patch/patched.ts'
 import { applyStrategicPatch } from '#api/patch/strategic.ts'
@@ -55,8 +55,14 @@ export function patchOf(request: ApiRequest, expected: Expected, warn: (text: st
 
 function parsePatch(text: string, form: Form): Parsed {
   const parsed = parseJson(text)
-  if (parsed.kind === 'ok') return parsed.value
+  if (parsed.kind === 'ok') return form === 'json' ? withOperationProblems(parsed.value) : parsed.value
   throw new StatusError(badRequest(form === 'strategic' ? parsed.message : `error decoding patch: ${parsed.message}`))
+}
+
+/** An operation has fields of its own, which are looked at as those of an object are. */
+function withOperationProblems({ value, problems }: Parsed): Parsed {
+  const unknown = unknownOperationFields(value).map((field) => `unknown field ${quote(field)}`)
+  return { value, problems: [...problems, ...unknown].map((problem) => `json patch ${problem}`) }
 }
 
 function patched(

@@ -1,15 +1,25 @@
-// StorageClasses, and what CSI drivers say of themselves.
+// StorageClasses, VolumeAttributesClasses, and what CSI drivers say of themselves.
 
 import type { Kind } from '#apiserver/kind.ts'
 import { age, ageColumn, boolean, integer, nameColumn, nameOf, text } from '#apiserver/kinds/cells.ts'
 import { isDefaultClass } from '#api/default-class.ts'
-import { type CSIDriver, csiDrivers, type CSINode, csiNodes, type StorageClass, storageClasses } from '#api/storage.ts'
+import {
+  type CSIDriver,
+  csiDrivers,
+  type CSINode,
+  csiNodes,
+  type StorageClass,
+  storageClasses,
+  type VolumeAttributesClass,
+  volumeAttributesClasses,
+} from '#api/storage.ts'
 import {
   defaultCsiDriver,
   defaultStorageClass,
   validateCsiDriver,
   validateCsiNode,
   validateStorageClass,
+  validateVolumeAttributesClass,
 } from '#api/volume/storage-class.ts'
 
 export const storageClassKind: Kind<StorageClass> = {
@@ -35,6 +45,17 @@ export const storageClassKind: Kind<StorageClass> = {
   ],
   default: defaultStorageClass,
   validate: validateStorageClass,
+  answersDeleted: true,
+}
+
+export const volumeAttributesClassKind: Kind<VolumeAttributesClass> = {
+  resource: volumeAttributesClasses,
+  type: 'storage.VolumeAttributesClass',
+  singular: 'volumeattributesclass',
+  shortNames: ['vac'],
+  columns: [nameColumn, text('DriverName'), ageColumn],
+  row: (attributesClass, nowMs) => [nameOf(attributesClass), attributesClass.driverName, age(attributesClass, nowMs)],
+  validate: validateVolumeAttributesClass,
   answersDeleted: true,
 }
 
