@@ -3,7 +3,7 @@
 
 export type Severity = 'error' | 'warning'
 
-/** The order in which one looks: the object, its name, who stands behind it, the rules, the network, a pod and itself. */
+/** The order in which one looks: the object, its name, who stands behind it, the rules, the network, a pod and itself, and a try. */
 export const stages = [
   'object',
   'dns',
@@ -15,6 +15,7 @@ export const stages = [
   'proxy',
   'network',
   'hairpin',
+  'probe',
 ] as const
 export type Stage = (typeof stages)[number]
 
@@ -157,7 +158,13 @@ export const codes = {
   DnsDown: { title: 'no pod of the cluster DNS is ready', severity: 'error', stage: 'dns' },
   DnsLoop: { title: 'the cluster DNS forwards to itself', severity: 'error', stage: 'dns' },
   SearchExpansion: { title: 'a pod asks very often for one name', severity: 'warning', stage: 'dns' },
-  NameRewritten: { title: 'the cluster DNS answers a name with something else', severity: 'error', stage: 'dns' },
+  NameRewritten: {
+    title: 'the cluster DNS answers a name with something else',
+    severity: 'error',
+    stage: 'dns',
+    explains: ['NameWrong'],
+  },
+  NameWrong: { title: 'the name of a Service leads to other addresses', severity: 'error', stage: 'dns' },
   AsksElsewhere: { title: 'a pod does not ask the cluster DNS', severity: 'warning', stage: 'dns' },
   PolicyDenies: { title: 'NetworkPolicies let nobody in', severity: 'warning', stage: 'network' },
   LeftoverRules: {
@@ -194,6 +201,8 @@ export const codes = {
   InvalidNotDropped: { title: 'invalid packets go on untranslated', severity: 'warning', stage: 'node' },
   StaleFlow: { title: 'UDP connections to an endpoint that is gone', severity: 'error', stage: 'proxy' },
   MtuTooLarge: { title: 'packets do not fit into the tunnel', severity: 'error', stage: 'network' },
+  ProbeFails: { title: 'real connections fail that should not', severity: 'error', stage: 'probe' },
+  ProbeAnswers: { title: 'real connections work that should not', severity: 'warning', stage: 'probe' },
   VxlanChecksum: { title: 'wrong checksums in the tunnel', severity: 'warning', stage: 'network' },
 } as const satisfies Readonly<Record<string, CodeFacts>>
 

@@ -25,6 +25,7 @@ import { checkStaleServices } from '#doctor/checks/stale-service.ts'
 import { type Look, stayingDifferences, stayingFindings } from '#doctor/second-look.ts'
 import { checklist, type ChecklistStep } from '#doctor/checklist.ts'
 import { someOf } from '#doctor/compare/words.ts'
+import type { Probed } from '#doctor/probe/reconcile.ts'
 import { arrange, type Finding } from '#doctor/finding.ts'
 import type { NodeView, View } from '#doctor/view.ts'
 
@@ -34,6 +35,8 @@ export type Diagnosis = {
   readonly steps: readonly ChecklistStep[]
   /** inputs without which something remains open, and what */
   readonly undecided: readonly string[]
+  /** real connections that were tried */
+  readonly probes?: { readonly text: string; readonly tried: readonly Probed[] }
   /** for a second look to be held against */
   readonly look: Look
 }

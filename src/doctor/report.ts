@@ -4,9 +4,11 @@ import { factsOf } from '#doctor/codes.ts'
 import type { ChecklistStep } from '#doctor/checklist.ts'
 import type { Diagnosis } from '#doctor/diagnose.ts'
 import type { Finding } from '#doctor/finding.ts'
+import type { Probed } from '#doctor/probe/reconcile.ts'
+import { renderEnd } from '#trace/packet.ts'
 import { renderTable } from '#lib/table.ts'
 
-export function renderReport({ findings, steps, undecided }: Omit<Diagnosis, 'look'>): string {
+export function renderReport({ findings, steps, undecided, probes }: Omit<Diagnosis, 'look'>): string {
   const parts = [...(steps.length > 0 ? [renderSteps(steps)] : []), ...findings.map(renderFinding)]
   const errors = findings.filter(({ severity }) => severity === 'error').length
   const head =
@@ -17,7 +19,8 @@ export function renderReport({ findings, steps, undecided }: Omit<Diagnosis, 'lo
     undecided.length === 0
       ? ''
       : `\nNot looked at, for lack of inputs:\n${undecided.map((line) => `  ${line}\n`).join('')}`
-  return `${[...parts, `${head}\n`].join('\n')}${open}`
+  const tried = probes === undefined || steps.length > 0 ? '' : `Probes: ${probes.text}.\n`
+  return `${[...parts, `${head}\n`].join('\n')}${tried}${open}`
 }
 
 const marks = { passed: 'ok', warned: 'warn', failed: 'FAIL', unknown: '?' } as const
@@ -42,12 +45,23 @@ function renderFinding(item: Finding): string {
   return `${lines.join('\n')}\n`
 }
 
-/** `{ healthy, steps, findings, undecided }`; findings as in finding.ts, each with the title of its code. */
-export const reportDocument = ({ findings, steps, undecided }: Diagnosis) => ({
+/** `{ healthy, steps, findings, probes, undecided }`; findings as in finding.ts, each with the title of its code. */
+export const reportDocument = ({ findings, steps, undecided, probes }: Diagnosis) => ({
   healthy: findings.length === 0,
   steps,
   findings: findings.map(document),
+  ...(probes !== undefined && { probes: { summary: probes.text, tried: probes.tried.map(probeDocument) } }),
   undecided,
+})
+
+const probeDocument = ({ probe, prediction, tries }: Probed): object => ({
+  from: probe.from,
+  service: probe.service,
+  ...(probe.kind === 'name'
+    ? { name: probe.name, server: probe.server }
+    : { to: renderEnd(probe.ip, probe.port), protocol: probe.protocol }),
+  expected: prediction,
+  tries: tries.map(({ kind, text, ms }) => ({ kind, text, ms: Math.round(ms * 10) / 10 })),
 })
 
 const document = (item: Finding): object => ({

@@ -1,8 +1,8 @@
 // The doctor over a cluster in which things are broken for real: alone and at once, and mended as it says.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { examine, type Fault, faults, makeAndMend, untilHealthy } from '#test/cluster/doctor-faults.ts'
-import { LiveCluster } from '#test/cluster/live-cluster.ts'
+import { examine, type Fault, faults, headlines, makeAndMend, untilHealthy } from '#test/cluster/doctor-faults.ts'
+import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
 import { fairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 
@@ -44,6 +44,84 @@ test('a cluster in motion has no finding', { skip, timeout: 120_000 }, async () 
   live.kubectl('rollout', 'status', 'deployment/hostnames', '--timeout=30s')
   await untilHealthy(live)
 })
+
+/** A program that takes connections, and never says a word. */
+const mute = `apiVersion: v1
+kind: Service
+metadata: { name: mute }
+spec: { selector: { app: mute }, ports: [{ name: http, port: 80, targetPort: 9999 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: mute, labels: { app: mute } }
+spec:
+  containers:
+    - name: mute
+      image: debian
+      command: [python3, -c, 'import socket, time; s = socket.create_server(("", 9999)); time.sleep(1e6)']
+`
+
+test(
+  'real connections: as expected, failing for no reason that can be seen, and nothing left of them',
+  { skip, timeout: 120_000 },
+  async () => {
+    const healthy = live.fairway('doctor', '--probe')
+    assert.equal(healthy.status, 0, healthy.stdout)
+    assert.match(healthy.stdout, /^Probes: \d+ connections tried from .*; 0 failed/m)
+    assert.equal(live.tryKubectl(['apply', '-f', '-'], mute).status, 0)
+    live.kubectl('wait', '--for=condition=Ready', 'pod/mute', '--timeout=30s')
+    await untilHealthy(live)
+    const { status, findings } = examine(live, 'svc/mute', '--probe')
+    assert.deepEqual(
+      [status, ...findings.map(({ code, about }) => `${code} ${about}`)],
+      [1, 'ProbeFails svc/default/mute'],
+    )
+    assert.match(
+      findings[0]!.evidence.join('\n'),
+      /^probe from node\/node-2 to \S+:80\/tcp: open, but no answer \(3 of 3\)$/m,
+    )
+    // Whoever was asked may keep the connection that was reset; who asked keeps none.
+    for (const place of ['client', 'node/node-1', 'node/node-2'])
+      assert.equal(live.sh(place, "ss -tanH '( dport = :80 or dport = :30225 )'").text, '', place)
+    live.kubectl('delete', 'service,pod', 'mute', '--grace-period=1')
+  },
+)
+
+test(
+  'a name that the Corefile leads elsewhere is found by reading it, and by asking',
+  { skip, timeout: 120_000 },
+  async () => {
+    const map = 'kube-dns'
+    const corefile = live.value('.data.Corefile', '-n', 'kube-system', 'configmap', map)
+    const write = (text: string) => {
+      live.kubectl(
+        '-n',
+        'kube-system',
+        'patch',
+        'configmap',
+        map,
+        '--type=merge',
+        '-p',
+        JSON.stringify({ data: { Corefile: text } }),
+      )
+      // They would follow by themselves within a minute.
+      live.kubectl('-n', 'kube-system', 'rollout', 'restart', 'deployment/kube-dns')
+      live.kubectl('-n', 'kube-system', 'rollout', 'status', 'deployment/kube-dns', '--timeout=30s')
+    }
+    write(
+      corefile.replace(
+        '    errors\n',
+        '    errors\n    rewrite name hostnames.default.svc.cluster.local kubernetes.default.svc.cluster.local\n',
+      ),
+    )
+    await until(() => {
+      const { findings } = examine(live, '--probe')
+      assert.equal(headlines(findings), 'NameRewritten svc/default/hostnames\n  NameWrong svc/default/hostnames')
+    })
+    write(corefile)
+    await untilHealthy(live)
+  },
+)
 
 // Those that do not hide each other are made together.
 for (const codes of [

@@ -2,9 +2,14 @@ import { clusterFlags } from '#cli/command/cluster-flags.ts'
 import { snapshotCluster, snapshotRemote } from '#cli/command/live-snapshot.ts'
 import { defineCommand } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
-import { choice, list, text } from '#daemon/flags.ts'
+import { choice, list, text, toggle } from '#daemon/flags.ts'
 import { setTimeout } from 'node:timers/promises'
 import { diagnose, type Diagnosis } from '#doctor/diagnose.ts'
+import { placesOfCluster, placesOfThisNode } from '#cli/command/probe-places.ts'
+import { compare } from '#doctor/compare/compare.ts'
+import { planProbes } from '#doctor/probe/plan.ts'
+import { reconcile } from '#doctor/probe/reconcile.ts'
+import { runProbes } from '#doctor/probe/run.ts'
 import { needsSecondLook } from '#doctor/second-look.ts'
 import { renderReport, reportDocument } from '#doctor/report.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
@@ -24,6 +29,7 @@ export const doctor = defineCommand({
   examples: [
     'fairway doctor                                                 # the cluster of this machine',
     'fairway doctor svc/hostnames                                   # one Service, in the order of a diagnosis',
+    'fairway doctor svc/hostnames --probe                           # with real connections',
     'fairway doctor --snapshot cluster.tgz                          # mailed by somebody; also cluster-info dump, must-gather',
     'fairway doctor --rules iptables-save.txt --objects svc.yaml    # what there is',
   ],
@@ -34,6 +40,9 @@ export const doctor = defineCommand({
     kubeconfig: text({
       help: 'of any other cluster; with the state of this machine, if it is a node',
       placeholder: 'FILE',
+    }),
+    probe: toggle({
+      help: 'send real connections too, from pods and nodes, and from outside: 256 at most, 30 s at most',
     }),
     output: choice(['text', 'json'], { help: 'how to print', default: 'text', short: 'o' }),
     ...clusterFlags,
@@ -50,7 +59,14 @@ export const doctor = defineCommand({
       })
     const first = diagnose(view, only === undefined ? {} : { only })
     const isLive = [options.snapshot, options.rules, options.objects].every((paths) => paths.length === 0)
-    const diagnosis = isLive ? await confirm(first, look, only, signal) : first
+    if (options.probe && !isLive)
+      throw new UserError('--probe sends connections into a live cluster, and files have none', {
+        code: 'BadFlag',
+        exitCode: 2,
+        remedy: 'leave out --probe, or the files',
+      })
+    const confirmed = isLive ? await confirm(first, look, only, signal) : first
+    const diagnosis = options.probe ? await probe(confirmed, await look(), options, only, signal) : confirmed
     stdout.write(
       options.output === 'json'
         ? `${JSON.stringify(reportDocument(diagnosis), undefined, 2)}\n`
@@ -62,6 +78,20 @@ export const doctor = defineCommand({
 
 /** How long a proxy may take to follow what the first look saw. */
 const settleMs = 1000
+
+/** The same diagnosis with what real connections said. */
+async function probe(
+  diagnosis: Diagnosis,
+  view: View,
+  { kubeconfig, name }: Sources,
+  only: string | undefined,
+  signal: AbortSignal,
+): Promise<Diagnosis> {
+  using places = kubeconfig === undefined ? placesOfCluster(requireCluster(name), view) : placesOfThisNode(view)
+  const plan = planProbes(view, compare(view, only), places.has)
+  const probed = await runProbes(view, plan, places.netnsOf, signal)
+  return reconcile(diagnosis, probed, plan.left + plan.probes.length - probed.length)
+}
 
 async function confirm(
   first: Diagnosis,

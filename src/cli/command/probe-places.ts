@@ -1,0 +1,54 @@
+// effect: namespaces of pods
+// From where the doctor can send probes: every pod, node and the client of a cluster of this machine; else this node alone.
+import type { Place } from '#doctor/probe/plan.ts'
+import type { View } from '#doctor/view.ts'
+import { type ClusterPlan, hostNamed } from '#lab/plan.ts'
+import { standAtPod } from '#lab/standpoint.ts'
+import { openRoute } from '#kernel/route/open-route.ts'
+
+export type Places = Disposable & {
+  has(place: Place): boolean
+  /** the path of its network namespace; undefined: this one */
+  netnsOf(place: Place): string | undefined
+}
+
+/** Namespaces of pods are held open until the probes are done. */
+export function placesOfCluster(plan: ClusterPlan, { pods = [] }: View): Places {
+  const held = new Map<Place, Disposable & { readonly netns: string | undefined }>()
+  const hostOf = (place: Place) => hostNamed(plan, place.replace(/^node\//, ''))
+  const podOf = (place: Place) => {
+    const known = held.get(place)
+    if (known !== undefined) return known
+    const [, namespace = '', name = ''] = place.split('/')
+    const pod = pods.find(({ metadata }) => metadata?.namespace === namespace && metadata.name === name)
+    const node = hostNamed(plan, pod?.spec?.nodeName ?? '')
+    const ip = pod?.status?.podIP
+    if (node === undefined || ip === undefined) return undefined
+    try {
+      const made = standAtPod(plan, { namespace, name, ip, node })
+      held.set(place, made)
+      return made
+    } catch {
+      // It has just ended.
+      return undefined
+    }
+  }
+  return {
+    has: (place) => (place.startsWith('pod/') ? podOf(place) !== undefined : hostOf(place) !== undefined),
+    netnsOf: (place) => (place.startsWith('pod/') ? podOf(place)?.netns : hostOf(place)?.namespaces.net),
+    [Symbol.dispose]: () => {
+      for (const one of held.values()) one[Symbol.dispose]()
+    },
+  }
+}
+
+export function placesOfThisNode({ nodes }: View): Places {
+  using route = openRoute()
+  const own = new Set(route.addresses().map(({ ip }) => ip))
+  const name = nodes.find(({ ips }) => ips.some((ip) => own.has(ip)))?.name
+  return {
+    has: (place) => name !== undefined && place === `node/${name}`,
+    netnsOf: () => undefined,
+    [Symbol.dispose]: () => undefined,
+  }
+}
