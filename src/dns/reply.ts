@@ -33,7 +33,7 @@ export function renderBody(name: string, rcode: number, authoritative: boolean, 
   const { answers = [], authorities = [], additionals = [], inOrder = false } = sections
   const question = encodeName(name)
   if (question === undefined) throw new Error(`not a domain name: ${JSON.stringify(name)}`)
-  const writer = createWriter(256, 12 + question.length + 4, suffixOffsets(name, question))
+  const writer = createWriter(64, 12 + question.length + 4, suffixOffsets(name, question))
   for (const record of answers) encodeRecord(writer, record)
   const shuffled = !inOrder && isShuffled(answers)
   for (const record of [...authorities, ...additionals]) encodeRecord(writer, record)

@@ -83,11 +83,26 @@ function viewPorts(
   ports: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[] = [],
 ): readonly PortView[] {
   if (ports.length === 0) return portless
-  return ports.map(({ name = '', protocol = 'TCP', port }) => ({
-    name: name.toLowerCase(),
-    protocol: protocol.toLowerCase(),
-    port,
-  }))
+  return shared(
+    ports.map(({ name = '', protocol = 'TCP', port }) => ({
+      name: name.toLowerCase(),
+      protocol: protocol.toLowerCase(),
+      port,
+    })),
+  )
+}
+
+/** Few lists of ports there are, and many objects that have them: equal ones are one. */
+const portLists = new Map<string, readonly PortView[]>()
+const mostPortLists = 10_000
+
+function shared(ports: readonly PortView[]): readonly PortView[] {
+  const key = ports.map(({ name, protocol, port }) => `${name} ${protocol} ${port}`).join()
+  const known = portLists.get(key)
+  if (known !== undefined) return known
+  if (portLists.size >= mostPortLists) portLists.clear()
+  portLists.set(key, ports)
+  return ports
 }
 
 export function viewPod(pod: Pod): PodView {

@@ -1,6 +1,6 @@
 // DNS messages: bytes to values and back (RFC 1035 section 4, RFC 6891). `decode` never throws, whatever the bytes.
 
-import { decodeName, encodeName } from '#dns/wire/name.ts'
+import { decodeName, maxNameBytes, writeName } from '#dns/wire/name.ts'
 import { recordTypes, type RecordData, type ResourceRecord } from '#dns/wire/record.ts'
 
 export const rcodes = {
@@ -269,6 +269,9 @@ export function encodeOpt(writer: MessageWriter, edns: Edns, rcode: number): voi
   }
 }
 
+/** A name on its way into a message. */
+const wire = new Uint8Array(maxNameBytes)
+
 export type MessageWriter = {
   uint16(value: number): void
   uint32(value: number): void
@@ -307,18 +310,19 @@ export function createWriter(size: number, base = 0, known: ReadonlyMap<string, 
       end += value.length
     },
     name(text, compress = true) {
-      const wire = encodeName(text)
-      if (wire === undefined) throw new Error(`not a domain name: ${JSON.stringify(text)}`)
+      if (writeName(text, wire) === -1) throw new Error(`not a domain name: ${JSON.stringify(text)}`)
       let rest = text
       for (let at = 0; wire[at] !== 0; at += wire[at]! + 1) {
         const pointer = compress ? offsets.get(rest) : undefined
         if (pointer !== undefined) return writer.uint16(0xc000 | pointer)
         if (base + end < 0x4000 && !offsets.has(rest)) offsets.set(rest, base + end)
-        writer.bytes(wire.subarray(at, at + wire[at]! + 1))
+        room(wire[at]! + 1)
+        for (let i = 0; i <= wire[at]!; i++) out[end++] = wire[at + i]!
         const dot = rest.indexOf('.')
         rest = dot === -1 ? '' : rest.slice(dot + 1)
       }
-      writer.bytes(Uint8Array.of(0))
+      room(1)
+      out[end++] = 0
     },
     patch16(at, value) {
       out[at] = value >> 8

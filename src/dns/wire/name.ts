@@ -48,17 +48,26 @@ export function decodeName(message: Uint8Array, at: number, limit = message.leng
 
 /** The wire form without compression; undefined for text that is no name. */
 export function encodeName(text: string): Uint8Array | undefined {
-  const out = new Uint8Array(maxNameBytes)
+  const end = writeName(text, scratch)
+  return end === -1 ? undefined : scratch.slice(0, end)
+}
+
+const scratch = new Uint8Array(maxNameBytes)
+
+/** Writes the wire form without compression to the start of `out`, and answers its length; -1 for text that is no name. */
+export function writeName(text: string, out: Uint8Array): number {
   let end = 0
-  for (const label of labelsOf(text)) {
-    const bytes = labelBytes(label)
-    if (bytes === undefined || bytes.length === 0 || bytes.length > 63 || end + bytes.length + 2 > maxNameBytes)
-      return undefined
-    out[end] = bytes.length
-    out.set(bytes, end + 1)
-    end += bytes.length + 1
+  for (let start = 0; start < text.length || (start > 0 && start === text.length);) {
+    const dotAt = text.indexOf('.', start)
+    const stop = dotAt === -1 ? text.length : dotAt
+    const size = writeLabel(text, start, stop, out, end + 1)
+    if (size < 1 || size > 63 || end + size + 2 > maxNameBytes) return -1
+    out[end] = size
+    end += size + 1
+    start = stop + 1
   }
-  return out.slice(0, end + 1)
+  out[end] = 0
+  return end + 1
 }
 
 /** The labels of a name as text, first label first. */
@@ -95,19 +104,19 @@ function characterOf(byte: number): string {
   return String.fromCharCode(byte)
 }
 
-function labelBytes(label: string): Uint8Array | undefined {
-  const bytes: number[] = []
-  for (let i = 0; i < label.length; i++) {
-    const code = label.charCodeAt(i)
-    if (code !== backslash) {
-      if (code > 0x7e) return undefined
-      bytes.push(code)
-      continue
+/** The bytes that one label has, of which what is beyond `out` is not written; -1 where it is none. */
+function writeLabel(text: string, start: number, stop: number, out: Uint8Array, at: number): number {
+  let size = 0
+  for (let i = start; i < stop; i++) {
+    let code = text.charCodeAt(i)
+    if (code > 0x7e) return -1
+    if (code === backslash) {
+      const digits = text.slice(i + 1, Math.min(i + 4, stop))
+      if (!/^\d{3}$/.test(digits) || Number(digits) > 255) return -1
+      code = Number(digits)
+      i += 3
     }
-    const digits = label.slice(i + 1, i + 4)
-    if (!/^\d{3}$/.test(digits) || Number(digits) > 255) return undefined
-    bytes.push(Number(digits))
-    i += 3
+    out[at + size++] = code
   }
-  return Uint8Array.from(bytes)
+  return size
 }
