@@ -1,6 +1,6 @@
 // effect: the sockets that queries come by
 import type { Logger } from '#daemon/log.ts'
-import type { ServerConfig } from '#dns/corefile/config.ts'
+import { listensOn, type ServerConfig } from '#dns/corefile/config.ts'
 import type { Batches } from '#dns/serve/batches.ts'
 import type { Responder } from '#dns/serve/responder.ts'
 import { serveTcp } from '#dns/serve/tcp.ts'
@@ -14,7 +14,7 @@ export type ListenersOptions = {
   readonly batches: Batches
   readonly log: Logger
   /** asked for each query, so that sockets outlive a reload */
-  responderOf(port: number): Responder
+  responderOf(address: string, port: number): Responder
 }
 
 type Listener = { readonly address: string; readonly port: number; close(): Promise<void> }
@@ -34,9 +34,9 @@ export class Listeners implements AsyncDisposable {
    */
   async use(configs: readonly ServerConfig[]): Promise<void> {
     const wanted = new Map<string, { readonly address: string; readonly port: number }>()
-    for (const { bind, port } of configs)
-      for (const address of bind.length > 0 ? bind : this.#options.addresses)
-        wanted.set(`${address} ${port}`, { address, port })
+    for (const config of configs)
+      for (const address of listensOn(config, this.#options.addresses))
+        wanted.set(`${address} ${config.port}`, { address, port: config.port })
     const isWanted = ({ address, port }: Listener) => wanted.has(`${address} ${port}`)
     const opened: Listener[] = []
     try {
@@ -55,8 +55,8 @@ export class Listeners implements AsyncDisposable {
   async #listen({ address, port }: { readonly address: string; readonly port: number }): Promise<Listener> {
     const { threads, batches, log, responderOf } = this.#options
     const responder: Responder = {
-      respond: (...query) => responderOf(port).respond(...query),
-      forget: (keys) => responderOf(port).forget(keys),
+      respond: (...query) => responderOf(address, port).respond(...query),
+      forget: (keys) => responderOf(address, port).forget(keys),
     }
     const ended = new AbortController()
     const at = { address, port, signal: ended.signal }

@@ -58,9 +58,9 @@ async function eventually<T>(look: () => Promise<T>, good: (value: T) => boolean
   }
 }
 
-function lookUpAt(port: number): (name: string) => Promise<string[]> {
+function lookUpAt(port: number, at = address): (name: string) => Promise<string[]> {
   const resolver = new Resolver({ timeout: 2000, tries: 1 })
-  resolver.setServers([`${address}:${port}`])
+  resolver.setServers([`${at}:${port}`])
   return (name) => resolver.resolve4(name)
 }
 
@@ -120,7 +120,14 @@ for (const threads of [0, 1])
       (found) => Array.isArray(found) && found[0] === '10.244.0.5',
     )
     const metrics = await page(metricsPort, '/metrics')
-    assert.match(metrics, /coredns_dns_responses_total\{[^}]*rcode="NOERROR"[^}]*\} [1-9]/)
+    const at = `server="dns://:${port}",zone=".",view=""`
+    for (const line of [
+      `coredns_dns_requests_total{${at},proto="udp",family="1",type="A"} `,
+      `coredns_dns_responses_total{${at},rcode="NOERROR",plugin="kubernetes"} `,
+      `coredns_dns_responses_total{${at},rcode="NXDOMAIN",plugin="kubernetes"} `,
+      `coredns_plugin_enabled{${at},name="kubernetes"} 1`,
+    ])
+      assert.ok(metrics.includes(line), `${line}\n${metrics}`)
     const asked = server.requests.map((request) => request.replace(/^(\S+) ([^?]+).*$/, '$1 $2'))
     assert.deepEqual([...new Set(asked)].filter((request) => request.startsWith('GET')).toSorted(), [
       'GET /api/v1/namespaces',
@@ -135,6 +142,69 @@ for (const threads of [0, 1])
     assert.match(await page(readyPort, '/ready'), /^503/)
     await running
     client.close()
+  })
+
+for (const threads of [0, 1])
+  test(`dns: with ${threads} threads each address answers by the blocks that listen there; metrics tell of cache and upstreams`, async (context) => {
+    const [port, upstreamPort, deadPort, metricsPort] = (await freePorts(4)) as [number, number, number, number]
+    const block = (zones: string, bind: string, more: string) =>
+      `${zones.replaceAll(' ', `:${port} `)}:${port} {\n  bind ${bind}\n  prometheus ${address}:${metricsPort}\n${more}\n}\n`
+    const hosts = (ip: string) => `  hosts {\n    ${ip} web.test\n  }\n`
+    const file = corefile(
+      context,
+      block('test', '127.0.0.1', hosts('192.0.2.1')) +
+        block('test', '127.0.0.2', hosts('192.0.2.2')) +
+        block('cached.test', '127.0.0.1', `  forward . ${address}:${upstreamPort}\n  cache 60\n`) +
+        block(
+          'dead.test',
+          '127.0.0.2',
+          `  forward . ${address}:${deadPort} {\n    max_fails 1\n    health_check 50ms\n  }\n`,
+        ),
+    )
+    const upstreamFile = corefile(
+      context,
+      `cached.test:${upstreamPort} {\n  hosts {\n    192.0.2.9 a.cached.test\n  }\n}\n`,
+    )
+    const ended = new AbortController()
+    const client = () => assert.fail('no API server is needed')
+    const start = (corefile: string, registry = createRegistry()) =>
+      run({ corefile, client, address, threads }, { ...partContext(ended.signal), registry })
+    const running = [start(file), start(upstreamFile)]
+    const [first, second] = [lookUpAt(port), lookUpAt(port, '127.0.0.2')]
+    await eventually(
+      () => second('web.test'),
+      (found) => Array.isArray(found),
+    )
+    assert.deepEqual([await first('web.test'), await second('web.test')], [['192.0.2.1'], ['192.0.2.2']])
+    await eventually(
+      () => first('a.cached.test'),
+      (found) => Array.isArray(found),
+    )
+    for (let i = 0; i < 3; i++) assert.deepEqual(await first('a.cached.test'), ['192.0.2.9'])
+    await assert.rejects(first('b.dead.test'), { code: 'ESERVFAIL' })
+    await assert.rejects(second('a.cached.test'), { code: 'ESERVFAIL' })
+    await assert.rejects(second('a.dead.test'), { code: 'ESERVFAIL' })
+    const at = `server="dns://:${port}",zones="cached.test.",view=""`
+    const wanted = [
+      /^coredns_cache_hits_total\{server="[^"]+",type="success",zones="cached.test.",view=""\} [1-9]/m,
+      new RegExp(`^coredns_cache_misses_total\\{${at}\\} [1-9]`, 'm'),
+      /^coredns_cache_entries\{server="[^"]+",type="success",zones="cached.test.",view=""\} 1$/m,
+      /^coredns_dns_responses_total\{[^}]*zone="cached.test.",view="",rcode="NOERROR",plugin="cache"\} [1-9]/m,
+      /^coredns_dns_responses_total\{[^}]*zone="test.",view="",rcode="NOERROR",plugin="hosts"\} [1-9]/m,
+      new RegExp(
+        `^coredns_proxy_healthcheck_failures_total\\{proxy_name="forward",to="${address}:${deadPort}"\\} [1-9]`,
+        'm',
+      ),
+    ]
+    await eventually(
+      async () => (await fetch(`http://${address}:${metricsPort}/metrics`)).text(),
+      (text) => typeof text === 'string' && wanted.every((line) => line.test(text)),
+    )
+    await assert.rejects(second('b.dead.test'), { code: 'ESERVFAIL' })
+    const text = await (await fetch(`http://${address}:${metricsPort}/metrics`)).text()
+    assert.match(text, /^coredns_forward_healthcheck_broken_total [1-9]/m)
+    ended.abort()
+    await Promise.all(running)
   })
 
 test('dns: a Corefile that is wrong is said with its line', async (context) => {

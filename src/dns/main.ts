@@ -10,7 +10,7 @@ import { readCorefileText, readServers } from '#dns/corefile/read-file.ts'
 import { Listeners } from '#dns/listeners.ts'
 import { createDnsMetrics } from '#dns/metrics.ts'
 import { holdNodeLocal } from '#dns/node-local.ts'
-import { createPortResponder } from '#dns/port-responder.ts'
+import { respondersOf } from '#dns/port-responder.ts'
 import type { Server } from '#dns/resolver.ts'
 import { Batches } from '#dns/serve/batches.ts'
 import { Pages, type PageAt } from '#dns/serve/http.ts'
@@ -37,16 +37,17 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
   const ended = new AbortController()
   const stop = (reason?: unknown) => ended.abort(reason)
   await using pages = new Pages()
-  await using batches = new Batches(metrics)
   const { nodeLocal = [], threads } = options
+  const addresses = nodeLocal.length > 0 ? nodeLocal : [options.address]
+  await using batches = new Batches(metrics, addresses)
   await using listeners = new Listeners({
-    addresses: nodeLocal.length > 0 ? nodeLocal : [options.address],
+    addresses,
     threads,
     batches,
     log,
-    responderOf: (port) => responders.get(port)!,
+    responderOf: (address, port) => responders.get(`${address} ${port}`)!,
   })
-  let responders: ReadonlyMap<number, Responder> = new Map()
+  let responders: ReadonlyMap<string, Responder> = new Map()
   let now: readonly Server[] = []
   let generation = new AbortController()
   let view: View | undefined
@@ -89,12 +90,7 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
         assembleServer(config, { clock, log, metrics, localIps, signal: nextGeneration.signal, zone: next.zone }),
       )
       const previous = { responders, assembled: now, view, generation }
-      responders = new Map(
-        [...Map.groupBy(assembled, ({ config }) => config.port)].map(([port, ofPort]) => [
-          port,
-          createPortResponder(port, ofPort, { log, metrics, stop }),
-        ]),
-      )
+      responders = respondersOf(assembled, addresses, { log, metrics, stop })
       batches.use(assembled, next.zone)
       try {
         await pages.use(pagesOf(configs))
@@ -137,7 +133,7 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
     if (zone !== view?.zone) return
     const programmed = change === undefined ? undefined : programmedBy(zone, change, clock.now())
     if (programmed !== undefined) metrics.programmed(programmed.service, programmed.tookMs)
-    for (const responder of responders.values()) responder.forget(touched)
+    for (const responder of new Set(responders.values())) responder.forget(touched)
     batches.change(change)
   }
 

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { UserError } from '#daemon/error.ts'
 import type { Logger } from '#daemon/log.ts'
-import type { LogConfig } from '#dns/corefile/config.ts'
+import { listensOn, type LogConfig } from '#dns/corefile/config.ts'
 import { createLoopCheck } from '#dns/loop.ts'
 import type { DnsMetrics } from '#dns/metrics.ts'
 import { createResolver, type Server } from '#dns/resolver.ts'
@@ -11,12 +11,33 @@ import { isWithin } from '#dns/wire/name.ts'
 import { rcodes } from '#dns/wire/message.ts'
 import { recordTypes, typeName } from '#dns/wire/record.ts'
 
-/** What answers on one port: all server blocks that name it, with their log, metrics and loop detection. */
-export function createPortResponder(
-  port: number,
+type Context = { readonly log: Logger; readonly metrics: DnsMetrics; stop(reason: UserError): void }
+
+/** What answers on each `ADDRESS PORT`; one for all addresses of a port where the same blocks listen. */
+export function respondersOf(
   servers: readonly Server[],
-  o: { readonly log: Logger; readonly metrics: DnsMetrics; stop(reason: UserError): void },
-): Responder {
+  addresses: readonly string[],
+  o: Context,
+): ReadonlyMap<string, Responder> {
+  const places = new Set(
+    servers.flatMap(({ config }) => listensOn(config, addresses).map((address) => `${address} ${config.port}`)),
+  )
+  const made = new Map<string, Responder>()
+  return new Map(
+    [...places].map((place) => {
+      const [address = '', port] = place.split(' ')
+      const isHere = ({ config }: Server) =>
+        config.port === Number(port) && listensOn(config, addresses).includes(address)
+      const key = servers.flatMap((server, index) => (isHere(server) ? [index] : [])).join()
+      const responder = made.get(key) ?? createPortResponder(Number(port), servers.filter(isHere), o)
+      made.set(key, responder)
+      return [place, responder]
+    }),
+  )
+}
+
+/** What answers on one port by these server blocks, with their log, metrics and loop detection. */
+function createPortResponder(port: number, servers: readonly Server[], o: Context): Responder {
   const token = String(randomInt(2 ** 47))
   const loops = servers
     .filter((server) => server.config.loop && server.forwards.length > 0)

@@ -198,6 +198,7 @@ function lookUpHosts(hosts: Hosts, file: HostTable | undefined, query: Query): R
     const bytes = addresses.map((address) => parseIp(address)!).filter((address) => address.length === size)
     return reply(bytes.map((address) => record(query.type, { kind: 'address', bytes: address })))
   }
-  const falls = hosts.fallthrough === undefined || hosts.fallthrough.some((zone) => isWithin(query.name, zone))
-  return falls ? undefined : { ...found, rcode: rcodes.NXDOMAIN }
+  // As CoreDNS has it: without an SOA there is no denial that clients could believe.
+  const falls = query.type === recordTypes.PTR || hosts.fallthrough.some((zone) => isWithin(query.name, zone))
+  return falls ? undefined : { rcode: rcodes.SERVFAIL, authoritative: false }
 }

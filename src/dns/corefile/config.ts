@@ -5,6 +5,7 @@ import type { Hosts } from '#dns/corefile/hosts.ts'
 import { CorefileMistake, zonesIn, type ListenAddress } from '#dns/corefile/option.ts'
 import { plugins, type DraftServer } from '#dns/corefile/plugins.ts'
 import type { RewriteRule } from '#dns/corefile/rewrite.ts'
+import { encodeName, normalName } from '#dns/wire/name.ts'
 import { parseCorefile, type CorefileError, type ServerBlock } from '#dns/corefile/syntax.ts'
 
 /** One server block: the zones that it answers, and by what. */
@@ -26,6 +27,10 @@ export type ServerConfig = {
   readonly hosts?: Hosts
   readonly rewrite: readonly RewriteRule[]
 }
+
+/** Where a block listens; `addresses` are for those without `bind`. */
+export const listensOn = ({ bind }: Pick<ServerConfig, 'bind'>, addresses: readonly string[]): readonly string[] =>
+  bind.length > 0 ? bind : addresses
 
 /** Which queries are logged; `denial` is NXDOMAIN and NODATA, `error` what is neither success nor denial. */
 export type LogConfig = {
@@ -89,18 +94,22 @@ export function readCorefile(
     const servers = parsed.blocks.map(readServer)
     const taken = new Set<string>()
     for (const [index, server] of servers.entries())
-      for (const zone of server.zones) {
-        const key = `${zone === '' ? '.' : zone}:${server.port}`
-        if (taken.has(key))
-          throw new CorefileMistake(parsed.blocks[index]!.line, `${key} is already served by another block`)
-        taken.add(key)
-      }
+      for (const zone of server.zones)
+        for (const address of server.bind.length > 0 ? server.bind : ['']) {
+          const key = `${zone === '' ? '.' : zone}:${server.port}`
+          if (taken.has(`${key} ${address}`))
+            throw new CorefileMistake(parsed.blocks[index]!.line, `${key} is already served by another block`)
+          taken.add(`${key} ${address}`)
+        }
     return { servers }
   } catch (error) {
     if (error instanceof CorefileMistake) return { error: { line: error.line, message: error.message } }
     throw error
   }
 }
+
+/** Plugins that may stand in a block more than once. */
+const repeated: readonly string[] = ['bind', 'forward', 'log', 'rewrite']
 
 function readServer(block: ServerBlock): ServerConfig {
   const addresses = block.addresses.map((address) => readAddress(address, block.line))
@@ -117,6 +126,7 @@ function readServer(block: ServerBlock): ServerConfig {
   }
   if (addresses.some((address) => address.port !== draft.port))
     throw new CorefileMistake(block.line, 'the zones of one block have different ports: write one block for each port')
+  const seen = new Set<string>()
   for (const directive of block.directives) {
     const plugin = plugins[directive.name]
     if (plugin === undefined)
@@ -124,6 +134,9 @@ function readServer(block: ServerBlock): ServerConfig {
         directive.line,
         `unknown plugin ${JSON.stringify(directive.name)}: known are ${Object.keys(plugins).join(', ')}`,
       )
+    if (seen.has(directive.name) && !repeated.includes(directive.name))
+      throw new CorefileMistake(directive.line, `${directive.name} stands twice in one block`)
+    seen.add(directive.name)
     plugin(draft, directive)
   }
   return draft
@@ -136,5 +149,7 @@ function readAddress(address: string, line: number): { readonly zones: string[];
     throw new CorefileMistake(line, `${scheme}:// is not served: only dns:// is`)
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
     throw new CorefileMistake(line, `${port} is no port`)
+  if (encodeName(normalName(host)) === undefined || /[()]/.test(host))
+    throw new CorefileMistake(line, `${JSON.stringify(address)} is no zone, as "." and "example.org" are`)
   return { zones: zonesIn(host === '' ? '.' : host), port: Number(port ?? 53) }
 }

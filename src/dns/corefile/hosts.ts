@@ -12,8 +12,8 @@ export type Hosts = {
   readonly inline: HostTable
   readonly ttl: number
   readonly reverse: boolean
-  /** undefined: a name that is not there is denied */
-  readonly fallthrough: readonly string[] | undefined
+  /** zones whose names that are not here are left to whoever comes next; the others fail */
+  readonly fallthrough: readonly string[]
   readonly reloadMs: number
 }
 
@@ -27,15 +27,16 @@ export function parseHosts(directive: Directive): { readonly hosts: Hosts } | { 
   const lines: string[] = []
   let ttl = 3600
   let reverse = true
-  let fallthrough: string[] | undefined
+  let fallthrough: string[] = []
   let reloadMs = 5000
   for (const option of directive.options) {
-    if (parseIp(option.name) !== undefined) lines.push([option.name, ...option.args].join(' '))
+    const [word = '', ...more] = option.args
+    const isAlone = more.length === 0 && option.options.length === 0
+    if (parseIp(option.name) !== undefined && word !== '') lines.push([option.name, ...option.args].join(' '))
     else if (option.name === 'fallthrough') fallthrough = option.args.length === 0 ? [''] : option.args.map(normalName)
-    else if (option.name === 'no_reverse') reverse = false
-    else if (option.name === 'ttl' && Number(option.args[0]) > 0) ttl = Number(option.args[0])
-    else if (option.name === 'reload' && parseDuration(option.args[0] ?? '') !== undefined)
-      reloadMs = parseDuration(option.args[0]!)!
+    else if (option.name === 'no_reverse' && word === '') reverse = false
+    else if (option.name === 'ttl' && isAlone && /^[1-9]\d{0,4}$/.test(word)) ttl = Number(word)
+    else if (option.name === 'reload' && isAlone && parseDuration(word) !== undefined) reloadMs = parseDuration(word)!
     else
       return {
         error: {

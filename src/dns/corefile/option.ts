@@ -32,6 +32,12 @@ export function optionsOf<T extends Record<string, (option: Directive) => unknow
           ? `${directive.name} has no options, so ${JSON.stringify(option.name)} means nothing here`
           : `unknown option ${JSON.stringify(option.name)} of ${directive.name}: known are ${names.join(', ')}`,
       )
+    const [inner] = option.options
+    if (inner !== undefined)
+      throw new CorefileMistake(
+        inner.line,
+        `${option.name} has no options, so ${JSON.stringify(inner.name)} means nothing here`,
+      )
     found[option.name] = read(option)
   }
   return found as { [K in keyof T]?: ReturnType<T[K]> }
@@ -88,6 +94,12 @@ export function durationIn(option: Directive, word: string): number {
   if (ms === undefined)
     throw new CorefileMistake(option.line, `${JSON.stringify(word)} is no duration, as 5s or 1m30s are`)
   return ms
+}
+
+/** All words, of which there must be one. */
+export function wordsOf(option: Directive): readonly string[] {
+  if (option.args.length === 0) throw new CorefileMistake(option.line, `${option.name} takes one word or more`)
+  return option.args
 }
 
 /** True; the option stands alone. */

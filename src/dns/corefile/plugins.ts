@@ -21,6 +21,7 @@ import {
   optionsOf,
   presenceOf,
   takesAtMost,
+  wordsOf,
   zonesIn,
   zonesOf,
 } from '#dns/corefile/option.ts'
@@ -76,8 +77,6 @@ export const plugins: Readonly<Record<string, (draft: DraftServer, directive: Di
     draft.reload = { intervalMs, jitterMs }
   },
   kubernetes(draft, directive) {
-    if (draft.kubernetes !== undefined)
-      throw new CorefileMistake(directive.line, 'kubernetes stands twice in one block')
     draft.kubernetes = readKubernetes(draft, directive)
   },
   forward: (draft, directive) => void draft.forward.push(readForward(directive)),
@@ -122,8 +121,8 @@ function readKubernetes(draft: DraftServer, directive: Directive): KubernetesCon
     endpoint_pod_names: presenceOf,
     ignore: (o) => choiceOf(o, ['empty_service'] as const),
     fallthrough: zonesOf,
-    namespaces: (o) => o.args,
-    labels: (o) => o.args.join(' '),
+    namespaces: wordsOf,
+    labels: (o) => wordsOf(o).join(' '),
     startup_timeout: durationOf,
     kubeconfig(o) {
       takesAtMost(o, 2)
@@ -152,6 +151,12 @@ function readForward(directive: Directive): ForwardConfig {
   const [from, ...to] = directive.args
   if (from === undefined || to.length === 0)
     throw new CorefileMistake(directive.line, 'forward needs a zone and at least one upstream: forward . 9.9.9.9')
+  const wrong = to.find((upstream) => !isUpstream(upstream))
+  if (wrong !== undefined)
+    throw new CorefileMistake(
+      directive.line,
+      `forward asks servers by their address, with a port if you like, and those of a file as /etc/resolv.conf, not ${JSON.stringify(wrong)}`,
+    )
   if (to.length > 15) throw new CorefileMistake(directive.line, 'forward takes at most 15 upstreams')
   const found = optionsOf(directive, {
     except: (o) => o.args.flatMap(zonesIn),
@@ -174,6 +179,15 @@ function readForward(directive: Directive): ForwardConfig {
     healthCheckMs: found.health_check ?? 500,
     maxConcurrent: found.max_concurrent ?? 0,
   }
+}
+
+/** `10.0.0.1`, `10.0.0.1:5353`, `[2001:db8::1]:53`, each with `dns://` before it if one likes; or a file. */
+function isUpstream(text: string): boolean {
+  if (text.startsWith('/')) return true
+  const bare = text.replace(/^dns:\/\//, '')
+  const match = /^\[(.+)\](?::(\d+))?$|^([^:]+):(\d+)$/.exec(bare)
+  const port = Number(match?.[2] ?? match?.[4] ?? 53)
+  return isValidIp(match?.[1] ?? match?.[3] ?? bare) && port > 0 && port < 65_536
 }
 
 const mostTtl = 604_800

@@ -29,6 +29,7 @@ export function parseRewrite(directive: Directive): { readonly rule: RewriteRule
   if (words[0] === 'continue' || words[0] === 'stop') words = words.slice(1)
   const [field, ...rest] = words
   if (field === 'type') {
+    if (rest.length > 2) return wrong(`unknown words ${JSON.stringify(rest.slice(2).join(' '))}`)
     const [from, to] = rest.map((word) => recordTypes[word.toUpperCase() as RecordTypeName] as number | undefined)
     if (from === undefined || to === undefined) return wrong('type takes two record types, as in "rewrite type AAAA A"')
     return { rule: { kind: 'type', from, to, last } }

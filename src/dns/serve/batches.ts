@@ -1,4 +1,5 @@
 // effect: threads
+import { listensOn } from '#dns/corefile/config.ts'
 import type { DnsMetrics } from '#dns/metrics.ts'
 import type { Server } from '#dns/resolver.ts'
 import { serveBatches, type BatchServer } from '#dns/serve/batch.ts'
@@ -9,21 +10,24 @@ import { Zone, type ZoneChange } from '#dns/zone.ts'
 /** Every batch server of the process, kept at the state of one zone. Changes of one turn go to the threads together. */
 export class Batches implements AsyncDisposable {
   readonly #metrics: DnsMetrics
+  readonly #addresses: readonly string[]
   #zone = new Zone()
   #running: readonly { readonly address: string; readonly port: number; readonly server: BatchServer }[] = []
   #servers: readonly Server[] = []
   #changes: ZoneChange[] = []
   #scheduled = false
 
-  constructor(metrics: DnsMetrics) {
+  /** `addresses`: where blocks without `bind` listen. */
+  constructor(metrics: DnsMetrics, addresses: readonly string[]) {
     this.#metrics = metrics
+    this.#addresses = addresses
   }
 
   async serve(
     fallback: Responder,
     at: { readonly address: string; readonly port: number; readonly threads: number },
   ): Promise<void> {
-    const server = await serveBatches(fallback, { ...at, servers: this.#ofPort(at.port) })
+    const server = await serveBatches(fallback, { ...at, servers: this.#serversAt(at.address, at.port) })
     server.change([...this.#zone.snapshot()], this.#zone)
     this.#running = [...this.#running, { address: at.address, port: at.port, server }]
   }
@@ -40,7 +44,7 @@ export class Batches implements AsyncDisposable {
   /** Answers by these servers from now on, and by this zone. */
   use(servers: readonly Server[], zone: Zone): void {
     this.#servers = servers
-    for (const { port, server } of this.#running) server.use(this.#ofPort(port))
+    for (const { address, port, server } of this.#running) server.use(this.#serversAt(address, port))
     if (zone === this.#zone) return
     this.#zone = zone
     this.#changes = []
@@ -50,9 +54,9 @@ export class Batches implements AsyncDisposable {
     }
   }
 
-  #ofPort(port: number): BatchConfig['servers'] {
+  #serversAt(address: string, port: number): BatchConfig['servers'] {
     return this.#servers
-      .filter(({ config }) => config.port === port)
+      .filter(({ config }) => config.port === port && listensOn(config, this.#addresses).includes(address))
       .map(({ config, kubernetes }) => ({
         config,
         ...(kubernetes === undefined ? {} : { options: kubernetes.options }),
