@@ -73,6 +73,9 @@ const marks = ['--set-xmark 0x1/0x1', '--set-xmark 0x4000/0x4000', '--set-xmark 
 export function randomIptables(random: Random, count: number): string {
   const nat: string[] = []
   const filter: string[] = []
+  // A trace follows the first packet of a connection and what comes back of it: nothing happens to the sender's later ones.
+  for (const chain of ['FORWARD', 'OUTPUT'])
+    filter.push(`-A ${chain} -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j ACCEPT`)
   const mangle: string[] = []
   const chains = { nat: [] as string[], filter: [] as string[] }
   const rule = (to: string[], chain: string, words: string, act: string) =>
@@ -213,6 +216,9 @@ function nftRule(random: Random, act: string, isNat = true): string {
   const words = [act]
   for (let n = random.integer(0, 2); n > 0; n--) {
     const match = random.pick(nftMatches)(random)
+    // nft 1.0.6 lists two comparisons of one field as a range, `< 1000` and `> 1000` as `!= 1000-1000`.
+    const field = match.split(' ').slice(0, 2).join(' ')
+    if (words.some((word) => word.startsWith(field))) continue
     if (!contradicts([match, ...words].join(' ')) && (isNat || !match.startsWith('tcp flags'))) words.unshift(match)
   }
   return words.join(' ')
@@ -299,6 +305,7 @@ export function randomNft(random: Random, count: number): string {
       `chain post-${i} { ${post.map((rule) => `${rule}; `).join('')}}`,
     )
   }
+  const later = 'ct state established ct direction original accept'
   const map = `{ ${entries.join(', ')} }`
   const after = (name: string) =>
     `ct original ip daddr vmap { ${Array.from({ length: count }, (_, i) => `${virtualIp(i)} : jump ${name}-${i}`).join(', ')} }`
@@ -309,8 +316,8 @@ export function randomNft(random: Random, count: number): string {
   ${lines.join('\n  ')}
   chain prerouting { type nat hook prerouting priority dstnat; policy accept; ip daddr vmap ${map}; }
   chain output { type nat hook output priority -100; policy accept; ip daddr vmap ${map}; }
-  chain out { type filter hook output priority filter; policy accept; ${after('out')}; }
-  chain forward { type filter hook forward priority filter; policy accept; ${after('fwd')}; }
+  chain out { type filter hook output priority filter; policy accept; ${later}; ${after('out')}; }
+  chain forward { type filter hook forward priority filter; policy accept; ${later}; ${after('fwd')}; }
   chain postrouting { type nat hook postrouting priority srcnat; policy accept; ${after('post')}; }
 }
 `

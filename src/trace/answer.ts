@@ -12,7 +12,7 @@ import {
   tupleOf,
 } from '#trace/packet.ts'
 import { closedPort, errorOf, refusalOf, type SocketError } from '#trace/refusal.ts'
-import { type Final, type Known, type Outcome, type Walk, walkFrom } from '#trace/walk-world.ts'
+import { type Final, type Known, type Outcome, type Walk, walkFrom, walkStraight } from '#trace/walk-world.ts'
 import { lacks, type Step, stepsOf, type Way } from '#trace/way.ts'
 import type { Standing } from '#trace/world.ts'
 
@@ -49,6 +49,7 @@ type Reply = {
   readonly protocol: Protocol
   readonly what: string
   readonly refusal?: string
+  readonly isStraight?: boolean
 }
 
 /** A way for each answer: also answers meet chance, and conditions. None where nothing is sent back. */
@@ -58,7 +59,12 @@ export function answersOf(walk: Walk, final: Final, from: Standing): readonly An
   const { source, destination } = final.way.packet
   if (reply === undefined || sent === undefined || source === '?' || destination === '?') return []
   const { standing, way, packet } = reply
-  return walkFrom(walk, standing, { ...way, packet, trail: undefined }).map((back) => ({
+  const replied: Way = { ...way, packet, trail: undefined }
+  const backs =
+    reply.isStraight === true && from.kind === 'behind'
+      ? walkStraight(walk, from, replied)
+      : walkFrom(walk, standing, replied)
+  return backs.map((back) => ({
     way: back.way,
     answer: judge(back, reply, sent, from),
   }))
@@ -71,7 +77,8 @@ function replyTo({ way, outcome }: Final): Reply | undefined {
   if (outcome.kind === 'ended') {
     const { end, standing } = outcome
     if (end.kind !== 'reject' || end.unheard !== undefined || end.call?.hears === 'every socket') return undefined
-    return refuse(way, standing, end.with)
+    const refused = refuse(way, standing, end.with)
+    return refused && { ...refused, isStraight: end.isStraight === true }
   }
   if (outcome.kind !== 'delivered') return undefined
   const { standing, listener, to } = outcome

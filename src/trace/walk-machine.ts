@@ -75,7 +75,7 @@ const placeAt = ({ machine, options }: Walker, hook: Hook): Place => ({
 })
 
 const pass = (walker: Walker, hook: Hook, way: Way, reroute?: (way: Way) => readonly Passed[]): readonly Passed[] =>
-  passHook(walker.stations, way, placeAt(walker, hook), reroute).map(unheardReset)
+  passHook(walker.stations, way, placeAt(walker, hook), reroute).map(straightReset)
 
 /** Goes on with the ways that a hook let pass. */
 const then = (passed: readonly Passed[], next: (way: Way) => readonly Exit[]): readonly Exit[] =>
@@ -292,13 +292,14 @@ function forwardOn(walker: Walker, way: Way, routed: Forward | undefined): reado
 
 /**
  * To who came by a port of a bridge the kernel sends a reset straight back, untranslated
- * (net/ipv4/netfilter/nf_reject_ipv4.c): it comes from whom nobody asked.
+ * (net/ipv4/netfilter/nf_reject_ipv4.c): where the packet was translated, it comes from whom nobody asked.
  */
-function unheardReset(passed: Passed): Passed {
+function straightReset(passed: Passed): Passed {
   const { way, end } = passed
   const { connection, bridgePort } = way.packet
   const to = connection?.destinationNat
-  if (end?.kind !== 'reject' || end.with !== 'tcp-reset' || to === undefined || bridgePort === undefined) return passed
+  if (end?.kind !== 'reject' || end.with !== 'tcp-reset' || bridgePort === undefined) return passed
+  if (to === undefined) return { way, end: { ...end, isStraight: true } }
   return { way, end: { ...end, unheard: `the reset comes from ${to.ip}:${to.port}, past conntrack` } }
 }
 

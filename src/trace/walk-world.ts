@@ -36,6 +36,11 @@ export function walkFrom(walk: Walk, standing: Standing, way: Way): readonly Fin
   return onExits(walk, standing, walkMachine(machine, way, { kind: 'made' }, walk), 0)
 }
 
+/** Into a pod, by its own interface, past all that its node does. */
+export function walkStraight(walk: Walk, pod: Extract<Known, { kind: 'behind' }>, way: Way): readonly Final[] {
+  return onExits(walk, pod, walkMachine(pod.own, arrived(way), { kind: 'arrives', device: 'eth0' }, walk), 0)
+}
+
 /** A packet that comes to a machine from outside what is known. */
 export function walkInto(walk: Walk, machine: Machine, device: string | undefined, way: Way): readonly Final[] {
   const exits = walkMachine(machine, way, { kind: 'arrives', device }, walk)

@@ -53,7 +53,14 @@ export const startWay = (packet: Packet): Way => ({
 export type End =
   | { readonly kind: 'drop'; readonly why?: string; readonly call?: CallError }
   /** `unheard`: why the sender does not take it for an answer */
-  | { readonly kind: 'reject'; readonly with: string; readonly unheard?: string; readonly call?: CallError }
+  | {
+      readonly kind: 'reject'
+      readonly with: string
+      readonly unheard?: string
+      /** it goes straight back by the port of the bridge, past all rules */
+      readonly isStraight?: true
+      readonly call?: CallError
+    }
   /** something whose working is not known */
   | { readonly kind: 'unknown'; readonly what: string }
   /** handed to a real server by IPVS, which the packet names now */

@@ -11,18 +11,18 @@ import type { NftChain, NftHook, NftInstruction, NftRule, NftRuleset, NftTable }
 export type Compiled = {
   readonly ruleset: NftRuleset
   /** the line that a rule stands in, of those that were read from a text */
-  readonly lines: ReadonlyMap<NftRule, number>
+  readonly rules: ReadonlyMap<NftRule, Rule>
 }
 
 export function compileRuleset({ tables }: Ruleset): Compiled {
-  const lines = new Map<NftRule, number>()
-  return { ruleset: { generation: 0, torn: false, tables: tables.map((table) => compileTable(table, lines)) }, lines }
+  const rules = new Map<NftRule, Rule>()
+  return { ruleset: { generation: 0, torn: false, tables: tables.map((table) => compileTable(table, rules)) }, rules }
 }
 
-function compileTable(table: Table, lines: Map<NftRule, number>): NftTable {
+function compileTable(table: Table, rules: Map<NftRule, Rule>): NftTable {
   const context: TableContext = { family: table.family, sets: new Map(), anonymous: [] }
   for (const set of table.sets) context.sets.set(set.name, compileSet(set, table.family))
-  const chains = table.chains.map((chain) => compileChain(chain, context, lines))
+  const chains = table.chains.map((chain) => compileChain(chain, context, rules))
   return {
     family: table.family,
     name: table.name,
@@ -36,7 +36,7 @@ function compileTable(table: Table, lines: Map<NftRule, number>): NftTable {
 function compileChain(
   { name, comment = '', base, rules }: Chain,
   context: TableContext,
-  lines: Map<NftRule, number>,
+  known: Map<NftRule, Rule>,
 ): NftChain {
   return {
     name,
@@ -44,7 +44,7 @@ function compileChain(
     ...(base && { base: { ...base, hook: base.hook as NftHook } }),
     rules: rules.map((rule, index) => {
       const compiled = { handle: index + 1, comment: rule.comment ?? '', code: compileRule(rule, context) }
-      if (rule.line !== undefined) lines.set(compiled, rule.line)
+      known.set(compiled, rule)
       return compiled
     }),
   }

@@ -133,28 +133,29 @@ export function parseElements(tokens: Tokens): Element[] {
   return elements
 }
 
+/** What an element may count, and the words that go on behind it. */
+const stateful = new Set(['counter', 'limit', 'quota', 'ct', 'last'])
+const elementWords = new Set([...stateful, 'timeout', 'expires', 'comment', ':', ',', '}', lineEnd])
+
 export function parseElement(tokens: Tokens): Element {
   const key: Expression = tokens.take('*') ? { kind: 'value', text: '*' } : parseRight(tokens)
   const element: { -readonly [K in keyof Element]: Element[K] } = { key }
   for (;;) {
     tokens.skipSpace()
-    if (tokens.take('timeout')) element.timeoutMs = milliseconds(tokens)
-    else if (tokens.take('expires')) element.expiresMs = milliseconds(tokens)
+    if (tokens.take('timeout')) element.timeoutMs = milliseconds(tokens.next().text)
+    else if (tokens.take('expires')) element.expiresMs = milliseconds(tokens.next().text)
     else if (tokens.take('comment')) element.comment = tokens.next().text
-    else if (tokens.take('counter')) {
-      if (tokens.take('packets')) {
-        tokens.next()
-        tokens.take('bytes')
-        tokens.next()
-      }
+    else if (stateful.has(tokens.peek())) {
+      const words = [...(element.words === undefined ? [] : [element.words]), tokens.next().text]
+      while (!elementWords.has(tokens.peek()) && !tokens.isAtEnd) words.push(tokens.next().text)
+      element.words = words.join(' ')
     } else if (tokens.take(':')) element.data = parseVerdict(tokens) ?? parseRight(tokens)
     else return element
   }
 }
 
-/** `1h23m5s240ms` */
-function milliseconds(tokens: Tokens): number {
-  const text = tokens.next().text
+/** `1d1h23m5s240ms` */
+export function milliseconds(text: string): number {
   const days = /^(\d+)d/.exec(text)
   const rest = text.slice(days?.[0].length ?? 0)
   return Number(days?.[1] ?? 0) * 86_400_000 + (rest === '' ? 0 : (parseDuration(rest) ?? 0))

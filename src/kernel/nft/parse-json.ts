@@ -6,7 +6,7 @@ import {
   type Expression,
   NftFormatError,
   type Operator,
-  priorities,
+  priorityNamed,
   type Rule,
   type Ruleset,
   type SetObject,
@@ -43,6 +43,7 @@ export function parseNftJson(text: string): Ruleset {
         dormant: flags.includes('dormant'),
         chains: [],
         sets: [],
+        others: [],
         ...commentOf(object),
       })
     } else if (kind === 'chain') tables.get(key(object))?.chains.push(readChain(object))
@@ -63,15 +64,16 @@ function readChain(object: JsonObject): ChainDraft {
   const { name, type, hook, prio, policy, dev } = object
   const head = { name: String(name), rules: [], ...commentOf(object) }
   if (typeof hook !== 'string') return head
-  const device = [dev].flat()[0]
+  const [device, ...moreDevices] = [dev].flat().map(String)
   return {
     ...head,
     base: {
       type: String(type),
       hook,
-      priority: typeof prio === 'number' ? prio : (priorities[String(prio)] ?? 0),
+      priority: typeof prio === 'number' ? prio : (priorityNamed(String(prio), String(object['family']), hook) ?? 0),
       policy: policy === 'drop' ? 'drop' : 'accept',
-      ...(typeof device === 'string' && { device }),
+      ...(dev !== undefined && device !== undefined && { device }),
+      ...(moreDevices.length > 0 && { moreDevices }),
     },
   }
 }
@@ -86,6 +88,7 @@ function readSet(object: JsonObject): SetObject {
       data: map === 'verdict' ? ('verdict' as const) : isObject(map) ? readTypeOf(map) : types(map),
     }),
     flags: flags === undefined ? [] : [flags].flat().map(String),
+    settings: typeof object['size'] === 'number' ? [`size ${object['size']}`] : [],
     ...(typeof timeout === 'number' && { timeoutMs: timeout * 1000 }),
     elements: Array.isArray(elem) ? elem.map(readElement) : [],
     ...commentOf(object),
@@ -218,7 +221,9 @@ const nameOf = (value: unknown) => String(value).replace(/^@/, '')
 function readExpression(value: unknown): Expression {
   if (typeof value === 'string')
     return value.startsWith('@') ? { kind: 'named', set: value.slice(1) } : valueText(value)
-  if (typeof value === 'number' || typeof value === 'boolean') return { kind: 'value', text: String(value) }
+  // What a fib finds is there or not.
+  if (typeof value === 'boolean') return { kind: 'value', text: value ? 'exists' : 'missing' }
+  if (typeof value === 'number') return { kind: 'value', text: String(value) }
   if (Array.isArray(value)) return { kind: 'flags', items: value.map(readExpression) }
   if (!isObject(value)) return { kind: 'other', text: String(value) }
   const [[kind, body] = ['', undefined]] = Object.entries(value)

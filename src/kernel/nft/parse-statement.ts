@@ -31,12 +31,13 @@ function parseStatement(tokens: Tokens): Statement {
 
 const starts: Readonly<Record<string, (tokens: Tokens, word: string) => Statement>> = {
   counter(tokens) {
-    if (tokens.take('name')) tokens.next()
+    const name = tokens.take('name') ? tokens.peek() : undefined
+    if (name !== undefined) tokens.next()
     const packets = tokens.take('packets') ? Number(tokens.next().text) : 0
     const bytes = tokens.take('bytes') ? Number(tokens.next().text) : 0
-    return { kind: 'counter', packets, bytes }
+    return { kind: 'counter', packets, bytes, ...(name !== undefined && { name }) }
   },
-  queue: (tokens) => (tokens.restOfLine(), { kind: 'verdict', verdict: { kind: 'queue' } }),
+  queue: (tokens) => ({ kind: 'verdict', verdict: { kind: 'queue' }, words: tokens.restOfLine() }),
   log: parseLog,
   limit: parseLimit,
   reject: parseReject,
@@ -64,13 +65,15 @@ function other(harmless: boolean): (tokens: Tokens, word: string) => Statement {
 
 function parseLog(tokens: Tokens): Statement {
   let prefix = ''
+  const words: string[] = []
   for (;;) {
     if (tokens.take('prefix')) prefix = tokens.next().text
     else if (['level', 'group', 'snaplen', 'queue-threshold', 'flags'].includes(tokens.peek())) {
-      tokens.next()
+      words.push(tokens.next().text)
       const what = tokens.next().text
-      if (what === 'tcp' || what === 'ip') tokens.next()
-    } else return { kind: 'log', prefix }
+      words.push(what)
+      if (what === 'tcp' || what === 'ip') words.push(tokens.next().text)
+    } else return { kind: 'log', prefix, ...(words.length > 0 && { words: words.join(' ') }) }
   }
 }
 
@@ -81,10 +84,11 @@ function parseLimit(tokens: Tokens): Statement {
   const over = tokens.take('over')
   const [count = '', rest] = tokens.next().text.split('/')
   const [unit, per] = rest === undefined ? tokens.next().text.split('/') : [undefined, rest]
-  let burst = 5
+  let burst = unit === undefined ? 5 : 0
+  let burstUnit: string | undefined
   if (tokens.take('burst')) {
     burst = Number(tokens.next().text)
-    tokens.next()
+    burstUnit = tokens.next().text
   }
   return {
     kind: 'limit',
@@ -92,7 +96,9 @@ function parseLimit(tokens: Tokens): Statement {
     rate: Number(count),
     per: per ?? 'second',
     of: unit === undefined ? 'packets' : 'bytes',
+    ...(unit !== undefined && { unit }),
     burst,
+    ...(burstUnit !== undefined && { burstUnit }),
   }
 }
 
@@ -126,10 +132,18 @@ function parseNat(tokens: Tokens, word: string): Statement {
   const type = word as 'dnat' | 'snat'
   const family = /^ip6?$/.test(tokens.peek()) ? tokens.next().text : undefined
   // `dnat ip addr . port to`, `dnat ip prefix to`
-  while (tokens.peek() !== 'to' && tokens.peek() !== lineEnd && tokens.peek() !== '') tokens.next()
+  const form: string[] = []
+  while (tokens.peek() !== 'to' && tokens.peek() !== lineEnd && tokens.peek() !== '') form.push(tokens.next().text)
   if (!tokens.take('to')) throw new NftFormatError(tokens.line, `where ${word} leads to is missing`)
   const target = readTarget(tokens)
-  return { kind: 'nat', type, ...(family !== undefined && { family }), ...target, flags: readFlags(tokens) }
+  return {
+    kind: 'nat',
+    type,
+    ...(family !== undefined && { family }),
+    ...(form.length > 0 && { form: form.join(' ') }),
+    ...target,
+    flags: readFlags(tokens),
+  }
 }
 
 function readTarget(tokens: Tokens): { readonly address?: Expression; readonly port?: Expression } {
@@ -183,5 +197,11 @@ function parseMatch(tokens: Tokens): Statement {
   // `tcp flags syn / fin,syn,rst,ack`: of these bits just those
   if (!tokens.take('/')) return { kind: 'match', left, op, right }
   const mask = parseRight(tokens)
-  return { kind: 'match', left: { kind: 'binary', op: '&', left, right: mask }, op: op === '!=' ? '!=' : '==', right }
+  return {
+    kind: 'match',
+    left: { kind: 'binary', op: '&', left, right: mask },
+    op: op === '!=' ? '!=' : '==',
+    right,
+    isSlash: true,
+  }
 }

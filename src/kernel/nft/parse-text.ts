@@ -4,7 +4,7 @@
 import {
   type Chain,
   NftFormatError,
-  priorities,
+  priorityNamed,
   type Rule,
   type Ruleset,
   type SetObject,
@@ -12,10 +12,9 @@ import {
   type Table,
 } from '#kernel/nft/ast.ts'
 import { lex, lineEnd, Tokens } from '#kernel/nft/lex.ts'
-import { parseElements, parseLeft } from '#kernel/nft/parse-expression.ts'
+import { milliseconds, parseElements, parseLeft } from '#kernel/nft/parse-expression.ts'
 import { parseStatements } from '#kernel/nft/parse-statement.ts'
 import type { NftFamily } from '#kernel/nftables/ruleset.ts'
-import { parseDuration } from '#lib/duration.ts'
 
 /** Throws NftFormatError. */
 export function parseNft(text: string): Ruleset {
@@ -38,17 +37,18 @@ function parseTable(tokens: Tokens): Table {
   const chains: Chain[] = []
   const sets: SetObject[] = []
   let comment: string | undefined
+  const others: string[] = []
   let dormant = false
   for (tokens.skipLines(); !tokens.take('}'); tokens.skipLines()) {
     if (tokens.isAtEnd) throw new NftFormatError(tokens.line, `the table ${name} has no end: the text is cut off`)
     const word = tokens.next().text
-    if (word === 'chain') chains.push(parseChain(tokens))
+    if (word === 'chain') chains.push(parseChain(tokens, family))
     else if (word === 'set' || word === 'map') sets.push(parseSet(tokens))
     else if (word === 'comment') comment = tokens.next().text
     else if (word === 'flags') dormant = tokens.restOfLine().includes('dormant')
-    else skipObject(tokens)
+    else others.push(`${word} ${wholeObject(tokens)}`)
   }
-  return { family: family as NftFamily, name, dormant, chains, sets, ...(comment !== undefined && { comment }) }
+  return { family: family as NftFamily, name, dormant, chains, sets, others, ...(comment !== undefined && { comment }) }
 }
 
 function open(tokens: Tokens, what: string): void {
@@ -56,21 +56,24 @@ function open(tokens: Tokens, what: string): void {
   if (!tokens.take('{')) throw new NftFormatError(tokens.line, `${what} has no beginning`)
 }
 
-/** Counters, quotas, flow tables, helpers: nothing that a packet's way hangs on. */
-function skipObject(tokens: Tokens): void {
-  tokens.restOfLine()
-  if (!tokens.take('{')) {
-    while (!tokens.isAtEnd && tokens.peek() !== lineEnd && tokens.peek() !== '}' && tokens.peek() !== '{') tokens.next()
-    if (!tokens.take('{')) return
+/** The words of an object up to the end of its braces, or of the line. */
+function wholeObject(tokens: Tokens): string {
+  const words: string[] = []
+  for (let depth = 0; !tokens.isAtEnd;) {
+    const word = tokens.peek()
+    if (depth === 0 && (word === lineEnd || word === '}')) break
+    tokens.next()
+    words.push(word)
+    if (word === '{') depth++
+    if (word === '}' && --depth === 0) break
   }
-  for (let depth = 1; depth > 0 && !tokens.isAtEnd;) {
-    const { text } = tokens.next()
-    if (text === '{') depth++
-    if (text === '}') depth--
-  }
+  return words
+    .join(' ')
+    .replaceAll(/ *\n */g, '\n')
+    .trim()
 }
 
-function parseChain(tokens: Tokens): Chain {
+function parseChain(tokens: Tokens, family: string): Chain {
   const name = tokens.next().text
   open(tokens, `chain ${name}`)
   const rules: Rule[] = []
@@ -79,7 +82,7 @@ function parseChain(tokens: Tokens): Chain {
   for (tokens.skipLines(); !tokens.take('}'); tokens.skipLines()) {
     if (tokens.isAtEnd) throw new NftFormatError(tokens.line, `the chain ${name} has no end: the text is cut off`)
     const { line } = tokens
-    if (tokens.peek() === 'type' && tokens.peek(2) === 'hook') base = parseBase(tokens)
+    if (tokens.peek() === 'type' && tokens.peek(2) === 'hook') base = parseBase(tokens, family)
     else if (tokens.take('policy'))
       base = base && { ...base, policy: tokens.next().text === 'drop' ? 'drop' : 'accept' }
     else if (tokens.peek() === 'comment' && /^[\n;]$/.test(tokens.peek(2))) {
@@ -91,16 +94,21 @@ function parseChain(tokens: Tokens): Chain {
 }
 
 /** `type filter hook ingress device "eth0" priority filter - 5` */
-function parseBase(tokens: Tokens): NonNullable<Chain['base']> {
+function parseBase(tokens: Tokens, family: string): NonNullable<Chain['base']> {
   tokens.next()
   const type = tokens.next().text
   tokens.next()
   const hook = tokens.next().text
   const device = tokens.take('device') ? tokens.next().text : undefined
-  if (tokens.take('devices')) while (!tokens.isAtEnd && tokens.peek() !== 'priority') tokens.next()
+  const devices: string[] = []
+  if (tokens.take('devices'))
+    while (!tokens.isAtEnd && tokens.peek() !== 'priority') {
+      const { text } = tokens.next()
+      if (!['=', '{', '}', ','].includes(text)) devices.push(...text.split(','))
+    }
   tokens.take('priority')
   const first = tokens.next().text
-  let priority = priorities[first] ?? Number(first)
+  let priority = priorityNamed(first, family, hook) ?? Number(first)
   const sign = tokens.peek()
   if (sign === '+' || sign === '-') {
     tokens.next()
@@ -111,26 +119,28 @@ function parseBase(tokens: Tokens): NonNullable<Chain['base']> {
     hook,
     priority: Number.isNaN(priority) ? 0 : priority,
     policy: 'accept',
-    ...(device !== undefined && { device }),
+    ...((device ?? devices[0]) !== undefined && { device: (device ?? devices[0])! }),
+    ...(devices.length > 1 && { moreDevices: devices.slice(1) }),
   }
 }
 
 function parseSet(tokens: Tokens): SetObject {
   const name = tokens.next().text
   open(tokens, `set ${name}`)
-  const set: { -readonly [K in keyof SetObject]: SetObject[K] } = { name, key: [], flags: [], elements: [] }
+  const settings: string[] = []
+  const set: { -readonly [K in keyof SetObject]: SetObject[K] } = { name, key: [], flags: [], settings, elements: [] }
   for (tokens.skipLines(); !tokens.take('}'); tokens.skipLines()) {
     if (tokens.isAtEnd) throw new NftFormatError(tokens.line, `the set ${name} has no end: the text is cut off`)
     const word = tokens.next().text
     if (word === 'type') Object.assign(set, parseTypes(tokens))
     else if (word === 'typeof') Object.assign(set, parseTypesOf(tokens))
     else if (word === 'flags') set.flags = tokens.restOfLine().split(/[\s,]+/)
-    else if (word === 'timeout') set.timeoutMs = parseDuration(tokens.next().text) ?? 0
+    else if (word === 'timeout') set.timeoutMs = milliseconds(tokens.next().text)
     else if (word === 'comment') set.comment = tokens.next().text
     else if (word === 'elements') {
       tokens.take('=')
       set.elements = parseElements(tokens)
-    } else tokens.restOfLine()
+    } else settings.push(`${word} ${tokens.restOfLine()}`.trim())
   }
   return set
 }
