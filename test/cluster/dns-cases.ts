@@ -19,8 +19,12 @@ const zone = 'cluster.local'
 const svc = `svc.${zone}`
 const web = '10.96.77.1'
 
-/** Boots a cluster with these words and registers the tests on it. */
-export function testNames(name: string, words: readonly string[]): void {
+/** Boots a cluster with these words and registers the tests on it; `more` registers others on the same. */
+export function testNames(
+  name: string,
+  words: readonly string[],
+  more?: (cluster: () => LiveCluster, skip: string | false) => void,
+): void {
   const programs = ['kubectl', 'conmon', 'crun', 'dig', 'nslookup', 'busybox', 'musl-gcc']
   const skip = need({ root: true, programs })
   let live: LiveCluster
@@ -195,6 +199,8 @@ export function testNames(name: string, words: readonly string[]): void {
     live.kubectl('delete', 'pod', '-n', 'kube-system', '-l', `k8s-app=${map}`)
     await until(() => assert.equal(inPod('dig +short told.test'), '192.0.2.99'))
   })
+
+  more?.(() => live, skip)
 }
 
 /** The replies that dig prints with +noall +comments +answer +authority. */
