@@ -96,6 +96,10 @@ function undecided(view: View): readonly string[] {
     view.slices === undefined,
     'no EndpointSlices (kubectl get endpointslices -A -o json): nobody knows whom rules should lead to',
   )
+  say(
+    view.slicesFrom !== undefined,
+    `no EndpointSlices (kubectl get endpointslices -A -o json): whoever stands behind Services is taken from ${view.slicesFrom}${view.slicesFrom === 'pods' ? ' and selectors; Services without a selector have nobody' : ''}`,
+  )
   say(view.pods === undefined, 'no pods (kubectl get pods -A -o json): selectors and readiness are not looked at')
   const known = view.nodes.filter(isLookedAt)
   const unseen = view.nodes.filter((node) => !isLookedAt(node)).map(({ name }) => name)

@@ -5,11 +5,11 @@ import type { ConfigMap, Namespace, Node, Pod, Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { NetworkPolicy } from '#api/networking.ts'
 import { type ListeningSocket, parseSockets } from '#kernel/dump/sockets.ts'
+import { type ClusterObjects, readClusterObjects } from '#doctor/cluster-objects.ts'
+import { slicesOfEndpoints, slicesOfPods } from '#doctor/expect/derived-slices.ts'
 import { type Cidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp, type Ip } from '#lib/ip.ts'
 import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
-import { identify } from '#trace/read/identify.ts'
-import { readObjects } from '#trace/read/objects.ts'
 import { type Input, readWorld, unnamed } from '#trace/read/read-world.ts'
 import { podIps, type World } from '#trace/world.ts'
 
@@ -32,6 +32,8 @@ export type View = {
   /** undefined: nobody gave any */
   readonly services?: readonly Service[]
   readonly slices?: readonly EndpointSlice[]
+  /** where nobody gave EndpointSlices: what they were derived from */
+  readonly slicesFrom?: 'Endpoints' | 'pods'
   readonly pods?: readonly Pod[]
   readonly podSockets: ReadonlyMap<string, readonly ListeningSocket[]>
   readonly podTexts: ReadonlyMap<string, ReadonlyMap<string, string>>
@@ -45,45 +47,56 @@ export type View = {
 }
 
 type Metadata = { readonly name?: string; readonly namespace?: string }
-type Named = { readonly kind?: string; readonly metadata?: Metadata }
 
 export const keyOf = ({ metadata }: { readonly metadata?: Metadata | undefined }): string =>
   `${metadata?.namespace ?? 'default'}/${metadata?.name ?? ''}`
 
 export function readView(files: readonly Input[]): View {
-  const { world, problems } = readWorld(files)
-  const texts = files.map((input) => ({ ...input, kind: identify(input.text, input.file) }))
-  const objects = texts.flatMap(({ kind, text }) => {
-    const read = kind === 'objects' ? readObjects(text) : []
-    return typeof read === 'string' ? [] : (read as readonly Named[])
-  })
-  // An empty list still says that there are none.
-  const listed = texts.flatMap(({ kind, text }) =>
-    kind === 'objects' ? [...text.slice(0, 2000).matchAll(/"kind"\s*:\s*"(\w+)List"/g)].map(([, one]) => one!) : [],
-  )
-  const kinds = new Set([...objects.flatMap(({ kind }) => kind ?? []), ...listed])
-  const of = <T>(kind: string): readonly T[] => [
-    ...new Map(objects.filter((item) => item.kind === kind).map((item) => [keyOf(item), item as T])).values(),
-  ]
+  const read = readWorld(files)
+  const objects = readClusterObjects(files)
+  const [services, pods] = [objects.of('Service'), objects.of('Pod')]
+  const derived = derivedSlices(objects)
+  const slices = objects.of('EndpointSlice') ?? derived?.slices
+  const world: World = {
+    ...read.world,
+    objects: {
+      services: services ?? [],
+      pods: pods ?? [],
+      endpointSlices: slices ?? [],
+      nodes: objects.of('Node') ?? [],
+    },
+  }
   const facts = factsByOwner(files)
   return {
     world,
     nodes: [...world.machines, ...unseenMachines(world)].map((machine) =>
       viewNode(machine, world, facts.get(`nodes/${machine.name}`)),
     ),
-    ...(kinds.has('Service') && { services: world.objects.services }),
-    ...(kinds.has('EndpointSlice') && { slices: world.objects.endpointSlices }),
-    ...(kinds.has('Pod') && { pods: world.objects.pods }),
+    ...(services !== undefined && { services }),
+    ...(slices !== undefined && { slices }),
+    ...(derived !== undefined && { slicesFrom: derived.from }),
+    ...(pods !== undefined && { pods }),
     podSockets: socketsOfPods(facts),
     podTexts: new Map(
       [...facts].filter(([owner]) => owner.startsWith('pods/')).map(([owner, some]) => [owner.slice(5), some]),
     ),
-    policies: of('NetworkPolicy'),
-    namespaces: of('Namespace'),
-    configMaps: of('ConfigMap'),
-    problems,
-    kinds,
+    policies: objects.of('NetworkPolicy') ?? [],
+    namespaces: objects.of('Namespace') ?? [],
+    configMaps: objects.of('ConfigMap') ?? [],
+    problems: [...read.problems, ...objects.problems],
+    kinds: objects.kinds,
   }
+}
+
+type Derived = { readonly slices: readonly EndpointSlice[]; readonly from: 'Endpoints' | 'pods' }
+
+function derivedSlices(objects: ClusterObjects): Derived | undefined {
+  const [services, pods, endpoints] = [objects.of('Service'), objects.of('Pod'), objects.of('Endpoints')]
+  if (objects.of('EndpointSlice') !== undefined) return undefined
+  if (endpoints !== undefined) return { slices: slicesOfEndpoints(endpoints), from: 'Endpoints' }
+  return services === undefined || pods === undefined
+    ? undefined
+    : { slices: slicesOfPods(services, pods), from: 'pods' }
 }
 
 /** Nodes of which only the object is known. */

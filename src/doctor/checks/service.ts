@@ -51,7 +51,8 @@ function missing({ view, only }: Case): readonly Finding[] {
 /** Without a selector somebody has to write the slices. */
 function empty({ view }: Case, service: Service): readonly Finding[] {
   const spec = specOf(service)
-  if (view.slices === undefined || hasSelector(spec) || spec.type === 'ExternalName') return []
+  if (view.slices === undefined || view.slicesFrom === 'pods' || hasSelector(spec) || spec.type === 'ExternalName')
+    return []
   const key = keyOf(service)
   const own = slicesByService(view.slices).get(key) ?? []
   if (own.some(({ endpoints = [] }) => endpoints.length > 0)) return []

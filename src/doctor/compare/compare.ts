@@ -1,6 +1,7 @@
 // What the rules of every node do with every address of every Service, against what the objects demand.
 
 import type { Service } from '#api/core.ts'
+import { hasSelector, specOf } from '#api/service/traits.ts'
 import { ask } from '#doctor/compare/asker.ts'
 import { type Difference, differences } from '#doctor/compare/difference.ts'
 import { observe } from '#doctor/compare/observe.ts'
@@ -31,8 +32,10 @@ export function compare(view: View, only?: string): Comparison {
   const pods = podsByIp(view)
   const found: Difference[] = []
   const asked = new Map<string, number>()
+  // Without EndpointSlices nobody knows who is behind a Service that has no selector.
+  const certain = fronts.filter(({ service }) => view.slicesFrom !== 'pods' || hasSelector(specOf(service)))
   for (const node of view.nodes.filter((one) => knowsRules(one)))
-    for (const { service, front } of fronts)
+    for (const { service, front } of certain)
       for (const asker of askersOf(front)) {
         const question = ask(node, front, asker)
         if (question === undefined || !knowsRules(node, front.family)) continue

@@ -9,7 +9,10 @@ import { decodeSnapshot, type SnapshotFile } from '#doctor/snapshot/snapshot.ts'
 /** More than this is not read: a dump of rules is never as large. */
 const mostBytes = 1 << 30
 
-/** All texts of these paths. Names begin with the path as it was given; those in an archive with their name there. */
+/** Bundles are full of them, and a log may say anything. */
+const isLog = (name: string): boolean => /(^|\/)logs\.txt$|\.log(\.gz)?$/.test(name)
+
+/** All texts of these paths, but for logs in folders and archives. Names begin with the path as it was given; those in an archive with their name there. */
 export function openInputs(paths: readonly string[]): SnapshotFile[] {
   return paths.flatMap((path) => {
     const found = reading(path, () => (path === '-' ? undefined : statSync(path)))
@@ -20,7 +23,7 @@ export function openInputs(paths: readonly string[]): SnapshotFile[] {
 function openFolder(folder: string): SnapshotFile[] {
   const entries = reading(folder, () => readdirSync(folder, { recursive: true, withFileTypes: true }))
   return entries
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.') && !isLog(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .toSorted()
     .flatMap((file) => openFile(file, join(basename(folder), relative(folder, file))))
@@ -31,7 +34,7 @@ function openFile(path: string, name: string): SnapshotFile[] {
     path,
     reading(path, () => readFileSync(path === '-' ? 0 : path)),
   )
-  const files = decodeSnapshot(bytes)
+  const files = decodeSnapshot(bytes)?.filter(({ file }) => !isLog(file))
   return files ?? [{ file: path === '-' ? 'standard input' : name, text: new TextDecoder().decode(bytes) }]
 }
 

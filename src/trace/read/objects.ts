@@ -12,17 +12,48 @@ type AnyObject = {
   readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown }
 }
 
+export type ListedObjects = {
+  readonly objects: readonly unknown[]
+  /** kinds of which there are lists, empty ones too: `Service` for a ServiceList */
+  readonly listed: readonly string[]
+}
+
 /** What the API said; objects that are not one are left out. A text instead says what is wrong. */
 export function readObjects(text: string): readonly unknown[] | string {
+  const read = readLists(text)
+  return typeof read === 'string' ? read : read.objects
+}
+
+/** The same, with what was listed. */
+export function readLists(text: string): ListedObjects | string {
+  const read = readDocuments(text)
+  if (typeof read === 'string') return read
+  return {
+    objects: read.flatMap((root) => itemsOf(root, undefined)),
+    listed: read.flatMap((root) => /^(\w+)List$/.exec(String((root as AnyObject | null)?.kind))?.[1] ?? []),
+  }
+}
+
+function readDocuments(text: string): readonly unknown[] | string {
   try {
-    const roots = /^\s*[[{]/.test(text)
-      ? [JSON.parse(text) as unknown]
+    return /^\s*[[{]/.test(text)
+      ? readJson(text)
       : parseAllDocuments(text, { logLevel: 'silent' }).map(
           (document) => document.toJS({ maxAliasCount: 100 }) as unknown,
         )
-    return roots.flatMap((root) => itemsOf(root, undefined))
   } catch (error) {
     return (error as Error).message.split('\n')[0]!
+  }
+}
+
+/** One document, or several one after the other with logs between them, as `kubectl cluster-info dump` prints them. */
+function readJson(text: string): readonly unknown[] {
+  try {
+    return [JSON.parse(text) as unknown]
+  } catch (error) {
+    const documents = text.match(/^\{$[^]*?^\}$/gm) ?? []
+    if (documents.length < 2) throw error
+    return documents.map((document) => JSON.parse(document) as unknown)
   }
 }
 
