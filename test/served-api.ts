@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { run } from '#apiserver/main.ts'
+import { run, type Serving } from '#apiserver/main.ts'
 import { systemClock, type Clock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
@@ -14,6 +14,8 @@ export type AskOptions = RequestOptions & { readonly body?: string | Uint8Array 
 
 export interface ServedApi extends AsyncDisposable {
   readonly port: number
+  /** from within the process */
+  readonly dial: Serving['dial']
   readonly ca: KeyPair
   /** of system:masters */
   readonly admin: KeyPair
@@ -35,7 +37,7 @@ export async function serveApi({ clock = systemClock }: { readonly clock?: Clock
   const server = issueCertificate(ca, { commonName: 'kube-apiserver', usages: ['server'], ips: ['127.0.0.1'] })
   const tokens = { key: createKey(), issuer: 'https://kubernetes.default.svc' }
   const ending = new AbortController()
-  const ready = Promise.withResolvers<number>()
+  const ready = Promise.withResolvers<Serving>()
   const running = run(
     {
       bindAddress: '127.0.0.1',
@@ -47,12 +49,12 @@ export async function serveApi({ clock = systemClock }: { readonly clock?: Clock
       agentTrust: { ...admin, ca: ca.cert },
       store: { kind: 'sqlite', path: join(folder, 'store.db') },
       tokens: { keys: [tokens.key], signingKey: tokens.key, issuer: tokens.issuer },
-      onReady: (at) => ready.resolve(at.port),
+      onReady: ready.resolve,
     },
     { signal: ending.signal, log: silentLog, clock, registry: createRegistry() },
   )
   running.catch((error: unknown) => ready.reject(error as Error))
-  const port = await ready.promise
+  const { port, dial } = await ready.promise
   const ask = (path: string, { body, ...rest }: AskOptions = {}) =>
     new Promise<Reply>((resolve, reject) => {
       const options = { host: '127.0.0.1', port, path, ca: ca.cert, agent: false as const, ...rest }
@@ -67,6 +69,7 @@ export async function serveApi({ clock = systemClock }: { readonly clock?: Clock
     })
   return {
     port,
+    dial,
     ca,
     admin,
     tokens,

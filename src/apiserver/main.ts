@@ -26,6 +26,7 @@ import { objectsOf } from '#apiserver/engine/objects.ts'
 import type { VerifyToken } from '#apiserver/http/authenticate.ts'
 import { countObjects, requestMetrics } from '#apiserver/http/metrics.ts'
 import type { AgentTrust } from '#apiserver/http/backend.ts'
+import type { Dial } from '#apiserver/http/inner-door.ts'
 import { createDoor } from '#apiserver/http/server.ts'
 import type { Kind } from '#apiserver/kind.ts'
 import { kinds } from '#apiserver/kinds.ts'
@@ -56,8 +57,11 @@ export type ApiserverOptions = {
   /** for service accounts' tokens; absent: none are taken */
   readonly tokens?: TokenOptions | undefined
   /** told once, when requests are answered */
-  onReady?(at: { readonly port: number }): void
+  onReady?(at: Serving): void
 }
+
+/** How the server is reached: by this port, or from within the process. */
+export type Serving = { readonly port: number; readonly dial: Dial }
 
 const mendMs = 3000
 
@@ -96,7 +100,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   const verifyAccount = trust && tokenVerifierOf(trust, engine.objects, nowMs)
   const verifyBootstrap = bootstrapTokenVerifier(engine.objects, nowMs)
   const verifyToken: VerifyToken = async (token) => (await verifyAccount?.(token)) ?? verifyBootstrap(token)
-  const server = createDoor(
+  const { server, dial } = createDoor(
     {
       engine,
       authorizer,
@@ -133,7 +137,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   await bootstrap(engine.objects, await itself(), serves)
   isBootstrapped = true
   log.info('Serving securely', { address: `${options.bindAddress}:${port}` })
-  options.onReady?.({ port })
+  options.onReady?.({ port, dial })
   const stopCompaction = compactRegularly(store, clock, log)
   await keepRight(engine, itself, context)
   stopCompaction()
@@ -157,7 +161,7 @@ function withTokens(all: readonly Kind[], tokens: TokenOptions | undefined): rea
   )
 }
 
-type Server = ReturnType<typeof createDoor>
+type Server = ReturnType<typeof createDoor>['server']
 
 function listen(server: Server, { bindAddress, securePort }: ApiserverOptions): Promise<number> {
   const sockets = new Set<{ destroy(): void }>()

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { parseKubeconfig, type FileOrText } from '#client/parse-kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
 
@@ -21,6 +22,8 @@ export type ClientConfig = {
   readonly serverName?: string | undefined
   /** the namespace of the context */
   readonly namespace?: string | undefined
+  /** makes connections in place of TCP and TLS, to a server in this very process */
+  readonly dial?: (() => Duplex) | undefined
 }
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount'

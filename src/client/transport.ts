@@ -5,6 +5,7 @@ import { Agent as HttpAgent, request as httpRequest } from '#daemon/http.ts'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { readFileSync } from 'node:fs'
+import type { Duplex } from 'node:stream'
 import type { ClientConfig } from '#client/kubeconfig.ts'
 import { messageOf } from '#daemon/error.ts'
 import { version } from '#daemon/version.ts'
@@ -46,7 +47,8 @@ export function createTransport(
   idleConnections = 4,
 ): { readonly send: Send; close(): void } {
   const base = new URL(config.server)
-  const isHttps = base.protocol === 'https:'
+  const { dial } = config
+  const isHttps = base.protocol === 'https:' && dial === undefined
   const options = { keepAlive: true, maxFreeSockets: idleConnections, scheduling: 'lifo' as const }
   const serverName = config.serverName ?? (isIP(base.hostname.replaceAll(/[[\]]/g, '')) ? '' : base.hostname)
   const agent = isHttps
@@ -58,7 +60,9 @@ export function createTransport(
         servername: serverName,
         rejectUnauthorized: config.insecure !== true,
       })
-    : new HttpAgent(options)
+    : dial
+      ? dialling(new HttpAgent(options), dial)
+      : new HttpAgent(options)
   const open = isHttps ? httpsRequest : httpRequest
   const target = {
     agent,
@@ -87,6 +91,8 @@ export function createTransport(
         reject(new ConnectionError(`${method} ${config.server}${request.path.split('?')[0]}`, error))
       }
       sent.on('socket', (socket) => {
+        // What is no cable cannot break.
+        if (dial) return
         socket.setKeepAlive(true, keepAliveMs)
         if (!socket.connecting) return
         const late = setTimeout(
@@ -97,12 +103,18 @@ export function createTransport(
         socket.once('connect', () => clearTimeout(late)).once('close', () => clearTimeout(late))
       })
       sent.on('error', fail)
-      if (idleMs !== undefined)
+      if (idleMs !== undefined && !dial)
         sent.setTimeout(idleMs, () => sent.destroy(new Error(`no answer for ${idleMs / 1000} seconds`)))
       sent.on('response', resolve)
       sent.end(body)
     })
   return { send: (request) => once(request, true), close: () => agent.destroy() }
+}
+
+/** An agent for streams that are no sockets. */
+function dialling(agent: InstanceType<typeof HttpAgent>, dial: () => Duplex): InstanceType<typeof HttpAgent> {
+  const { keepSocketAlive, reuseSocket } = { keepSocketAlive: () => true, reuseSocket: () => undefined }
+  return Object.assign(agent, { createConnection: dial, keepSocketAlive, reuseSocket })
 }
 
 function tokenReader({ token, tokenFile }: ClientConfig): () => string | undefined {

@@ -23,6 +23,7 @@ import type { Resource } from '#api/resource.ts'
 import { run as runApiserver } from '#apiserver/main.ts'
 import { ownFiles } from '#apiserver/own-files.ts'
 import { type Client, connect, connectMany, isNotFound } from '#client/client.ts'
+import { accountToken } from '#controllers/accounts.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { run as runControllers } from '#controllers/main.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -58,13 +59,14 @@ before(async () => {
   )
   const config = loadKubeconfig(own.writeKubeconfig(`https://127.0.0.1:${await ready.promise}`))
   client = connect(config)
+  const clientWith = connectMany(config)
   const authority = { cert: own.ca, key: readFileSync(join(folder, 'ca.key'), 'utf8') }
   const as = (commonName: string) => ({ ...config, ...issueCertificate(authority, { commonName, usages: ['client'] }) })
   const controlling = runControllers(
     {
       client: connect(as('system:kube-controller-manager')),
       schedulerClient: connect(as('system:kube-scheduler')),
-      clientWith: connectMany(config),
+      clientAs: (account) => clientWith(accountToken(client, account, systemClock)),
       controllers: ['*'],
       clusterCidr: ['10.244.0.0/16'],
       nodeCidrMaskSize: 0,

@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import type { Client } from '#client/client.ts'
 import { runControllers } from '#client/control/run-controllers.ts'
 import { electLeader } from '#client/lease.ts'
-import { accountOf, accountToken } from '#controllers/accounts.ts'
+import { accountOf } from '#controllers/accounts.ts'
 import type { ControllerFlags, Settings } from '#controllers/flags.ts'
 import { chosen } from '#controllers/roster.ts'
 import { isKeptWhole, slimOf } from '#controllers/slim.ts'
@@ -24,8 +24,8 @@ export type ControllersOptions = Omit<
     readonly client: Client
     /** default: the scheduler uses `client` too */
     readonly schedulerClient?: Client | undefined
-    /** A client that shows these tokens; without it all controllers use `client` for everything. */
-    clientWith?(token: () => Promise<string>): Client
+    /** A client that speaks as this service account of kube-system; without it all controllers use `client` for everything. */
+    clientAs?(account: string): Client
     /** told once, when all caches have their first list */
     onSynced?(): void
   }
@@ -46,9 +46,7 @@ export async function run(options: ControllersOptions, context: PartContext): Pr
   }
   // One identity, which may read everything, fills the caches; each controller writes as itself.
   const clientFor = (name: string): Client =>
-    name === 'scheduler'
-      ? (options.schedulerClient ?? client)
-      : (options.clientWith?.(accountToken(client, accountOf(name), clock)) ?? client)
+    name === 'scheduler' ? (options.schedulerClient ?? client) : (options.clientAs?.(accountOf(name)) ?? client)
   const lead = (signal: AbortSignal) =>
     runControllers(
       {

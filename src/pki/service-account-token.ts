@@ -18,12 +18,14 @@ export type ServiceAccountToken = {
 
 /** The user that a service account is: `system:serviceaccount:NAMESPACE:NAME`, with its groups. */
 export function serviceAccountUser({ namespace, serviceAccount }: ServiceAccountToken) {
-  return {
-    name: `system:serviceaccount:${namespace}:${serviceAccount.name}`,
-    uid: serviceAccount.uid,
-    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
-  }
+  return { ...accountUser(namespace, serviceAccount.name), uid: serviceAccount.uid }
 }
+
+/** The name and the groups of a service account. */
+export const accountUser = (namespace: string, name: string) => ({
+  name: `system:serviceaccount:${namespace}:${name}`,
+  groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+})
 
 export function claimsOf(token: ServiceAccountToken): Record<string, unknown> {
   const { namespace, serviceAccount, pod, node } = token

@@ -1,6 +1,7 @@
 // effect: TLS sessions
 // Who asks: the client certificate of the connection, or the token of the request.
 
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { User } from '#apiserver/kind.ts'
 
@@ -32,6 +33,9 @@ export async function authenticate(
 /** One certificate serves all requests of a connection. */
 const known = new WeakMap<object, Who>()
 
+/** Who is at the other end of this connection is known without a certificate. */
+export const vouchFor = (socket: Duplex, user: User): void => void known.set(socket, { kind: 'user', user })
+
 function certificateUser(socket: TLSSocket): Who {
   const before = known.get(socket)
   if (before !== undefined) return before
@@ -41,9 +45,16 @@ function certificateUser(socket: TLSSocket): Who {
 }
 
 function userOfCertificate(socket: TLSSocket): Who {
-  const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string | string[]; O?: string | string[] } }
+  const { subject } = socket.getPeerCertificate() as { subject?: Subject }
   if (subject === undefined) return { kind: 'nobody' }
-  const name = [subject.CN ?? []].flat().at(-1)
-  if (!socket.authorized || !name) return { kind: 'stranger' }
-  return { kind: 'user', user: { name, groups: [...[subject.O ?? []].flat(), authenticated] } }
+  const user = socket.authorized ? userOfSubject(subject) : undefined
+  return user === undefined ? { kind: 'stranger' } : { kind: 'user', user }
+}
+
+type Subject = { readonly CN?: string | readonly string[]; readonly O?: string | readonly string[] }
+
+/** The user that a certificate's subject stands for; undefined where it names nobody. */
+export function userOfSubject({ CN, O }: Subject): User | undefined {
+  const name = [CN ?? []].flat().at(-1)
+  return name ? { name, groups: [...[O ?? []].flat(), authenticated] } : undefined
 }

@@ -12,6 +12,7 @@ import { readBody, type Request } from '#apiserver/http/body.ts'
 import { dispatch, statusOf } from '#apiserver/http/dispatch.ts'
 import { admit, apiRequest, askedOf, report, type Asked, type Door } from '#apiserver/http/door.ts'
 import { createFairness, type Fairness } from '#apiserver/http/fairness.ts'
+import { createInnerDoor, type Dial } from '#apiserver/http/inner-door.ts'
 import { send } from '#apiserver/http/send.ts'
 import { isProxied, type Target } from '#apiserver/http/target.ts'
 import { serveUpgrade } from '#apiserver/http/upgrade.ts'
@@ -25,7 +26,7 @@ export type TlsFiles = { readonly cert: string; readonly key: string; readonly c
 /** Agents ask every ten seconds: longer than that, so that each does not cost a handshake. */
 const idleMs = 180_000
 
-export function createDoor(given: Door, tls: TlsFiles): Http2SecureServer {
+export function createDoor(given: Door, tls: TlsFiles): { readonly server: Http2SecureServer; readonly dial: Dial } {
   const door: OpenDoor = { ...given, fairness: createFairness() }
   const http1 = { allowHTTP1: true, keepAliveTimeout: idleMs }
   const server = createSecureServer({
@@ -50,7 +51,7 @@ export function createDoor(given: Door, tls: TlsFiles): Http2SecureServer {
   server.on('connection', (socket: Socket) => void socket.setNoDelay(true))
   server.on('sessionError', () => {})
   server.on('clientError', (_error: Error, socket: Duplex) => void socket.destroy())
-  return server
+  return { server, dial: createInnerDoor((request, response) => void serve(door, request, response)) }
 }
 
 async function serve(door: OpenDoor, request: Request, response: Response): Promise<void> {

@@ -1,14 +1,14 @@
-// `fairway control-plane`: the API server and the controllers in one process. They talk HTTPS as they would from apart.
+// `fairway control-plane`: the API server and the controllers in one process. They talk HTTP as they would from apart, with
+// the same rights, over streams in memory.
 
 import { endInTime } from '#cli/part-command.ts'
 import { apiserverFlags, localUrl, serverOptions } from '#cli/process/apiserver.ts'
 import { addressPoolFlag, readPool } from '#cli/process/address-pool.ts'
 import { controllersOptions } from '#cli/process/controllers.ts'
-import { run as runApiserver } from '#apiserver/main.ts'
+import { run as runApiserver, type Serving } from '#apiserver/main.ts'
 import { run as runServiceController } from '#balancer/main.ts'
 import type { AddressPool } from '#balancer/pool/address-pool.ts'
 import { controllerFlags } from '#controllers/flags.ts'
-import { accountToken } from '#controllers/accounts.ts'
 import { type ControllersOptions, run as runControllers } from '#controllers/main.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
@@ -51,11 +51,11 @@ export const controlPlane = defineCommand({
     return endInTime(
       runBoth(
         (context, onReady) => runApiserver({ ...server, onReady }, context),
-        async (port, context) => {
+        async ({ port, dial }, context) => {
           const path = own?.writeKubeconfig(localUrl(options.bindAddress, port))
           tellReady()
           if (path !== undefined) stderr.write(`fairway: ready on port ${port}: export KUBECONFIG=${path}\n`)
-          const given = controllersOptions(options, options.controllersKubeconfig ?? path)
+          const given = controllersOptions(options, options.controllersKubeconfig ?? path, dial)
           const controllers = { ...given, clusterSigning: given.clusterSigning ?? own?.authority }
           await Promise.all([runControllers(controllers, context), runBalancer(controllers, pool, context)])
         },
@@ -68,25 +68,25 @@ export const controlPlane = defineCommand({
 
 /** What a cloud controller manager does elsewhere, as the account of its only controller. */
 async function runBalancer(
-  { client, clientWith }: ControllersOptions,
+  { client, clientAs }: ControllersOptions,
   pool: AddressPool | undefined,
   context: PartContext,
 ): Promise<void> {
-  const writingClient = clientWith?.(accountToken(client, 'service-controller', context.clock)) ?? client
+  const writingClient = clientAs?.('service-controller') ?? client
   await runServiceController(
     { client, writingClient, making: pool && { provider: 'pool', pool }, isDefault: true, leaderElect: false },
     context,
   )
 }
 
-type Server = (context: PartContext, onReady: (at: { readonly port: number }) => void) => Promise<void>
-type Controllers = (port: number, context: PartContext) => Promise<void>
+type Server = (context: PartContext, onReady: (at: Serving) => void) => Promise<void>
+type Controllers = (at: Serving, context: PartContext) => Promise<void>
 
 /** The server first, then the controllers; at the end the other way round, so that these can finish their writes. */
 async function runBoth(server: Server, controllers: Controllers, context: PartContext): Promise<void> {
   const stopServer = new AbortController()
   const stopControllers = new AbortController()
-  const ready = Promise.withResolvers<{ readonly port: number }>()
+  const ready = Promise.withResolvers<Serving>()
   const serving = server({ ...context, signal: stopServer.signal }, (at) => ready.resolve(at))
   const ended = serving.finally(() => {
     stopControllers.abort()
@@ -95,7 +95,7 @@ async function runBoth(server: Server, controllers: Controllers, context: PartCo
   const inner = { ...context, signal: AbortSignal.any([context.signal, stopControllers.signal]) }
   context.signal.addEventListener('abort', () => ready.reject(context.signal.reason as Error), { once: true })
   const controlling = ready.promise.then(
-    ({ port }) => controllers(port, inner),
+    (at) => controllers(at, inner),
     () => {},
   )
   try {

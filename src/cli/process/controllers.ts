@@ -1,14 +1,20 @@
 // effect: a file of certificates
 // `fairway controllers`: all controllers and the scheduler, for any API server.
 
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { userOfSubject } from '#apiserver/http/authenticate.ts'
+import type { Dial } from '#apiserver/http/inner-door.ts'
 import { partCommand } from '#cli/part-command.ts'
 import { readRequired } from '#cli/read-required.ts'
-import { connect, connectMany } from '#client/client.ts'
+import { type Client, connect, connectMany } from '#client/client.ts'
 import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts'
+import { accountToken } from '#controllers/accounts.ts'
 import { controllerFlags, type ControllerFlags } from '#controllers/flags.ts'
 import { type ControllersOptions, run } from '#controllers/main.ts'
+import { systemClock } from '#daemon/clock.ts'
 import { UserError } from '#daemon/error.ts'
+import { accountUser } from '#pki/service-account-token.ts'
 
 export const controllers = partCommand({
   name: 'controllers',
@@ -27,19 +33,38 @@ export const controllers = partCommand({
   },
 })
 
-/** What the flags mean to someone who reaches the server by this kubeconfig. */
-export function controllersOptions(flags: ControllerFlags, kubeconfig: string | undefined): ControllersOptions {
-  const config = loadKubeconfig(kubeconfig)
+/** What the flags mean to someone who reaches the server by this kubeconfig, or by `dial` from within its process. */
+export function controllersOptions(
+  flags: ControllerFlags,
+  kubeconfig: string | undefined,
+  dial?: Dial,
+): ControllersOptions {
+  const config = reach(kubeconfig, dial)
+  const client = connect(config, { idleConnections: 16 })
   return {
     ...flags,
-    client: connect(config, { idleConnections: 16 }),
+    client,
     ...(flags.schedulerKubeconfig !== undefined && {
-      schedulerClient: connect(loadKubeconfig(flags.schedulerKubeconfig), { idleConnections: 8 }),
+      schedulerClient: connect(reach(flags.schedulerKubeconfig, dial), { idleConnections: 8 }),
     }),
-    ...(flags.useServiceAccountCredentials && { clientWith: connectMany(config) }),
+    ...(flags.useServiceAccountCredentials && { clientAs: accountClients(config, client, dial) }),
     rootCa: rootCaOf(flags.rootCaFile, config),
     clusterSigning: signingOf(flags),
   }
+}
+
+/** From within nobody shows a certificate; it says who speaks all the same. */
+function reach(kubeconfig: string | undefined, dial: Dial | undefined): ClientConfig {
+  const config = loadKubeconfig(kubeconfig)
+  const user = config.cert && userOfSubject(new X509Certificate(config.cert).toLegacyObject().subject)
+  return dial && user ? { ...config, dial: () => dial(user) } : config
+}
+
+/** From outside each account shows a token, from within the server knows whom it talks to. */
+function accountClients(config: ClientConfig, client: Client, dial: Dial | undefined): (account: string) => Client {
+  if (dial) return (account) => connect({ ...config, dial: () => dial(accountUser('kube-system', account)) })
+  const clientWith = connectMany(config)
+  return (account) => clientWith(accountToken(client, account, systemClock))
 }
 
 function signingOf({ clusterSigningCertFile: cert, clusterSigningKeyFile: key }: ControllerFlags) {
