@@ -73,6 +73,12 @@ export async function createTopology<const Name extends string>(
   }
 }
 
+/** A thread in this process's own namespace, which serves and connects while the test is busy. */
+export async function startAgentHere(): Promise<AsyncDisposable & Pick<Place, 'serve' | 'connect'>> {
+  const agent = await startAgent('here', '/proc/self/ns/net')
+  return { ...callsTo(agent), [Symbol.asyncDispose]: async () => void (await agent.terminate()) }
+}
+
 type BarePlace = Pick<Place, 'netns' | 'route'>
 
 function makePlace(netns: string): BarePlace {

@@ -14,7 +14,7 @@ import { NftablesError, openNftables } from '#kernel/nftables/nftables.ts'
 import { type IptablesUser, renderCleanup } from '#proxy/iptables/cleanup-text.ts'
 import { outline } from '#proxy/iptables/found.ts'
 import { dummyLink } from '#proxy/ipvs/options.ts'
-import { isInUse, removeIpvs } from '#proxy/ipvs/remove-ipvs.ts'
+import { isInUse, removeIpvs, retireAddresses } from '#proxy/ipvs/remove-ipvs.ts'
 import { tableName } from '#proxy/nftables/options.ts'
 import type { ProxyMode } from '#proxy/options.ts'
 
@@ -45,6 +45,7 @@ export function findLeftovers(mode: ProxyMode, context: LeftoversContext): () =>
     if (mode === 'ipvs') for (const family of families) replaceTable(tableName, family)
     if (wasNftables) log.info('Removed what nftables mode had left')
     if (!wasIpvs) return
+    retireIpvs()
     await cleanIptables(['ipvs'], log, kept)
     void drainIpvs(context)
   }
@@ -59,12 +60,21 @@ async function drainIpvs({ clock, log, signal }: LeftoversContext): Promise<void
   }
 }
 
+function retireIpvs(): void {
+  using route = openRoute()
+  if (route.link(dummyLink) === undefined) return
+  for (const family of families) retireAddresses(family, route)
+}
+
 /** True where nothing is left. */
 function removeUnusedIpvs(log: Logger): boolean {
   {
     using ipvs = openIpvs()
     using ipset = openIpset()
-    if (ipvs !== undefined && families.some((family) => isInUse(family, ipvs, ipset))) return false
+    using route = openRoute()
+    const hasLink = route.link(dummyLink) !== undefined
+    if (hasLink && ipvs !== undefined && families.some((family) => isInUse(family, { ipvs, ipset, route })))
+      return false
   }
   cleanIpvs(log)
   return true

@@ -1,97 +1,15 @@
 // The whole proxy in IPVS mode, for kernels that have it (`npm run modes` brings one along in a virtual machine).
 import * as assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, connect as connectTcp, type Server, type Socket } from 'node:net'
-import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
 import { silentLog } from '#daemon/log.ts'
-import { openRoute } from '#kernel/route/open-route.ts'
 import { cleanup } from '#proxy/leftovers.ts'
-import type { ProxyOptions } from '#proxy/options.ts'
 import { proxyDefaults } from '#proxy/options.ts'
-import { FakeKubernetes, type FakeObject } from '#test/fake-kubernetes.ts'
-import { need } from '#test/need.ts'
-import { eventually, startProxy } from '#test/running-proxy.ts'
-import { readObjects } from '#test/yaml-objects.ts'
+import { addresses, connectTo, listed, makeNode, rules, run, saved, seeds } from '#test/ipvs-node.ts'
+import { servePod, skipWithoutIpvs as skip, start, webSlice } from '#test/ipvs-node.ts'
+import { eventually } from '#test/running-proxy.ts'
 
-const skip = need({
-  root: true,
-  programs: ['iptables', 'ip6tables', 'ipvsadm', 'ipset', 'nft', 'ip'],
-  files: ['/proc/sys/net/ipv4/vs'],
-})
-
-const start = (fake: FakeKubernetes, changed: Partial<ProxyOptions> = {}) =>
-  startProxy({ mode: 'ipvs', healthz: undefined, metrics: undefined, ...changed }, fake)
-const run = (...words: string[]) => execFileSync(words[0]!, words.slice(1), { encoding: 'utf8', stdio: 'pipe' })
-const listed = () => run('ipvsadm', '-ln')
-const saved = () => run('ipvsadm', '-Sn')
-const rules = () => run('iptables-save')
-const addresses = () => spawnSync('ip', ['-o', 'addr', 'show', 'kube-ipvs0'], { encoding: 'utf8' }).stdout
-
-/** The node has its address on a link of its own; a pod of its is another address of the machine. */
-before(() => {
-  if (skip !== false) return
-  using route = openRoute()
-  route.addDummy({ name: 'eth0', up: true })
-  route.addAddress({ link: 'eth0', cidr: '10.168.0.2/24' })
-  route.addAddress({ link: 'eth0', cidr: '10.244.0.9/32' })
-  route.replaceRoute({ destination: '0.0.0.0/0', via: '10.168.0.1' })
-})
-after(() => {
-  if (skip !== false) return
-  using route = openRoute()
-  route.deleteLink('eth0')
-})
-
-async function seeds(): Promise<FakeKubernetes> {
-  const fake = await FakeKubernetes.start()
-  const { services, slices, nodes } = readObjects('src/proxy/testdata/seeds.yaml')
-  for (const object of services) fake.put('services', object as FakeObject)
-  for (const object of slices) fake.put('endpointslices', object as unknown as FakeObject)
-  for (const object of nodes) fake.put('nodes', object as FakeObject)
-  fake.put('services', {
-    metadata: { namespace: 'demo', name: 'web' },
-    spec: { clusterIP: '10.96.7.7', ports: [{ name: 'http', port: 80, protocol: 'TCP' }] },
-  })
-  fake.put('endpointslices', webSlice(['10.244.0.9']))
-  return fake
-}
-const webSlice = (ips: readonly string[]) => ({
-  metadata: { namespace: 'demo', name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
-  addressType: 'IPv4',
-  ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-  endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node-1', conditions: { ready: true } })),
-})
-
-/** A server on the pod's address that keeps its connections open; disposed, it ends them. */
-async function servePod(): Promise<Disposable & { readonly sockets: Set<Socket> }> {
-  const sockets = new Set<Socket>()
-  const server: Server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
-    socket.write('pod\n')
-    socket.on('data', (data) => socket.write(data))
-  })
-  server.listen(8080, '10.244.0.9')
-  await once(server, 'listening')
-  return {
-    sockets,
-    [Symbol.dispose]() {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-    },
-  }
-}
-
-async function connectTo(host: string, port: number): Promise<Socket> {
-  const socket = connectTcp({ host, port })
-  socket.on('error', () => undefined)
-  const late = setTimeout(() => socket.destroy(new Error('no answer')), 5000)
-  await once(socket, 'data')
-  clearTimeout(late)
-  return socket
-}
+makeNode()
 
 test('IPVS mode: from the API server into the kernel', { skip }, async (t) => {
   await using fake = await seeds()
@@ -251,64 +169,6 @@ test('IPVS mode: scheduler, strict ARP, time-outs', { skip }, async () => {
   assert.match(run('ipvsadm', '-l', '--timeout'), /301 120 300/)
   const value = (name: string) => run('sysctl', '-n', name).trim()
   assert.deepEqual([value('net.ipv4.conf.all.arp_ignore'), value('net.ipv4.conf.all.arp_announce')], ['1', '2'])
-})
-
-test('IPVS mode: to the others and back, and no connection fails', { skip }, async () => {
-  await using fake = await seeds()
-  using _pod = await servePod()
-  const failures: string[] = []
-  let made = 0
-  const over = new AbortController()
-  const client = async () => {
-    while (!over.signal.aborted) {
-      try {
-        ;(await connectTo('10.96.7.7', 80)).destroy()
-        made++
-      } catch (error) {
-        failures.push(String(error))
-      }
-      await sleep(50)
-    }
-  }
-  let traffic: Promise<void> | undefined
-  try {
-    for (const mode of ['ipvs', 'iptables', 'ipvs', 'nftables', 'ipvs'] as const) {
-      await using _ = await start(fake, { mode })
-      if (mode === 'ipvs') {
-        await eventually('IPVS', () => saved().includes('10.96.7.7:80') && rules().includes('KUBE-IPVS-FILTER'))
-        await eventually('no rules of others', () => !rules().includes('KUBE-SVC-'))
-      } else await eventually(`no IPVS in ${mode} mode`, () => !rules().includes('KUBE-IPVS-FILTER'))
-      traffic ??= client()
-      const before = made
-      await eventually('traffic', () => made > before + 5)
-    }
-  } finally {
-    over.abort()
-    await traffic
-  }
-  assert.deepEqual(failures, [], `of ${made}`)
-})
-
-test('IPVS mode: connections go on after a switch; when they have ended, nothing is left', { skip }, async () => {
-  await using fake = await seeds()
-  using _pod = await servePod()
-  let socket: Socket
-  {
-    await using _ = await start(fake)
-    await eventually('IPVS', () => saved().includes('10.96.7.7:80') && rules().includes('KUBE-IPVS-FILTER'))
-    socket = await connectTo('10.96.7.7', 80)
-  }
-  await using _ = await start(fake, { mode: 'nftables' })
-  await eventually('no rules of IPVS mode', () => !rules().includes('KUBE-IPVS-FILTER'))
-  socket.write('still there\n')
-  assert.equal(String((await once(socket, 'data'))[0]), 'still there\n')
-  assert.ok(saved().includes('10.96.7.7:80'))
-  // A reset leaves no connection behind that waits for late packets.
-  socket.resetAndDestroy()
-  await eventually(
-    'nothing left',
-    () => saved() === '' && addresses() === '' && !run('ipset', 'save').includes('KUBE-'),
-  )
 })
 
 test('IPVS mode: --cleanup leaves nothing', { skip }, async () => {

@@ -1,6 +1,7 @@
 // effect: netlink sockets
 // Takes away what IPVS mode has in the kernel besides iptables rules. The link goes last: as long as it is there, there
 // may be more.
+import { listFlows } from '#kernel/conntrack/conntrack.ts'
 import type { Ipset } from '#kernel/ipset/ipset.ts'
 import type { VirtualServer } from '#kernel/ipvs/codec.ts'
 import type { Ipvs } from '#kernel/ipvs/ipvs.ts'
@@ -25,11 +26,35 @@ export function removeIpvs(family: Family, { ipvs, ipset, route }: IpvsSockets, 
   if (boundAddresses(family === 4 ? 6 : 4, route).size === 0) route.deleteLink(dummyLink)
 }
 
-/** Whether connections still pass through virtual servers of ours. */
-export function isInUse(family: Family, ipvs: Ipvs, ipset: Ipset): boolean {
-  return ownServers(family, ipvs, knownSets(family, ipset), []).some((server) =>
-    ipvs.realServers(server).some((real) => real.activeConnections + real.inactiveConnections > 0),
-  )
+/** Whether connections still pass through virtual servers of ours, or come from an address of the link. */
+export function isInUse(family: Family, { ipvs, ipset, route }: IpvsSockets): boolean {
+  const servers = ownServers(family, ipvs, knownSets(family, ipset), [])
+  const isBusy = (server: VirtualServer) =>
+    ipvs.realServers(server).some((real) => real.activeConnections + real.inactiveConnections > 0)
+  if (servers.some(isBusy)) return true
+  const bound = boundAddresses(family, route)
+  return bound.size > 0 && listFlows(family, tcp).some(({ original }) => bound.has(original.source))
+}
+
+/**
+ * As long as an address is the machine's own, the node's connections to it come from it too, whatever rules then do with
+ * them. From now on they come from the node's other address, so that one day nothing is left that needs this one.
+ */
+export function retireAddresses(family: Family, route: Route): void {
+  const source = nodeAddress(family, route)
+  if (source === undefined) return
+  for (const ip of boundAddresses(family, route)) {
+    route.replaceRoute({ ...localRoute(ip, 'lo'), source })
+    route.deleteRoute(localRoute(ip, dummyLink))
+  }
+}
+
+/** Of the link that leads out of the machine. */
+function nodeAddress(family: Family, route: Route): Ip | undefined {
+  const out = route.routes({ family }).find(({ destination, link }) => destination === 'default' && link !== undefined)
+  const name = out?.link === undefined ? undefined : route.link(out.link)?.name
+  if (name === undefined) return undefined
+  return out?.source ?? route.addresses({ family, link: name }).find(({ scope }) => scope === 'global')?.ip
 }
 
 const knownSets = (family: Family, ipset: Ipset): KnownSets =>
@@ -73,5 +98,21 @@ export const boundAddresses = (family: Family, route: Route): ReadonlySet<Ip> =>
 export const bind = (ip: Ip, route: Route): void =>
   route.addAddress({ link: dummyLink, cidr: `${ip}/${ip.includes(':') ? 128 : 32}` })
 
-export const unbind = (ip: Ip, route: Route): boolean =>
+export function unbind(ip: Ip, route: Route): void {
   route.deleteAddress({ link: dummyLink, cidr: `${ip}/${ip.includes(':') ? 128 : 32}` })
+  // The one that an address gets when it is retired is not the kernel's to remove.
+  route.deleteRoute(localRoute(ip, 'lo'))
+}
+
+const tcp = 6
+/** The kernel's table of its own addresses, and its number as who set a route (linux/rtnetlink.h). */
+const [localTable, byKernel] = [255, 2]
+const localRoute = (ip: Ip, link: string) =>
+  ({
+    destination: `${ip}/${ip.includes(':') ? 128 : 32}`,
+    link,
+    table: localTable,
+    type: 'local',
+    protocol: byKernel,
+    scope: 'host',
+  }) as const
