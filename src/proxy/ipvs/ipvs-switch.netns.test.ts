@@ -1,4 +1,4 @@
-// From IPVS mode to the others and back under connections, for kernels that have it: `npm run soak` brings one along in a
+// From IPVS mode to the others and back under connections, for kernels that have it: `npm run modes` brings one along in a
 // virtual machine.
 import * as assert from 'node:assert/strict'
 import { once } from 'node:events'
