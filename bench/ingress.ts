@@ -120,6 +120,7 @@ function startController(client: Client, folder: string, signal: AbortSignal): P
       https: `127.0.0.1:${ports.https}`,
       threads: 1,
       accessLog: false,
+      trustedProxies: [],
       leaderElect: false,
       leaseNamespace: 'kube-system',
       publishService: undefined,

@@ -5,7 +5,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Secret } from '#api/core.ts'
 import { messageOf } from '#daemon/error.ts'
 import type { Stored } from '#api/stored.ts'
-import type { Certificate } from '#ingress/plan.ts'
+import type { Certificate } from '#ingress/table.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
 
 /** What was read of Secrets, once for each state of one. */

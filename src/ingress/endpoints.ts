@@ -4,16 +4,61 @@ import type { Service, ServicePort } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { IngressBackend } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
-import type { Endpoint, Protocol } from '#ingress/route.ts'
+import type { Problem } from '#ingress/compile.ts'
+import type { BackendKey, Endpoint, Protocol } from '#ingress/route.ts'
 
 type PortReference = NonNullable<NonNullable<IngressBackend['service']>['port']>
 
-export function findPort(service: Stored<Service>, { name, number }: PortReference): ServicePort | undefined {
+/** Where the endpoints of a back end come from. */
+export type BackendSource = {
+  readonly key: BackendKey
+  /** `NAMESPACE/NAME` */
+  readonly service: string
+  readonly protocol: Protocol
+} & (
+  | { readonly kind: 'slices'; readonly portName: string | undefined }
+  | { readonly kind: 'external'; readonly name: string; readonly port: number }
+)
+
+/** The source of what a rule names, or what is wrong with it. `service` may be undefined: there is none. */
+export function resolve(
+  serviceKey: string,
+  service: Stored<Service> | undefined,
+  reference: PortReference,
+  wanted: Protocol | undefined,
+): BackendSource | Problem {
+  if (service === undefined) return { reason: 'NoService', message: `Service ${serviceKey} does not exist` }
+  const port = findPort(service, reference)
+  const protocol = wanted ?? (port === undefined ? 'http' : protocolOf(port))
+  if (service.spec.type === 'ExternalName') {
+    // Its ports are a matter of whoever has the name: a number counts whether or not it is listed.
+    const number = port?.port ?? reference.number
+    const name = service.spec.externalName
+    if (number !== undefined && name)
+      return {
+        kind: 'external',
+        key: `${serviceKey}/${number}/${protocol}`,
+        service: serviceKey,
+        protocol,
+        name,
+        port: number,
+      }
+  }
+  if (port === undefined)
+    return {
+      reason: 'NoServicePort',
+      message: `Service ${serviceKey} has no port ${reference.name || reference.number}`,
+    }
+  const key = `${serviceKey}/${port.port}/${protocol}`
+  return { kind: 'slices', key, service: serviceKey, protocol, portName: port.name }
+}
+
+function findPort(service: Stored<Service>, { name, number }: PortReference): ServicePort | undefined {
   return service.spec.ports?.find((port) => (name ? port.name === name : port.port === number))
 }
 
 /** As Kubernetes names protocols in appProtocol; whatever it does not know is plain HTTP. */
-export function protocolOf({ appProtocol }: ServicePort): Protocol {
+function protocolOf({ appProtocol }: ServicePort): Protocol {
   return appProtocol === 'kubernetes.io/h2c' || appProtocol === 'grpc' ? 'h2c' : 'http'
 }
 

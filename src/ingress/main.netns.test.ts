@@ -76,6 +76,7 @@ before(async () => {
       https: '127.0.0.1:8443',
       threads: 1,
       accessLog: false,
+      trustedProxies: [],
       leaderElect: false,
       leaseNamespace: 'kube-system',
       publishService: undefined,
@@ -202,8 +203,13 @@ test('what HAProxy does with a path is what the table says', { skip }, async (t)
   ingress('marker', 'marker.test', '/', 'a')
   await until(async () => assert.equal(await curl('marker.test', '/'), 'a / 200'))
   const { table } = plan({
-    ingresses: client.all(ingresses).map((one) => stored(one)),
-    classes: client.all(ingressClasses).map((one) => stored(one)),
+    ingresses: () => client.all(ingresses).map((one) => stored(one)),
+    ingress: (key) =>
+      client
+        .all(ingresses)
+        .map((one) => stored(one))
+        .find(({ metadata }) => `default/${metadata.name}` === key),
+    classes: () => client.all(ingressClasses).map((one) => stored(one)),
     service: (key) =>
       client
         .all(services)
@@ -211,6 +217,7 @@ test('what HAProxy does with a path is what the table says', { skip }, async (t)
         .find(({ metadata }) => `default/${metadata.name}` === key),
     slices: () => [],
     secret: () => undefined,
+    addresses: () => [],
   })
   for (let i = 0; i < 60; i++) {
     const [host, asked] = [pick(['h.test', 'x.h.test', 'y.h.test', 'z.y.h.test', 'h.test:8080']), path()]

@@ -6,14 +6,14 @@ import type { Secret } from '#api/core.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { Resource } from '#api/resource.ts'
 import type { Client } from '#client/client.ts'
+import { withoutManagedFields } from '#client/control/managed-fields.ts'
 import { runControllers } from '#client/control/run-controllers.ts'
 import { electLeader } from '#client/lease.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { Certificates, createOwnCertificate } from '#ingress/certificates.ts'
-import { ingressController } from '#ingress/controller.ts'
+import { ingressController, type Served } from '#ingress/controller.ts'
 import type { ProxySettings } from '#ingress/haproxy/config.ts'
 import { DataPlane } from '#ingress/haproxy/data-plane.ts'
-import type { IngressPlan } from '#ingress/plan.ts'
 import { statusController, type StatusOptions } from '#ingress/status.ts'
 
 export type IngressOptions = ProxySettings &
@@ -32,28 +32,28 @@ export async function run(options: IngressOptions, context: PartContext): Promis
   const { client, leaderElect, onServing } = options
   const { signal } = context
   const writes = { leading: !leaderElect }
-  const listeners: (() => void)[] = []
-  const changed = () => {
-    for (const listener of listeners) listener()
+  const listeners: ((keys?: Iterable<string>) => void)[] = []
+  const changed = (keys?: Iterable<string>) => {
+    for (const listener of listeners) listener(keys)
   }
   let dataPlane: DataPlane | undefined
-  let current: IngressPlan | undefined
+  let served: Served | undefined
   const ownCertificate = createOwnCertificate()
   const controller = ingressController({
     certificates: new Certificates(),
     writes,
     openDataPlane: (mark) => (dataPlane = new DataPlane({ ...options, ownCertificate, onEnded: mark }, context)),
-    onPlan(next) {
-      const before = current
-      current = next
-      if (before === undefined) onServing(dataPlane!)
-      if (before === undefined || !sameKeys(before.served, next.served)) changed()
+    onServed(now, keys) {
+      const isFirst = served === undefined
+      served = now
+      if (isFirst) onServing(dataPlane!)
+      if (isFirst || keys.size > 0) changed(keys)
     },
   })
   const status = statusController({
     ...options,
     writes,
-    served: () => current?.served,
+    served: () => served,
     onChange: (listener) => void listeners.push(listener),
   })
   const serving = runControllers(
@@ -77,16 +77,11 @@ export async function run(options: IngressOptions, context: PartContext): Promis
   await Promise.all([serving, elected])
 }
 
-function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
-  return a.size === b.size && [...a.keys()].every((key) => b.has(key))
-}
-
 /** Of Secrets only what a certificate needs is kept. */
 function slimOf({ kind }: Resource): (object: ApiObject) => ApiObject {
+  if (kind !== 'Secret') return withoutManagedFields
   return (object) => {
-    const { managedFields: _, ...metadata } = object.metadata ?? {}
-    if (kind !== 'Secret') return { ...object, metadata }
-    const { data = {}, type } = object as Secret
+    const { metadata, data = {}, type } = withoutManagedFields(object as Secret)
     const kept = Object.entries(data).filter(([name]) => name === 'tls.crt' || name === 'tls.key')
     return { metadata, data: Object.fromEntries(kept), ...(type && { type }) } as Secret
   }

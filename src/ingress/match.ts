@@ -9,7 +9,7 @@ import { type Route, type RoutingTable, routeKey, type Target } from '#ingress/r
  * prefixes, and of these the longest.
  */
 export function match(table: RoutingTable, host: string, path: string): Target | undefined {
-  const routes = new Map(table.routes.map((route) => [routeKey(route), route]))
+  const { routes } = table
   for (const at of hostsOf(host)) {
     const exact = routes.get(routeKey({ host: at, match: 'exact', path }))
     if (exact !== undefined) return exact

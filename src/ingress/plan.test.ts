@@ -5,7 +5,8 @@ import type { EndpointSlice } from '#api/discovery.ts'
 import type { Ingress, IngressClass } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
 import { match } from '#ingress/match.ts'
-import { type Certificate, type IngressPlan, plan } from '#ingress/plan.ts'
+import { type IngressPlan, plan } from '#ingress/plan.ts'
+import type { Certificate } from '#ingress/table.ts'
 
 const stored = <T>(name: string, more: object, created = '2026-01-01T00:00:00Z'): T => {
   const { metadata = {}, ...rest } = more as { metadata?: object }
@@ -46,11 +47,13 @@ function planOf(
     ]),
   )
   return plan({
-    ingresses,
-    classes: more.classes ?? [ours],
+    ingresses: () => ingresses,
+    ingress: (key) => ingresses.find(({ metadata }) => `default/${metadata.name}` === key),
+    classes: () => more.classes ?? [ours],
     service: (key) => services.get(key),
     slices: (key) => more.slices?.[key] ?? [],
     secret: (key) => more.secrets?.[key],
+    addresses: () => [],
   })
 }
 
@@ -185,11 +188,9 @@ test('an Ingress is ours by its class, by the old annotation, or without either 
     { annotations: { 'kubernetes.io/ingress.class': 'fairway' } },
   )
   const foreign = ingress('foreign', { ingressClassName: 'other', defaultBackend: to('a') })
-  const served = (classes: readonly Stored<IngressClass>[]) => [
-    ...planOf([without, old, foreign], { classes }).served.keys(),
-  ]
+  const served = (classes: readonly Stored<IngressClass>[]) => [...planOf([without, old, foreign], { classes }).served]
   assert.deepEqual(served([ours, other]), ['default/old'])
-  assert.deepEqual(served([byDefault, other]), ['default/old', 'default/without'])
+  assert.deepEqual(served([byDefault, other]).sort(), ['default/old', 'default/without'])
   assert.deepEqual(served([]), [])
 })
 

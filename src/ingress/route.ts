@@ -21,7 +21,12 @@ export type Route = Target & {
   readonly path: string
 }
 
-export type Endpoint = { readonly address: string; readonly port: number }
+export type Endpoint = {
+  readonly address: string
+  readonly port: number
+  /** where it is outside and known by a name: what it is asked for by TLS */
+  readonly name?: string
+}
 export type Protocol = 'http' | 'h2c' | 'https'
 export type Backend = {
   readonly key: BackendKey
@@ -33,7 +38,8 @@ export type Backend = {
 export type ServedCertificate = { readonly pem: string; readonly hosts: readonly string[] }
 
 export type RoutingTable = {
-  readonly routes: readonly Route[]
+  /** by `routeKey` */
+  readonly routes: ReadonlyMap<string, Route>
   /** for what no route matches */
   readonly fallback: Target | undefined
   readonly backends: ReadonlyMap<BackendKey, Backend>

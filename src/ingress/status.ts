@@ -18,9 +18,9 @@ export type StatusOptions = {
   /** whether this process writes; another replica does where not */
   readonly writes: { readonly leading: boolean }
   /** those that are served, as last applied; undefined: nothing was applied yet */
-  served(): ReadonlyMap<string, unknown> | undefined
-  /** called when `served` or `writes` has changed */
-  onChange(listener: () => void): void
+  served(): { has(key: string): boolean } | undefined
+  /** called when `served` or `writes` has changed; `keys`: for these Ingresses only */
+  onChange(listener: (keys?: Iterable<string>) => void): void
 }
 
 export function statusController(options: StatusOptions): Controller<undefined> {
@@ -47,7 +47,10 @@ export function statusController(options: StatusOptions): Controller<undefined> 
       own?.listen(({ key }) => {
         if (key === options.publishService) markAll()
       })
-      options.onChange(markAll)
+      options.onChange((keys) => {
+        if (keys === undefined) return markAll()
+        for (const key of keys) queue.mark(key)
+      })
       await caches.synced()
       await queue.run(signal)
     },

@@ -8,6 +8,7 @@ import { type Candidacy, planCandidates } from '#balancer/announce/plan.ts'
 import type { AddressPool } from '#balancer/pool/address-pool.ts'
 import type { Client } from '#client/client.ts'
 import { createCaches } from '#client/control/caches.ts'
+import { withoutManagedFields } from '#client/control/managed-fields.ts'
 import type { Store } from '#client/control/store.ts'
 import { createLoop } from '#daemon/loop.ts'
 import type { PartContext } from '#daemon/part.ts'
@@ -104,7 +105,7 @@ const isIn = ({ ip }: Candidacy, { networks }: Segment): boolean => networks.som
 /** Only what the plan reads; of Services without a load balancer nothing but the name. */
 function slimOf(resource: Resource): (object: ApiObject) => ApiObject {
   return (object) => {
-    const { managedFields: _, annotations: __, ...metadata } = object.metadata ?? {}
+    const { annotations: _, ...metadata } = withoutManagedFields(object).metadata ?? {}
     if (resource.plural !== 'services') return { ...object, metadata } as ApiObject
     const { spec, status } = object as { spec?: { type?: string }; status?: object }
     const kept = spec?.type === 'LoadBalancer' ? { metadata, spec, status } : { metadata, spec: {} }

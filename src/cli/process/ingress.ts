@@ -31,6 +31,10 @@ export const ingress = partCommand({
       placeholder: 'NAMESPACE/NAME',
     }),
     publishAddress: list({ help: 'addresses for the status of Ingresses instead', placeholder: 'ADDRESS' }),
+    trustedProxies: list({
+      help: 'ranges of proxies before this one, whose X-Forwarded-For is believed',
+      placeholder: 'RANGE',
+    }),
     folder: text({ help: "HAProxy's files", default: '/run/fairway-ingress', placeholder: 'FOLDER' }),
     threads: number({ help: 'threads of HAProxy; 0: as many as there are processors', default: 0, min: 0, max: 64 }),
     accessLog: toggle({ help: 'a line for each request, on standard output', default: true }),

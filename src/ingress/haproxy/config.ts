@@ -2,13 +2,13 @@
 // lead to the same.
 
 import {
-  fallbackKey,
+  certificateName,
   fields,
   type Layout,
-  type MapName,
-  mapNames,
   nowhere,
+  pathEnd,
   serverWords,
+  settingFields,
 } from '#ingress/haproxy/layout.ts'
 import { nameOfSlot } from '#ingress/haproxy/slots.ts'
 
@@ -20,25 +20,29 @@ export type ProxySettings = {
   readonly https: string
   readonly threads: number
   readonly accessLog: boolean
+  /** ranges of proxies before this one, whose X-Forwarded-* is believed */
+  readonly trustedProxies: readonly string[]
 }
 
 export const socketOf = (folder: string): string => `${folder}/control`
 export const pidFileOf = (folder: string): string => `${folder}/pid`
 export const configOf = (folder: string): string => `${folder}/haproxy.cfg`
-export const mapFileOf = (folder: string, name: MapName): string => `${folder}/${name}.map`
+export const mapFileOf = (folder: string): string => `${folder}/routes.map`
 export const certificateFileOf = (folder: string, name: string): string => `${folder}/certificates/${name}`
 export const certificateListOf = (folder: string): string => `${folder}/certificates.list`
 /** No Secret is called that: an underscore comes after the namespace. */
 export const defaultCertificateOf = (folder: string): string => certificateFileOf(folder, 'default.pem')
 
-/** The text of each map's file. */
+/** The text of a map's file. */
 export const renderMap = (map: ReadonlyMap<string, string>): string =>
   [...map].map(([key, value]) => `${key} ${value}\n`).join('')
 
 export const renderCertificateList = (folder: string, { certificates }: Layout): string =>
-  [defaultCertificateOf(folder), ...[...certificates].map(([name, { hosts }]) => listLine(folder, name, hosts))].join(
-    '\n',
-  ) + '\n'
+  [
+    defaultCertificateOf(folder),
+    ...[...certificates].map(([key, { hosts }]) => listLine(folder, certificateName(key, hosts), hosts)),
+    '',
+  ].join('\n')
 
 /** One line of the list of certificates: which names get it. */
 export const listLine = (folder: string, name: string, hosts: readonly string[]): string =>
@@ -46,7 +50,7 @@ export const listLine = (folder: string, name: string, hosts: readonly string[])
 
 /** haproxy.cfg with so many back ends. */
 export function renderConfig(settings: ProxySettings, layout: Layout, slotCount: number): string {
-  const { folder, http, https, threads, accessLog } = settings
+  const { folder, http, https, threads, accessLog, trustedProxies } = settings
   return `global
   stats socket ${socketOf(folder)} mode 600 level admin expose-fd listeners
   stats timeout 1d
@@ -70,23 +74,12 @@ ${accessLog ? `  log global\n  option dontlognull\n` : ''}
 frontend web from base
   bind ${http}
   bind ${https} ssl crt-list ${certificateListOf(folder)} alpn h2,http/1.1
-${accessLog ? `  log-format "${logFormat}"\n` : ''}  http-request set-var(txn.host) req.hdr(host),field(1,:),lower
-  http-request set-var(txn.path) path
+${accessLog ? `  log-format "${logFormat}"\n  http-request set-var(txn.host) req.hdr(host)\n` : ''}${renderClient(trustedProxies)}
 ${renderLookups(folder)}
-  http-request redirect scheme https code 308 if !{ ssl_fc } { ${field('redirect')} -m str 1 }
-  http-request set-var(txn.limit) ${field('bodyLimit')}
-  http-request deny deny_status 413 if { var(txn.limit) -m int gt 0 } { req.hdr(content-length),sub(txn.limit) -m int gt 0 }
-  http-request return status 411 content-type text/plain string "say how long the body is\\n" if { var(txn.limit) -m int gt 0 } !{ req.hdr(content-length) -m found } { req.hdr(transfer-encoding) -m found }
-  http-request return status 411 content-type text/plain string "say how long the body is\\n" if { var(txn.limit) -m int gt 0 } !{ req.hdr(content-length) -m found } !{ method GET HEAD OPTIONS DELETE TRACE }
+${settingsRules}
   http-request disable-l7-retry if !{ method GET HEAD OPTIONS PUT DELETE TRACE }
-  http-request set-header X-Forwarded-For %[src]
-  http-request set-header X-Forwarded-Host %[req.hdr(host)]
-  http-request set-header X-Forwarded-Port %[dst_port]
-  http-request set-header X-Forwarded-Proto http if !{ ssl_fc }
-  http-request set-header X-Forwarded-Proto https if { ssl_fc }
-  http-request set-header X-Real-IP %[src]
   http-request set-header X-Request-ID %[uuid()] if !{ req.hdr(x-request-id) -m found }
-  use_backend %[var(txn.backend)] if { var(txn.backend) -m found }
+  use_backend %[var(txn.route),field(${fields.backend},|)] if { var(txn.route) -m found }
   default_backend unmatched
 
 backend unmatched from base
@@ -96,36 +89,80 @@ backend ${nowhere} from base
 
 defaults routed from base
   balance leastconn
-  http-request set-timeout server ${field('readTimeout')} if { ${field('readTimeout')} -m int gt 0 }
-  http-request set-timeout tunnel ${field('tunnelTimeout')} if { ${field('tunnelTimeout')} -m int gt 0 }
+  http-request set-timeout server ${setting('readTimeout')} if ${isSet('readTimeout')}
+  http-request set-timeout tunnel ${setting('tunnelTimeout')} if ${isSet('tunnelTimeout')}
 
 ${renderBackends(layout, slotCount)}`
 }
 
-const field = (name: keyof typeof fields): string => `var(txn.route),field(${fields[name]},|)`
-
-/** As match.ts has it: the precise host, the wildcard, no host; with each the exact path, then the longest prefix. */
-function renderLookups(folder: string): string {
-  const found = '!{ var(txn.route) -m found }'
-  const look = (key: string, by: string, name: MapName, when: string) =>
-    `  http-request set-var(txn.route) ${key},map_${by}(${mapFileOf(folder, name)})${when}`
-  const wild = `  http-request set-var(txn.wild) var(txn.host),regsub(^[^.]+,*) if ${found}`
-  const lines = ['var(txn.host),', 'var(txn.wild),', 'str(""),'].flatMap((host) => [
-    ...(host.includes('wild') ? [wild] : []),
-    look(`${host}concat(,txn.path)`, 'str', 'exact', ` if ${found}`),
-    look(`${host}concat(,txn.path,/)`, 'beg', 'prefix', ` if ${found}`),
-  ])
+/**
+ * Who the client is, and what endpoints are told of it. What it says itself counts only where it is a proxy that is
+ * trusted: then the last address in X-Forwarded-For that is not such a proxy's is the client's, three proxies at most.
+ */
+function renderClient(trustedProxies: readonly string[]): string {
+  const own = [
+    'X-Forwarded-For %[src]',
+    'X-Forwarded-Host %[req.hdr(host)]',
+    'X-Forwarded-Port %[dst_port]',
+    'X-Forwarded-Proto %[ssl_fc,iif(https,http)]',
+  ]
+  const realIp = '  http-request set-header X-Real-IP %[src]'
+  if (trustedProxies.length === 0)
+    return [...own.map((header) => `  http-request set-header ${header}`), realIp].join('\n')
+  const behind = '{ var(txn.behind) -m found }'
   return [
-    ...lines,
-    look(`str(${fallbackKey})`, 'str', 'fallback', ` if ${found}`),
-    `  http-request set-var(txn.backend) ${field('backend')} if { var(txn.route) -m found }`,
+    `  acl is_trusted src ${trustedProxies.join(' ')}`,
+    '  http-request set-var(txn.behind) src if is_trusted',
+    ...[-1, -2, -3].map((at) => `  http-request set-src hdr_ip(x-forwarded-for,${at}) if is_trusted`),
+    `  http-request add-header X-Forwarded-For %[var(txn.behind)] if ${behind}`,
+    ...own.map((header) => `  http-request set-header ${header} if !${behind}`),
+    ...own
+      .slice(1)
+      .map((header) => `  http-request set-header ${header} if !{ req.hdr(${header.split(' ')[0]}) -m found }`),
+    realIp,
   ].join('\n')
 }
 
+const setting = (name: keyof typeof settingFields): string => `var(txn.settings),field(${settingFields[name]},/)`
+const isSet = (name: keyof typeof settingFields): string =>
+  `{ var(txn.settings) -m found } { ${setting(name)} -m int gt 0 }`
+
+/** As match.ts has it: the precise host, the wildcard, no host; with each the exact path, then the longest prefix. */
+function renderLookups(folder: string): string {
+  const host = 'req.hdr(host),field(1,:),lower'
+  const end = pathEnd.replaceAll(/[^]/g, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  const look = (from: string) =>
+    `http-request set-var(txn.route) ${from},concat(,txn.path,/${end}),map_beg(${mapFileOf(folder)})`
+  const notFound = ' if !{ var(txn.route) -m found }'
+  return [
+    'http-request set-var(txn.path) path',
+    look(host),
+    `http-request set-var(txn.wild) ${host},regsub(^[^.]+,*)${notFound}`,
+    `${look('var(txn.wild)')}${notFound}`,
+    `${look('str("")')}${notFound}`,
+  ]
+    .map((line) => `  ${line}`)
+    .join('\n')
+}
+
+/** Most routes have none, and cost one condition. */
+const hasLimit = isSet('bodyLimit')
+const sayLength = 'return status 411 content-type text/plain string "say how long the body is\\n"'
+const settingsRules = [
+  `set-var(txn.settings) var(txn.route),field(${fields.settings},|) if { var(txn.route),field(${fields.settings},|) -m len gt 0 }`,
+  `redirect scheme https code 308 if ${isSet('redirect')} !{ ssl_fc }`,
+  `set-var(txn.limit) ${setting('bodyLimit')} if ${hasLimit}`,
+  `deny deny_status 413 if ${hasLimit} { req.hdr(content-length),sub(txn.limit) -m int gt 0 }`,
+  `${sayLength} if ${hasLimit} !{ req.hdr(content-length) -m found } { req.hdr(transfer-encoding) -m found }`,
+  `${sayLength} if ${hasLimit} !{ req.hdr(content-length) -m found } !{ method GET HEAD OPTIONS DELETE TRACE }`,
+]
+  .map((rule) => `  http-request ${rule}`)
+  .join('\n')
+
 /** What a request was, where it went, and how long it took, in one line of words. */
 const logFormat = [
-  'access client=%ci:%cp proto=%HV tls=%sslv method=%HM host=%[var(txn.host)] path=%HP status=%ST bytes=%B',
-  `ingress=%[${field('ingress')}] endpoint=%si:%sp queue_ms=%Tw connect_ms=%Tc response_ms=%Tr total_ms=%Ta`,
+  'access client=%ci:%cp proto=%HV tls=%sslv method=%HM host=%{+Q}[var(txn.host)] path=%HP status=%ST bytes=%B',
+  `ingress=%[var(txn.route),field(${fields.ingress},|)] endpoint=%si:%sp queue_ms=%Tw connect_ms=%Tc response_ms=%Tr total_ms=%Ta`,
   'retries=%rc end=%ts',
 ].join(' ')
 
@@ -141,7 +178,7 @@ function renderBackends({ servers }: Layout, slotCount: number): string {
 export function renderFiles(settings: ProxySettings, layout: Layout, slotCount: number): ReadonlyMap<string, string> {
   const { folder } = settings
   return new Map([
-    ...mapNames.map((name) => [mapFileOf(folder, name), renderMap(layout.maps[name])] as const),
+    [mapFileOf(folder), renderMap(layout.map)],
     [certificateListOf(folder), renderCertificateList(folder, layout)],
     [configOf(folder), renderConfig(settings, layout, slotCount)],
   ])

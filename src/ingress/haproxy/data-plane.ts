@@ -7,11 +7,14 @@ import { basename } from 'node:path'
 import { messageOf } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { certificateFileOf, defaultCertificateOf, type ProxySettings, renderFiles } from '#ingress/haproxy/config.ts'
-import { type Layout, layOut } from '#ingress/haproxy/layout.ts'
+import { applyChange, certificateName, type Layout, layOut, layOutChange } from '#ingress/haproxy/layout.ts'
 import { type Running, startHaproxy } from '#ingress/haproxy/process.ts'
-import { assignSlots, nameOfSlot, noSlots, type Slots, slotsFor } from '#ingress/haproxy/slots.ts'
+import { RuntimeError } from '#ingress/haproxy/runtime.ts'
+import { RequestCounts } from '#ingress/haproxy/request-counts.ts'
+import { Slots, slotsFor } from '#ingress/haproxy/slots.ts'
 import { planSteps } from '#ingress/haproxy/steps.ts'
-import type { BackendKey, RoutingTable } from '#ingress/route.ts'
+import type { RoutingTable } from '#ingress/route.ts'
+import type { TableChange } from '#ingress/table.ts'
 
 export type DataPlaneOptions = ProxySettings & {
   /** PEM of a certificate and its key, for names that no Secret is for */
@@ -23,20 +26,22 @@ export type DataPlaneOptions = ProxySettings & {
 export class DataPlane {
   readonly #options: DataPlaneOptions
   readonly #context: PartContext
-  readonly #reloads
-  #slots: Slots = noSlots(0)
+  readonly #starts
+  #slots = new Slots(0)
   /** what the running HAProxy has; undefined where that is not known any more */
   #applied: Layout | undefined
   #running: Running | undefined
-  #retiring = new Set<string>()
+  readonly #retiring = new Set<string>()
+  readonly #counts: RequestCounts
 
   constructor(options: DataPlaneOptions, context: PartContext) {
     this.#options = options
     this.#context = context
-    this.#reloads = context.registry.counter(
+    this.#starts = context.registry.counter(
       'fairway_ingress_proxy_starts_total',
       'How often a HAProxy was started: at the beginning, for more back ends, after a failure.',
     )
+    this.#counts = new RequestCounts(context.registry)
     mkdirSync(`${options.folder}/certificates`, { recursive: true, mode: 0o700 })
   }
 
@@ -49,56 +54,50 @@ export class DataPlane {
     return this.#retiring.size
   }
 
-  /** Resolves when every new request is handled as the table says. Throws where that could not be reached. */
-  async apply(table: RoutingTable): Promise<void> {
-    const complete = { ...table, defaultCertificate: table.defaultCertificate ?? this.#options.ownCertificate }
-    const keys = table.backends.keys()
-    const slots = assignSlots(this.#slots, keys, (slot) => this.#isBusy(slot))
-    if (this.#applied === undefined || this.#running === undefined || slots === undefined) return this.#start(complete)
-    const layout = layOut(complete, slots)
-    const { steps, retired } = planSteps(this.#options.folder, this.#applied, layout, this.#retiring)
-    if (steps.length > 0) {
-      this.#applied = undefined
-      try {
-        await this.#running.runtime.perform(steps)
-      } catch (error) {
-        this.#context.log.warn('HAProxy is reloaded', { err: messageOf(error) })
-        return this.#start(complete)
-      }
+  /** Few spare back ends are left: `renew` makes more before an edit has to wait for them. */
+  get isScarce(): boolean {
+    return this.#applied !== undefined && this.#slots.isScarce
+  }
+
+  /**
+   * Resolves when every new request is handled as the table says. `change`: in what it is other than at the last call.
+   * Throws where that could not be reached; then the next call looks at the whole table.
+   */
+  async apply(table: RoutingTable, change: TableChange): Promise<void> {
+    const [applied, running] = [this.#applied, this.#running]
+    if (applied === undefined || running === undefined) return this.renew(table)
+    this.#applied = undefined
+    try {
+      const freed = await this.#giveSlots(table, change, running)
+      if (freed === undefined) return await this.renew(table)
+      const next = layOutChange(this.#complete(table), change, this.#slots, freed)
+      const { steps, retired, recalled } = planSteps(this.#options.folder, applied, next, this.#retiring)
+      await running.runtime.perform(steps)
+      applyChange(applied, next)
+      this.#applied = applied
+      for (const name of retired) this.#retiring.add(name)
+      for (const name of recalled) this.#retiring.delete(name)
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error
+      this.#context.log.warn('HAProxy is reloaded', { err: messageOf(error) })
+      await this.renew(table)
     }
-    this.#applied = layout
-    this.#slots = slots
-    for (const name of retired) this.#retiring.add(name)
-    for (const name of this.#retiring) if (hasServer(layout, name)) this.#retiring.delete(name)
   }
 
   /** Deletes the servers whose last connection has ended. */
   async sweep(): Promise<void> {
     if (this.#running === undefined) return
-    for (const name of this.#retiring) {
-      const answer = await this.#running.runtime.ask(`del server ${name}`)
+    const { runtime } = this.#running
+    const one = async (name: string) => {
+      const answer = await runtime.ask(`del server ${name}`)
       if (/deleted|No such/.test(answer)) this.#retiring.delete(name)
     }
+    await Promise.all([...this.#retiring].map(one))
   }
 
-  /** Requests that HAProxy has answered, by back end and by the first digit of the status, since it started. */
-  async requests(): Promise<
-    readonly { readonly backend: BackendKey; readonly code: string; readonly count: number }[]
-  > {
-    if (this.#running === undefined) return []
-    const [head = '', ...lines] = (await this.#running.runtime.ask('show stat -1 2 -1')).split('\n')
-    const names = head.replace(/^# /, '').split(',')
-    const keys = new Map([...this.#slots.byKey].map(([key, slot]) => [nameOfSlot(slot), key]))
-    return lines.flatMap((line) => {
-      const values = line.split(',')
-      const backend = keys.get(values[0]!)
-      if (backend === undefined) return []
-      return ['1xx', '2xx', '3xx', '4xx', '5xx'].map((code) => ({
-        backend,
-        code,
-        count: Number(values[names.indexOf(`hrsp_${code}`)] ?? 0),
-      }))
-    })
+  /** Adds what HAProxy has answered to the metrics. */
+  async countRequests(): Promise<void> {
+    if (this.#running !== undefined) await this.#counts.collect(this.#running.runtime)
   }
 
   /** Takes no new connections, and resolves when those that there are have ended, or after the time. */
@@ -112,16 +111,16 @@ export class DataPlane {
     running.kill()
   }
 
-  async #start(table: RoutingTable): Promise<void> {
+  /** Starts a HAProxy that has all of a table; the one that serves till then gives its sockets to it. */
+  async renew(table: RoutingTable): Promise<void> {
     const { folder } = this.#options
     const old = this.#running
+    await this.countRequests().catch(() => {})
     const needed = table.backends.size
-    const count = needed > this.#slots.count * 0.8 ? slotsFor(needed) : this.#slots.count
-    const slots = assignSlots(noSlots(count), table.backends.keys())!
-    const layout = layOut(table, slots)
-    for (const [name, { pem }] of layout.certificates) writePrivate(certificateFileOf(folder, name), pem)
-    writePrivate(defaultCertificateOf(folder), layout.defaultCertificate!)
-    for (const [file, text] of renderFiles(this.#options, layout, count)) writePrivate(file, text)
+    const slots = new Slots(needed > this.#slots.count * 0.8 ? slotsFor(needed) : this.#slots.count)
+    for (const key of table.backends.keys()) slots.give(key)
+    const layout = layOut(this.#complete(table), slots)
+    this.#writeFiles(layout, slots.count)
     this.#applied = undefined
     const running = await startHaproxy(folder, this.#context)
     old?.runtime[Symbol.dispose]()
@@ -133,28 +132,58 @@ export class DataPlane {
     })
     this.#slots = slots
     this.#applied = layout
-    this.#retiring = new Set()
-    this.#reloads.add(1)
+    this.#retiring.clear()
+    this.#counts.restart(slots.keys())
+    this.#starts.add(1)
     this.#removeCertificates(layout)
+  }
+
+  #complete(table: RoutingTable): RoutingTable {
+    const { fallback, routes, backends, certificates, defaultCertificate = this.#options.ownCertificate } = table
+    return { fallback, routes, backends, certificates, defaultCertificate }
+  }
+
+  /** Answers the names of back ends that were given back; undefined where there are too few. */
+  async #giveSlots(
+    { backends }: RoutingTable,
+    change: TableChange,
+    { runtime }: Running,
+  ): Promise<readonly string[] | undefined> {
+    const freed: string[] = []
+    for (const key of change.backends) {
+      if (!backends.has(key) || this.#slots.find(key) !== undefined) continue
+      const name = this.#slots.give(key, (name) => this.#isBusy(name))
+      if (name === undefined) return undefined
+      await this.#counts.assign(runtime, name, key)
+    }
+    for (const key of change.backends) {
+      if (backends.has(key)) continue
+      const name = this.#slots.find(key)
+      if (name !== undefined) freed.push(name)
+      this.#slots.giveBack(key)
+    }
+    return freed
+  }
+
+  #writeFiles(layout: Layout, slotCount: number): void {
+    const { folder } = this.#options
+    for (const [key, { pem, hosts }] of layout.certificates)
+      writePrivate(certificateFileOf(folder, certificateName(key, hosts)), pem)
+    writePrivate(defaultCertificateOf(folder), layout.defaultCertificate!)
+    for (const [file, text] of renderFiles(this.#options, layout, slotCount)) writePrivate(file, text)
   }
 
   #removeCertificates({ certificates }: Layout): void {
     const { folder } = this.#options
+    const used = new Set([...certificates].map(([key, { hosts }]) => certificateName(key, hosts)))
     for (const name of readdirSync(`${folder}/certificates`))
-      if (!certificates.has(name) && name !== basename(defaultCertificateOf(folder)))
-        rmSync(certificateFileOf(folder, name))
+      if (!used.has(name) && name !== basename(defaultCertificateOf(folder))) rmSync(certificateFileOf(folder, name))
   }
 
-  #isBusy(slot: number): boolean {
-    const start = `${nameOfSlot(slot)}/`
-    for (const name of this.#retiring) if (name.startsWith(start)) return true
+  #isBusy(backend: string): boolean {
+    for (const name of this.#retiring) if (name.startsWith(`${backend}/`)) return true
     return false
   }
 }
 
 const writePrivate = (file: string, text: string): void => writeFileSync(file, text, { mode: 0o600 })
-
-function hasServer({ servers }: Layout, name: string): boolean {
-  const slash = name.indexOf('/')
-  return servers.get(name.slice(0, slash))?.has(name.slice(slash + 1)) ?? false
-}

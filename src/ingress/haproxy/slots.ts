@@ -3,51 +3,58 @@
 
 import type { BackendKey } from '#ingress/route.ts'
 
-export type Slots = {
-  readonly byKey: ReadonlyMap<BackendKey, number>
-  /** the one that was given back first is used first */
-  readonly free: readonly number[]
-  readonly count: number
-}
-
 /** As many as are used, and a half more; 32 at least. */
 export const slotsFor = (used: number): number => Math.ceil(used * 1.5) + 32
 
-export const noSlots = (count: number): Slots => ({
-  byKey: new Map(),
-  free: Array.from({ length: count }, (_, i) => i),
-  count,
-})
+export class Slots {
+  readonly count: number
+  readonly #byKey = new Map<BackendKey, number>()
+  /** the one that was given back first is used first */
+  readonly #free: Set<number>
 
-/**
- * Numbers for these keys, those that have one keeping it; undefined where there are too few. `isBusy`: a number whose
- * servers still have connections cannot be used by another Service.
- */
-export function assignSlots(
-  slots: Slots,
-  keys: Iterable<BackendKey>,
-  isBusy: (slot: number) => boolean = () => false,
-): Slots | undefined {
-  const wanted = new Set(keys)
-  const kept = [...slots.byKey].filter(([key]) => wanted.has(key))
-  const fresh = [...wanted].filter((key) => !slots.byKey.has(key))
-  if (fresh.length === 0 && kept.length === slots.byKey.size) return slots
-  const usable = slots.free.filter((slot) => !isBusy(slot))
-  if (usable.length < fresh.length) return undefined
-  const given = fresh.map((key, i) => [key, usable[i]!] as const)
-  const taken = new Set(given.map(([, slot]) => slot))
-  const freed = [...slots.byKey].filter(([key]) => !wanted.has(key)).map(([, slot]) => slot)
-  return {
-    byKey: new Map([...kept, ...given]),
-    free: [...slots.free.filter((slot) => !taken.has(slot)), ...freed],
-    count: slots.count,
+  constructor(count: number) {
+    this.count = count
+    this.#free = new Set(Array.from({ length: count }, (_, i) => i))
+  }
+
+  /** Few are left: the next reload should bring more. */
+  get isScarce(): boolean {
+    return this.#free.size < this.count / 10
+  }
+
+  /** The name of a key's back end, undefined where it has none. */
+  find(key: BackendKey): string | undefined {
+    const slot = this.#byKey.get(key)
+    return slot === undefined ? undefined : nameOfSlot(slot)
+  }
+
+  /**
+   * The same, where it has none given now; undefined where there are too few. `isBusy`: a back end whose servers still
+   * have connections cannot be another Service's.
+   */
+  give(key: BackendKey, isBusy: (name: string) => boolean = () => false): string | undefined {
+    const known = this.find(key)
+    if (known !== undefined) return known
+    for (const slot of this.#free) {
+      if (isBusy(nameOfSlot(slot))) continue
+      this.#free.delete(slot)
+      this.#byKey.set(key, slot)
+      return nameOfSlot(slot)
+    }
+    return undefined
+  }
+
+  giveBack(key: BackendKey): void {
+    const slot = this.#byKey.get(key)
+    if (slot === undefined) return
+    this.#byKey.delete(key)
+    this.#free.add(slot)
+  }
+
+  /** The key of each back end that is used, by its name. */
+  keys(): ReadonlyMap<string, BackendKey> {
+    return new Map([...this.#byKey].map(([key, slot]) => [nameOfSlot(slot), key]))
   }
 }
 
-/** Throws where the key has no slot. */
-export function slotName(slots: Slots, key: BackendKey): string {
-  const slot = slots.byKey.get(key)
-  if (slot === undefined) throw new Error(`no slot for ${key}`)
-  return nameOfSlot(slot)
-}
 export const nameOfSlot = (slot: number): string => `be-${slot}`

@@ -1,5 +1,5 @@
-// From the layout that HAProxy has to the one that it shall have: commands of its runtime API, in an order in which no
-// request ever meets a route whose servers are not there.
+// From what HAProxy has to what it shall have: commands of its runtime API, in an order in which no request ever meets a
+// route whose servers are not there.
 
 import {
   certificateFileOf,
@@ -9,7 +9,8 @@ import {
   mapFileOf,
   renderMap,
 } from '#ingress/haproxy/config.ts'
-import { type Layout, mapNames, serverWords } from '#ingress/haproxy/layout.ts'
+import { certificateName, type Layout, type LayoutChange, serverWords } from '#ingress/haproxy/layout.ts'
+import { equalJson } from '#lib/equal.ts'
 
 /** A command and what HAProxy says where it did it. */
 export type Step = { readonly command: string; readonly answer: RegExp }
@@ -18,52 +19,62 @@ export type StepPlan = {
   readonly steps: readonly Step[]
   /** `BACKEND/SERVER`: they get nothing new, and are to be deleted once their last connection has ended */
   readonly retired: readonly string[]
+  /** of the same form: they had been retired, and are used again */
+  readonly recalled: readonly string[]
 }
 
 const nothing = /^$/
 /** Of one command: HAProxy's buffer has 16 KiB. */
 const mostBytes = 8000
 
-/** `retiring`: servers that were retired before and are still there. */
-export function planSteps(folder: string, from: Layout, to: Layout, retiring: ReadonlySet<string>): StepPlan {
-  const added: Step[] = []
-  const retired: string[] = []
-  for (const [backend, servers] of to.servers)
-    for (const [server, at] of servers) {
-      if (from.servers.get(backend)?.has(server)) continue
-      const name = `${backend}/${server}`
-      if (!retiring.has(name)) added.push({ command: `add server ${name} ${serverWords(at)}`, answer: /registered/ })
-      added.push({ command: `set server ${name} state ready`, answer: nothing })
-    }
-  for (const [backend, servers] of from.servers)
-    for (const server of servers.keys()) if (!to.servers.get(backend)?.has(server)) retired.push(`${backend}/${server}`)
-  const maintained = retired.map((name) => ({ command: `set server ${name} state maint`, answer: nothing }))
-  const certificates = planCertificates(folder, from, to)
-  const maps = mapNames.map((name) => planMap(mapFileOf(folder, name), from.maps[name], to.maps[name]))
+/** `retiring`: servers that were retired before and are still there. Takes as long as the change is large. */
+export function planSteps(folder: string, has: Layout, change: LayoutChange, retiring: ReadonlySet<string>): StepPlan {
+  const servers = planServers(has, change, retiring)
+  const certificates = planCertificates(folder, has, change)
+  const map = planMap(mapFileOf(folder), has.map, change.map)
   return {
     steps: [
-      ...added,
+      ...servers.added,
       ...certificates.added,
-      ...maps.flatMap(({ changed }) => changed),
-      ...maps.flatMap(({ removed }) => removed),
-      ...maintained,
+      ...map.changed,
+      ...map.removed,
+      ...servers.retired.map((name) => ({ command: `set server ${name} state maint`, answer: nothing })),
       ...certificates.removed,
     ],
-    retired,
+    retired: servers.retired,
+    recalled: servers.recalled,
   }
 }
 
-function planMap(file: string, from: ReadonlyMap<string, string>, to: ReadonlyMap<string, string>) {
+function planServers(has: Layout, change: LayoutChange, retiring: ReadonlySet<string>) {
+  const added: Step[] = []
+  const recalled: string[] = []
+  const retired: string[] = []
+  for (const [backend, servers] of change.servers) {
+    const before = has.servers.get(backend)
+    for (const [server, at] of servers ?? []) {
+      if (before?.has(server)) continue
+      const name = `${backend}/${server}`
+      if (retiring.has(name)) recalled.push(name)
+      else added.push({ command: `add server ${name} ${serverWords(at)}`, answer: /registered/ })
+      added.push({ command: `set server ${name} state ready`, answer: nothing })
+    }
+    for (const server of before?.keys() ?? []) if (!servers?.has(server)) retired.push(`${backend}/${server}`)
+  }
+  return { added, recalled, retired }
+}
+
+function planMap(file: string, has: ReadonlyMap<string, string>, change: LayoutChange['map']) {
   const fresh = new Map<string, string>()
   const changed: Step[] = []
   const removed: Step[] = []
-  for (const [key, value] of to) {
-    const old = from.get(key)
-    if (old === undefined) fresh.set(key, value)
-    else if (old !== value) changed.push({ command: `set map ${file} ${word(key)} ${word(value)}`, answer: nothing })
+  for (const [key, value] of change) {
+    const old = has.get(key)
+    if (old === value) continue
+    if (value === undefined) removed.push({ command: `del map ${file} ${word(key)}`, answer: nothing })
+    else if (old === undefined) fresh.set(key, value)
+    else changed.push({ command: `set map ${file} ${word(key)} ${word(value)}`, answer: nothing })
   }
-  for (const key of from.keys())
-    if (!to.has(key)) removed.push({ command: `del map ${file} ${word(key)}`, answer: nothing })
   const adding = chunks(renderMap(fresh)).map((lines) => ({ command: `add map ${file} <<\n${lines}`, answer: nothing }))
   return { changed: [...adding, ...changed], removed }
 }
@@ -84,12 +95,8 @@ function chunks(text: string): string[] {
   return current === '' ? result : [...result, current]
 }
 
-/** A file's name stands for its hosts too, so that they do not change under it. The default one is always there. */
-function planCertificates(
-  folder: string,
-  from: Layout,
-  to: Layout,
-): { added: readonly Step[]; removed: readonly Step[] } {
+/** For other hosts a certificate is another file. That of all other names is always there. */
+function planCertificates(folder: string, has: Layout, change: LayoutChange) {
   const added: Step[] = []
   const removed: Step[] = []
   const list = certificateListOf(folder)
@@ -98,23 +105,25 @@ function planCertificates(
       { command: `set ssl cert ${file} <<\n${pem}`, answer: /^Transaction (created|updated)/ },
       { command: `commit ssl cert ${file}`, answer: /Success!\s*$/ },
     )
-  for (const [name, { pem, hosts }] of to.certificates) {
-    const file = certificateFileOf(folder, name)
-    const old = from.certificates.get(name)
-    if (old === undefined) added.push({ command: `new ssl cert ${file}`, answer: /^New empty/ })
-    if (old?.pem !== pem) put(file, pem)
-    if (old !== undefined) continue
-    added.push({ command: `add ssl crt-list ${list} <<\n${listLine(folder, name, hosts)}\n`, answer: /Success!\s*$/ })
-  }
-  if (from.defaultCertificate !== to.defaultCertificate && to.defaultCertificate !== undefined)
-    put(defaultCertificateOf(folder), to.defaultCertificate)
-  for (const name of from.certificates.keys()) {
-    if (to.certificates.has(name)) continue
-    const file = certificateFileOf(folder, name)
+  for (const [key, next] of change.certificates) {
+    const before = has.certificates.get(key)
+    const fileOf = (hosts: readonly string[]) => certificateFileOf(folder, certificateName(key, hosts))
+    const isSameFile = before !== undefined && next !== undefined && equalJson(before.hosts, next.hosts)
+    if (next !== undefined) {
+      const file = fileOf(next.hosts)
+      if (!isSameFile) added.push({ command: `new ssl cert ${file}`, answer: /^New empty/ })
+      if (!isSameFile || before.pem !== next.pem) put(file, next.pem)
+      const line = listLine(folder, certificateName(key, next.hosts), next.hosts)
+      if (!isSameFile) added.push({ command: `add ssl crt-list ${list} <<\n${line}\n`, answer: /Success!\s*$/ })
+    }
+    if (before === undefined || isSameFile) continue
+    const file = fileOf(before.hosts)
     removed.push(
       { command: `del ssl crt-list ${list} ${file}`, answer: /deleted/ },
       { command: `del ssl cert ${file}`, answer: /deleted/ },
     )
   }
+  if (has.defaultCertificate !== change.defaultCertificate && change.defaultCertificate !== undefined)
+    put(defaultCertificateOf(folder), change.defaultCertificate)
   return { added, removed }
 }

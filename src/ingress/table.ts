@@ -1,0 +1,264 @@
+// The routing table of all Ingresses, kept up to date: an edit costs what it touches, however many routes there are.
+//
+// What an Ingress wants stands in claims; what it names (Services, Secrets) leads back to it. A change of any object
+// forgets and learns anew the Ingresses that it is about; then what those have touched is decided again.
+
+import type { Service } from '#api/core.ts'
+import type { EndpointSlice } from '#api/discovery.ts'
+import type { Ingress, IngressBackend, IngressClass } from '#api/networking.ts'
+import type { Stored } from '#api/stored.ts'
+import type { Settings } from '#ingress/annotations.ts'
+import { BackendTable } from '#ingress/backend-table.ts'
+import { CertificateTable } from '#ingress/certificate-table.ts'
+import { type Claim, Claims } from '#ingress/claims.ts'
+import { ownership } from '#ingress/class.ts'
+import { type Candidate, compile, type Compiled, type Problem } from '#ingress/compile.ts'
+import { type BackendSource, resolve } from '#ingress/endpoints.ts'
+import { type BackendKey, type Route, routeKey, type RoutingTable, type Target } from '#ingress/route.ts'
+import { KeySets } from '#lib/key-sets.ts'
+
+/** A Secret as far as it is of use: its PEM texts joined, or what is wrong with them. */
+export type Certificate =
+  | { readonly kind: 'pem'; readonly pem: string }
+  | { readonly kind: 'wrong'; readonly message: string }
+
+/** All keys are `NAMESPACE/NAME`. */
+export type IngressState = {
+  ingresses(): Iterable<Stored<Ingress>>
+  ingress(key: string): Stored<Ingress> | undefined
+  classes(): Iterable<Stored<IngressClass>>
+  service(key: string): Stored<Service> | undefined
+  /** of a Service */
+  slices(key: string): readonly Stored<EndpointSlice>[]
+  secret(key: string): Certificate | undefined
+  /** of a name outside, as far as they are known */
+  addresses(name: string): readonly string[]
+}
+
+/** `slices` are named by their Service, `addresses` by the name outside that they are of. */
+export type ObjectChange =
+  | { readonly kind: 'ingress' | 'service' | 'slices' | 'secret' | 'addresses'; readonly key: string }
+  | { readonly kind: 'all' }
+
+/** What may be other than before. */
+export type TableChange = {
+  /** by `routeKey`; `fallbackRoute` for what no route matches */
+  readonly routes: ReadonlySet<string>
+  readonly backends: ReadonlySet<BackendKey>
+  /** by `NAMESPACE/SECRET` */
+  readonly certificates: ReadonlySet<string>
+  /** Ingresses about which something else may be to say */
+  readonly told: ReadonlySet<string>
+  /** Ingresses that have come or gone */
+  readonly served: ReadonlySet<string>
+}
+
+export const fallbackRoute = 'fallback'
+
+type Entry = {
+  readonly ingress: Stored<Ingress>
+  readonly compiled: Compiled
+  readonly problems: readonly Problem[]
+  /** `service KEY`, `secret KEY` */
+  readonly names: ReadonlySet<string>
+  readonly backends: ReadonlySet<BackendKey>
+}
+/** Without a route: for what no route matches. */
+type Wish = { readonly target: Target; readonly route?: Pick<Candidate, 'host' | 'match' | 'path'> }
+
+/** What an update has met. */
+class Touched {
+  readonly routes = new Set<string>()
+  readonly backends = new Set<BackendKey>()
+  readonly hosts = new Set<string>()
+  readonly told = new Set<string>()
+  readonly served = new Set<string>()
+
+  addAll(kind: 'backends' | 'hosts', keys: Iterable<string>): void {
+    for (const key of keys) this[kind].add(key)
+  }
+
+  /** Those who want the same: one has it, the others are told. */
+  rivals(claims: readonly Claim<unknown>[]): void {
+    if (claims.length > 1) for (const { owner } of claims) this.told.add(keyOf(owner))
+  }
+}
+
+export class IngressTable implements RoutingTable {
+  readonly routes = new Map<string, Route>()
+  fallback: Target | undefined
+  readonly #state: IngressState
+  readonly #entries = new Map<string, Entry>()
+  readonly #claims = new Claims<Wish>()
+  readonly #certificates = new CertificateTable()
+  readonly #backends: BackendTable
+  /** Ingresses by what they name */
+  readonly #namedBy = new KeySets()
+
+  constructor(state: IngressState) {
+    this.#state = state
+    this.#backends = new BackendTable(state)
+  }
+
+  get backends(): RoutingTable['backends'] {
+    return this.#backends.backends
+  }
+  get certificates(): RoutingTable['certificates'] {
+    return this.#certificates.certificates
+  }
+  get defaultCertificate(): string | undefined {
+    return this.#certificates.defaultCertificate
+  }
+  /** The Ingresses that are served, by `NAMESPACE/NAME`. */
+  get served(): { has(key: string): boolean; keys(): Iterable<string> } {
+    return this.#entries
+  }
+
+  /** Whether somebody uses a name outside. */
+  asksFor(name: string): boolean {
+    return this.#backends.fedBy(name).size > 0
+  }
+
+  /** Takes in what has changed. May be told of the same change again. */
+  update(changes: Iterable<ObjectChange>): TableChange {
+    const touched = new Touched()
+    const dirty = this.#reach(changes, touched)
+    if (dirty.size > 0) {
+      const isOwn = ownership(this.#state.classes())
+      for (const key of dirty) {
+        const ingress = this.#state.ingress(key)
+        const next = ingress !== undefined && isOwn(ingress) ? ingress : undefined
+        if (this.#entries.has(key) !== (next !== undefined)) touched.served.add(key)
+        touched.told.add(key)
+        this.#forget(key, touched)
+        if (next !== undefined) this.#learn(key, next, touched)
+      }
+    }
+    for (const key of touched.routes) this.#settleRoute(key, touched)
+    for (const key of touched.backends) this.#backends.settle(key)
+    const certificates = this.#certificates.settle(touched.hosts)
+    for (const host of touched.hosts) touched.rivals(this.#certificates.claimsOf(host))
+    return { ...touched, certificates }
+  }
+
+  /** What is to be said about an Ingress now. */
+  problemsOf(key: string): readonly Problem[] {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return []
+    const { compiled, ingress, problems } = entry
+    const conflicts: string[] = []
+    for (const candidate of compiled.candidates) {
+      const { host, rank, written } = candidate
+      const holder = this.#claims.of(routeKey(candidate))[0]!
+      if (holder.owner === ingress) continue
+      const why = holder.rank < rank ? 'is more precise' : 'is older'
+      conflicts.push(`${host || '*'}${written} is not used: ${holder.value.target.ingress} ${why} and has it`)
+    }
+    const fallback = this.#claims.of(fallbackRoute)[0]
+    if (ingress.spec.defaultBackend !== undefined && fallback!.owner !== ingress)
+      conflicts.push(`defaultBackend is not used: ${fallback!.value.target.ingress} is older and has one`)
+    for (const { secret, hosts } of compiled.certificates)
+      for (const host of hosts) {
+        const claims = this.#certificates.claimsOf(host)
+        const holder = claims[0]?.value.secret
+        if (holder !== secret && claims.some(({ owner, value }) => owner === ingress && value.secret === secret))
+          conflicts.push(`the certificate of ${host} is not used: an older Ingress gives one by ${holder}`)
+      }
+    return [...problems, ...conflicts.map((message) => ({ reason: 'Conflict', message }) as const)]
+  }
+
+  /** The Ingresses that changes are about. */
+  #reach(changes: Iterable<ObjectChange>, touched: Touched): ReadonlySet<string> {
+    const dirty = new Set<string>()
+    for (const change of changes) {
+      if (change.kind === 'all') {
+        for (const key of this.#entries.keys()) dirty.add(key)
+        for (const ingress of this.#state.ingresses()) dirty.add(keyOf(ingress))
+      } else if (change.kind === 'ingress') dirty.add(change.key)
+      else if (change.kind === 'slices' || change.kind === 'addresses')
+        touched.addAll('backends', this.#backends.fedBy(change.key))
+      else for (const key of this.#namedBy.of(`${change.kind} ${change.key}`)) dirty.add(key)
+    }
+    return dirty
+  }
+
+  #forget(key: string, touched: Touched): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    const { ingress, compiled, names, backends } = entry
+    this.#entries.delete(key)
+    for (const at of [fallbackRoute, ...compiled.candidates.map(routeKey)]) {
+      if (!this.#claims.of(at).some(({ owner }) => owner === ingress)) continue
+      // Whoever is left may have it now.
+      touched.rivals(this.#claims.of(at))
+      this.#claims.withdraw(at, ingress)
+      touched.routes.add(at)
+    }
+    for (const { hosts } of compiled.certificates) touched.addAll('hosts', this.#certificates.withdraw(ingress, hosts))
+    for (const name of names) this.#namedBy.delete(name, key)
+    for (const backend of backends) this.#backends.leave(backend, key)
+    touched.addAll('backends', backends)
+  }
+
+  #learn(key: string, ingress: Stored<Ingress>, touched: Touched): void {
+    const compiled = compile(ingress)
+    const { settings } = compiled
+    const problems = [...compiled.problems]
+    const names = new Set<string>()
+    const backends = new Set<BackendKey>()
+    const want = (at: string, rank: number, backend: IngressBackend, route?: Wish['route']) => {
+      const found = this.#find(ingress, backend, settings, names)
+      if ('reason' in found) problems.push(found)
+      else {
+        this.#backends.use(found, key)
+        backends.add(found.key)
+      }
+      const target = { backend: 'reason' in found ? undefined : found.key, settings, ingress: key }
+      this.#claims.add(at, { owner: ingress, rank, value: { target, ...(route && { route }) } })
+      touched.routes.add(at)
+    }
+    if (ingress.spec.defaultBackend !== undefined) want(fallbackRoute, 0, ingress.spec.defaultBackend)
+    for (const { host, match, path, rank, backend } of compiled.candidates)
+      want(routeKey({ host, match, path }), rank, backend, { host, match, path })
+    for (const { secret, hosts } of compiled.certificates) {
+      names.add(`secret ${secret}`)
+      const found = this.#state.secret(secret)
+      if (found?.kind === 'pem') {
+        touched.addAll('hosts', this.#certificates.offer(ingress, hosts, { secret, pem: found.pem }))
+        continue
+      }
+      const what = found === undefined ? 'does not exist' : found.message
+      problems.push({ reason: 'NoCertificate', message: `Secret ${secret} ${what}` })
+    }
+    for (const name of names) this.#namedBy.add(name, key)
+    touched.addAll('backends', backends)
+    this.#entries.set(key, { ingress, compiled, problems, names, backends })
+  }
+
+  #find(
+    { metadata }: Stored<Ingress>,
+    { service, resource }: IngressBackend,
+    { protocol }: Settings,
+    names: Set<string>,
+  ): BackendSource | Problem {
+    if (service === undefined)
+      return {
+        reason: 'NotSupported',
+        message: `backends of kind ${resource?.kind ?? ''} are not served: name a Service`,
+      }
+    const key = `${metadata.namespace}/${service.name}`
+    names.add(`service ${key}`)
+    return resolve(key, this.#state.service(key), service.port ?? {}, protocol)
+  }
+
+  #settleRoute(at: string, touched: Touched): void {
+    const claims = this.#claims.of(at)
+    touched.rivals(claims)
+    const holder = claims[0]?.value
+    if (at === fallbackRoute) this.fallback = holder?.target
+    else if (holder?.route === undefined) this.routes.delete(at)
+    else this.routes.set(at, { ...holder.route, ...holder.target })
+  }
+}
+
+const keyOf = ({ metadata }: Stored<Ingress>): string => `${metadata.namespace}/${metadata.name}`
