@@ -107,7 +107,9 @@ export class DataPlane {
     this.#running = undefined
     running.runtime[Symbol.dispose]()
     running.stop()
-    await Promise.race([running.ended, this.#context.clock.sleep(waitMs)])
+    const over = new AbortController()
+    void running.ended.then(() => over.abort())
+    await this.#context.clock.sleep(waitMs, over.signal)
     running.kill()
   }
 
