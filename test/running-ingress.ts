@@ -3,8 +3,8 @@ import * as assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { secrets, services } from '#api/core.ts'
@@ -84,9 +84,7 @@ export class RunningIngress {
   }
 
   /** A server on a port of loopback, which it answers. */
-  async listen(
-    server: Server | { listen: Server['listen']; address: Server['address']; close(): unknown },
-  ): Promise<number> {
+  async listen(server: NetServer): Promise<number> {
     this.closeLater(server)
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
     return (server.address() as AddressInfo).port
@@ -134,19 +132,12 @@ export class RunningIngress {
 
   /** Body and status, as `BODY STATUS`; 000 where there was no answer. */
   async curl(host: string, path: string, ...words: readonly string[]): Promise<string> {
-    const all = [
-      '-sk',
-      '-m',
-      '10',
-      '-w',
-      ' %{http_code}',
-      '-H',
-      `Host: ${host}`,
-      ...words,
-      `http://127.0.0.1:8080${path}`,
-    ]
+    return this.curlAt(`http://127.0.0.1:8080${path}`, '-H', `Host: ${host}`, ...words)
+  }
+
+  async curlAt(url: string, ...words: readonly string[]): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>()
-    execFile('curl', all, (_error, stdout) => resolve(stdout))
+    execFile('curl', ['-sk', '-m', '10', '-w', ' %{http_code}', ...words, url], (_error, stdout) => resolve(stdout))
     return promise
   }
 

@@ -31,7 +31,7 @@ function startNginx(folder: string, name: string, http: string): ChildProcess {
   return spawn('nginx', ['-e', 'stderr', '-c', `${folder}/${name}.conf`], { stdio: 'inherit' })
 }
 
-/** One back end, and the headers that nginx sets too. */
+/** One back end, and the headers and retries that nginx has too. */
 const haproxyConfig = `global
   nbthread 1
 defaults
@@ -39,6 +39,9 @@ defaults
   timeout connect 2s
   timeout client 60s
   timeout server 60s
+  retries 3
+  option redispatch 1
+  retry-on conn-failure empty-response
 frontend web
   bind 127.0.0.1:${ports.haproxy}
   http-request set-header X-Forwarded-For %[src]

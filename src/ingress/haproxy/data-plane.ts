@@ -154,7 +154,11 @@ export class DataPlane {
     const freed: string[] = []
     for (const key of change.backends) {
       if (!backends.has(key) || this.#slots.find(key) !== undefined) continue
-      const name = this.#slots.give(key, (name) => this.#isBusy(name))
+      let name = this.#slots.give(key, this.#isBusy)
+      if (name === undefined) {
+        await this.sweep()
+        name = this.#slots.give(key, this.#isBusy)
+      }
       if (name === undefined) return undefined
       await this.#counts.assign(runtime, name, key)
     }
@@ -182,7 +186,8 @@ export class DataPlane {
       if (!used.has(name) && name !== basename(defaultCertificateOf(folder))) rmSync(certificateFileOf(folder, name))
   }
 
-  #isBusy(backend: string): boolean {
+  /** Whether servers of a back end still wait for their last connection to end. */
+  readonly #isBusy = (backend: string): boolean => {
     for (const name of this.#retiring) if (name.startsWith(`${backend}/`)) return true
     return false
   }
