@@ -11,6 +11,7 @@ import { tellReady } from '#daemon/ready.ts'
 import type { DataPlane } from '#ingress/haproxy/data-plane.ts'
 import { run } from '#ingress/main.ts'
 import { serveMetrics } from '#ingress/metrics.ts'
+import { parseCidr } from '#lib/cidr.ts'
 import { isValidIp } from '#lib/ip.ts'
 
 export const ingress = partCommand({
@@ -52,6 +53,12 @@ export const ingress = partCommand({
       throw new UserError(`--publish-service ${JSON.stringify(publishService)} is no NAMESPACE/NAME`, {
         code: 'BadOption',
         remedy: 'give the Service before this controller, as --publish-service kube-system/fairway-ingress',
+      })
+    const noRange = flags.trustedProxies.find((word) => parseCidr(word) === undefined)
+    if (noRange !== undefined)
+      throw new UserError(`--trusted-proxies ${JSON.stringify(noRange)} is no range of addresses`, {
+        code: 'BadOption',
+        remedy: 'give ranges, as --trusted-proxies 10.0.0.0/8,2001:db8::/32',
       })
     let dataPlane: DataPlane | undefined
     if (at !== undefined)
