@@ -39,6 +39,7 @@ const loads = soak ? 200 : 5
 /** Of the first load; each next has the next. Those of nftables begin a thousand later. */
 const firstSeed = Number(process.env['FAIRWAY_SEED'] ?? (soak ? Math.floor(Math.random() * 2 ** 31) : 1000))
 const perLoad = 20
+const timeout = soak ? 3_600_000 : 110_000
 
 const hosts = ['node1', 'node2', 'client'] as const
 const podNodes = { a: 'node1', b: 'node1', c: 'node2' } as const
@@ -220,125 +221,169 @@ const serviceProbes: readonly Probe[] = (['tcp', 'udp'] as const).flatMap((proto
   ),
 ])
 
-test(
-  'trace: what the kernel does is what the tracer says',
-  { skip, timeout: soak ? 3_600_000 : 110_000 },
-  async (t) => {
-    await using net = await servingTopology()
-    const known = await observe(net)
-    const worldWith = (...rules: readonly Input[]) => {
-      const { world, problems } = readWorld([
-        ...known,
-        ...rules.map(({ file, text }) => ({ file: `nodes/node1/${file}`, text })),
-      ])
-      assert.deepEqual(problems, [])
-      return world
+test('trace: what the kernel does is what the tracer says', { skip, timeout }, async (t) => {
+  await using net = await servingTopology()
+  const known = await observe(net)
+  const worldWith = (...rules: readonly Input[]) => {
+    const { world, problems } = readWorld([
+      ...known,
+      ...rules.map(({ file, text }) => ({ file: `nodes/node1/${file}`, text })),
+    ])
+    assert.deepEqual(problems, [])
+    return world
+  }
+  const check = (wrong: readonly string[], about: string) =>
+    assert.deepEqual(wrong, [], `${about}\n${wrong.join('\n')}`)
+
+  t.diagnostic(`${loads} loads of each kind, seeds from ${firstSeed}`)
+
+  await t.test('random rules of iptables, both back ends', { timeout }, async () => {
+    run(net, ['ipset', 'restore'], ipsets)
+    const sets = { file: 'ipset.txt', text: run(net, ['ipset', 'save']) }
+    for (let n = 0; n < loads; n++) {
+      const seed = firstSeed + n
+      const random = seeded(seed)
+      const rules = randomIptables(random, perLoad)
+      const backend = random.pick(['nft', 'legacy'])
+      run(net, [`iptables-${backend}-restore`], rules)
+      const dumps =
+        n % 3 === 2
+          ? ['mangle', 'filter', 'nat'].map((table) => ({
+              file: `iptables-${table}.txt`,
+              text: run(net, [
+                `iptables-${backend}`,
+                '-t',
+                table,
+                '-L',
+                '-v',
+                '-n',
+                ...(n % 2 ? ['--line-numbers'] : []),
+              ]),
+            }))
+          : [
+              {
+                file: 'iptables-save.txt',
+                text: run(net, [`iptables-${backend}-save`, ...(random.next() < 0.5 ? ['-c'] : [])]),
+              },
+            ]
+      const wrong = await compare(net, worldWith(...dumps, sets), randomProbes(random), 3)
+      forgetConnections(net)
+      run(net, [`iptables-${backend}-restore`], randomIptables(random, 0))
+      check(wrong, `seed ${seed}, ${backend}\n${rules}`)
     }
-    const check = (wrong: readonly string[], about: string) =>
-      assert.deepEqual(wrong, [], `${about}\n${wrong.join('\n')}`)
+    run(net, ['ipset', 'destroy'])
+  })
 
-    t.diagnostic(`${loads} loads of each kind, seeds from ${firstSeed}`)
-
-    await t.test('random rules of iptables, both back ends', async () => {
-      run(net, ['ipset', 'restore'], ipsets)
-      const sets = { file: 'ipset.txt', text: run(net, ['ipset', 'save']) }
-      for (let n = 0; n < loads; n++) {
-        const seed = firstSeed + n
-        const random = seeded(seed)
-        const rules = randomIptables(random, perLoad)
-        const backend = random.pick(['nft', 'legacy'])
-        run(net, [`iptables-${backend}-restore`], rules)
-        const dumps =
-          n % 3 === 2
-            ? ['mangle', 'filter', 'nat'].map((table) => ({
-                file: `iptables-${table}.txt`,
-                text: run(net, [
-                  `iptables-${backend}`,
-                  '-t',
-                  table,
-                  '-L',
-                  '-v',
-                  '-n',
-                  ...(n % 2 ? ['--line-numbers'] : []),
-                ]),
-              }))
-            : [
-                {
-                  file: 'iptables-save.txt',
-                  text: run(net, [`iptables-${backend}-save`, ...(random.next() < 0.5 ? ['-c'] : [])]),
-                },
-              ]
-        const wrong = await compare(net, worldWith(...dumps, sets), randomProbes(random), 3)
-        forgetConnections(net)
-        run(net, [`iptables-${backend}-restore`], randomIptables(random, 0))
-        check(wrong, `seed ${seed}, ${backend}\n${rules}`)
-      }
-      run(net, ['ipset', 'destroy'])
-    })
-
-    await t.test('random rules of nftables, as text, as JSON and as the kernel has them', async () => {
-      for (let n = 0; n < loads; n++) {
-        const seed = firstSeed + 1000 + n
-        const random = seeded(seed)
-        const rules = randomNft(random, perLoad)
-        run(net, ['nft', '-f', '-'], rules)
-        const form = n % 3
-        const dump =
-          form === 0
-            ? { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) }
-            : form === 1
-              ? { file: 'nft.json', text: run(net, ['nft', '-j', 'list', 'ruleset']) }
-              : {
-                  file: 'nftables.json',
-                  text: (await collectNamespace(net.node1.netns, false)).files.find(
-                    ({ name }) => name === 'nftables.json',
-                  )!.text,
-                }
-        const wrong = await compare(net, worldWith(dump), randomProbes(random), 3)
-        forgetConnections(net)
-        run(net, ['nft', 'flush', 'ruleset'])
-        check(wrong, `seed ${seed}, ${dump.file}\n${rules}`)
-      }
-    })
-
-    await t.test('the layout of kube-proxy in iptables', async () => {
-      // Named counters need an object in the kernel, and change nothing.
-      const rules = readFileSync('src/trace/testdata/kube-proxy.save', 'utf8').replaceAll(
-        /-m nfacct --nfacct-name +\S+ /g,
-        '',
-      )
-      run(net, ['iptables-restore'], rules)
-      const dump = { file: 'iptables-save.txt', text: run(net, ['iptables-save']) }
-      check(await compare(net, worldWith(dump), serviceProbes, 3), 'kube-proxy, iptables')
+  await t.test('random rules of nftables, as text, as JSON and as the kernel has them', { timeout }, async () => {
+    for (let n = 0; n < loads; n++) {
+      const seed = firstSeed + 1000 + n
+      const random = seeded(seed)
+      const rules = randomNft(random, perLoad)
+      run(net, ['nft', '-f', '-'], rules)
+      const form = n % 3
+      const dump =
+        form === 0
+          ? { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) }
+          : form === 1
+            ? { file: 'nft.json', text: run(net, ['nft', '-j', 'list', 'ruleset']) }
+            : {
+                file: 'nftables.json',
+                text: (await collectNamespace(net.node1.netns, false)).files.find(
+                  ({ name }) => name === 'nftables.json',
+                )!.text,
+              }
+      const wrong = await compare(net, worldWith(dump), randomProbes(random), 3)
+      forgetConnections(net)
       run(net, ['nft', 'flush', 'ruleset'])
-    })
+      check(wrong, `seed ${seed}, ${dump.file}\n${rules}`)
+    }
+  })
 
-    const inFamily6 = serviceProbes.flatMap((probe) => {
-      const to = probe.to.startsWith('10.96.0.')
-        ? `fd00:96::${Number(probe.to.split('.')[3]).toString(16)}`
-        : probe.to === addresses.node1[4]
-          ? addresses.node1[6]
-          : undefined
-      return to === undefined ? [] : [{ ...probe, to }]
-    })
+  await t.test('the layout of kube-proxy in iptables', { timeout }, async () => {
+    // Named counters need an object in the kernel, and change nothing.
+    const rules = readFileSync('src/trace/testdata/kube-proxy.save', 'utf8').replaceAll(
+      /-m nfacct --nfacct-name +\S+ /g,
+      '',
+    )
+    run(net, ['iptables-restore'], rules)
+    const dump = { file: 'iptables-save.txt', text: run(net, ['iptables-save']) }
+    check(await compare(net, worldWith(dump), serviceProbes, 3), 'kube-proxy, iptables')
+    run(net, ['nft', 'flush', 'ruleset'])
+  })
 
-    await t.test("fairway's own layout in nftables, both families", async () => {
-      for (const family of [4, 6] as const) await writeOurs(family, net.node1.netns)
+  const inFamily6 = serviceProbes.flatMap((probe) => {
+    const to = probe.to.startsWith('10.96.0.')
+      ? `fd00:96::${Number(probe.to.split('.')[3]).toString(16)}`
+      : probe.to === addresses.node1[4]
+        ? addresses.node1[6]
+        : undefined
+    return to === undefined ? [] : [{ ...probe, to }]
+  })
+
+  await t.test("fairway's own layout in nftables, both families", { timeout }, async () => {
+    for (const family of [4, 6] as const) await writeOurs(family, net.node1.netns)
+    const { files } = await collectNamespace(net.node1.netns, false)
+    const dump = files.filter(({ name }) => name === 'nftables.json').map(({ name, text }) => ({ file: name, text }))
+    const wrong = await compare(net, worldWith(...dump), [...serviceProbes, ...inFamily6], 3)
+    run(net, ['nft', 'flush', 'ruleset'])
+    check(wrong, 'fairway, nftables')
+  })
+
+  await t.test('the layout of kube-proxy in nftables', { timeout }, async () => {
+    run(net, ['nft', '-f', '-'], readFileSync('src/kernel/nft/testdata/kube-proxy.nft', 'utf8'))
+    const dump = { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) }
+    check(await compare(net, worldWith(dump), serviceProbes, 3), 'kube-proxy, nftables')
+    run(net, ['nft', 'flush', 'ruleset'])
+  })
+})
+
+/** Rules below IP, as `nft -f` takes them: at ports of the bridge, at links, and of the bridge itself. */
+const lowRules: readonly string[] = [
+  'table netdev t { chain c { type filter hook ingress device "to-a" priority 0; ip daddr 10.244.0.12 drop; }; }',
+  'table netdev t { chain c { type filter hook ingress device "eth0" priority 0; tcp dport 8080 drop; }; }',
+  'table netdev t { chain c { type filter hook egress device "to-b" priority 0; ip saddr 10.244.0.11 drop; }; }',
+  'table netdev t { chain c { type filter hook egress device "cni0" priority 0; ip saddr 10.168.0.0/16 udp dport 8080 drop; }; }',
+  'table netdev t { chain c { type filter hook egress devices = { "eth0", "to-a" } priority 0; udp sport 8080 drop; }; }',
+  'table inet t { chain c { type filter hook ingress device "eth0" priority 0; ip saddr 10.168.0.100 udp dport 8080 drop; }; }',
+  'table bridge t { chain c { type filter hook forward priority 0; ip daddr 10.244.0.12 tcp dport 8080 drop; }; }',
+  'table bridge t { chain c { type filter hook forward priority 0; policy drop; iifname "to-a" oifname "to-b" ip protocol tcp accept; iifname "to-b" accept; }; }',
+  'table bridge t { chain c { type filter hook input priority 0; iifname "to-a" meta l4proto udp drop; }; }',
+  'table bridge t { chain c { type filter hook output priority 0; oifname "to-a" ip saddr 10.168.0.0/16 drop; }; }',
+  'table bridge t { chain c { type filter hook postrouting priority 0; oifname "to-b" ip daddr 10.244.0.12 udp dport 8080 drop; }; }',
+  'table bridge t { chain c { type filter hook prerouting priority -300; iifname "to-a" ether type ip ip daddr 10.244.1.11 drop; }; }',
+]
+
+test('trace: rules of bridges, and at ingress and egress, are walked', { skip, timeout: 110_000 }, async () => {
+  await using net = await servingTopology()
+  const probes = (['tcp', 'udp'] as const).flatMap((protocol) =>
+    (
+      [
+        ['a', '10.244.0.12'],
+        ['b', '10.244.0.11'],
+        ['a', '10.244.1.11'],
+        ['client', '10.244.0.11'],
+        ['node1', '10.244.0.11'],
+      ] as const
+    ).map(([from, to]) => ({ from, to, port: 8080, protocol })),
+  )
+  for (const seen of [1, 0]) {
+    writeSysctls({ 'net/bridge/bridge-nf-call-iptables': seen }, net.node1.netns)
+    const known = await observe(net)
+    for (const [i, rules] of lowRules.entries()) {
+      run(net, ['nft', '-f', '-'], rules)
+      const isText = i % 2 === seen
       const { files } = await collectNamespace(net.node1.netns, false)
-      const dump = files.filter(({ name }) => name === 'nftables.json').map(({ name, text }) => ({ file: name, text }))
-      const wrong = await compare(net, worldWith(...dump), [...serviceProbes, ...inFamily6], 3)
+      const dump = isText
+        ? { file: 'nodes/node1/nft.txt', text: run(net, ['nft', 'list', 'ruleset']) }
+        : { file: 'nodes/node1/nftables.json', text: files.find(({ name }) => name === 'nftables.json')!.text }
+      const { world, problems } = readWorld([...known, dump])
+      assert.deepEqual(problems, [])
+      const wrong = await compare(net, world, probes, 1)
       run(net, ['nft', 'flush', 'ruleset'])
-      check(wrong, 'fairway, nftables')
-    })
-
-    await t.test('the layout of kube-proxy in nftables', async () => {
-      run(net, ['nft', '-f', '-'], readFileSync('src/kernel/nft/testdata/kube-proxy.nft', 'utf8'))
-      const dump = { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) }
-      check(await compare(net, worldWith(dump), serviceProbes, 3), 'kube-proxy, nftables')
-      run(net, ['nft', 'flush', 'ruleset'])
-    })
-  },
-)
+      assert.deepEqual(wrong, [], `${rules}, ${dump.file}, bridge-nf-call-iptables ${seen}\n${wrong.join('\n')}`)
+    }
+  }
+})
 
 type Fault = { readonly name: string; apply(net: Net): void; undo(net: Net): void }
 

@@ -26,6 +26,7 @@ const chainOfHook: Readonly<Record<Hook, string>> = {
   forward: 'FORWARD',
   output: 'OUTPUT',
   postrouting: 'POSTROUTING',
+  egress: '',
 }
 
 const tablePriorities: Readonly<Record<string, number>> = { raw: -300, mangle: -150, filter: 0, security: 50, nat: 0 }
@@ -94,8 +95,18 @@ export function passHook(
         ]
       : []),
   ].toSorted((a, b) => a.priority - b.priority)
+  return passStations(plan, from, place, reroute)
+}
+
+/** One after the other, until one ends the way. */
+export function passStations(
+  stations: readonly Passing[],
+  from: Way,
+  place: Place,
+  reroute?: (way: Way) => readonly Passed[],
+): readonly Passed[] {
   let passed: readonly Passed[] = [{ way: from }]
-  for (const station of plan)
+  for (const station of stations)
     passed = passed.flatMap((item) => {
       if (item.end !== undefined) return [item]
       const after = station.pass(item.way, place)

@@ -65,7 +65,9 @@ function forgetConnection(way: Way): Way {
   return { ...way, packet: { ...packet, mark: 0 } }
 }
 
-const placeAt = ({ machine, options }: Walker, hook: Hook): Place => ({
+const placeAt = ({ machine, options }: Walker, hook: Hook): Place => placeOn(machine, hook, options)
+
+export const placeOn = (machine: Machine, hook: Hook, options: WalkOptions): Place => ({
   machine,
   hook,
   budget: options.budget,
@@ -318,14 +320,13 @@ function onRoute(walker: Walker, way: Way, routed: Forward): Way {
 }
 
 const postroute = (walker: Walker, way: Way, device: string | undefined, via: string): readonly Exit[] =>
-  then(pass(walker, 'postrouting', way), (sent) => [sentBy(sent, device, via)])
+  then(pass(walker, 'postrouting', way), (sent) => leave(walker, sent, device, via))
 
-const sentBy = (way: Way, device: string | undefined, via: string): Exit => ({
-  kind: 'sent',
-  way,
-  via,
-  ...(device !== undefined && { device }),
-})
+/** By a device, where the last rules may look at it. */
+const leave = (walker: Walker, way: Way, device: string | undefined, via: string): readonly Exit[] =>
+  then(device === undefined ? [{ way }] : pass(walker, 'egress', way), (sent) => [
+    { kind: 'sent', way: sent, via, ...(device !== undefined && { device }) },
+  ])
 
 function made(walker: Walker, from: Way): readonly Exit[] {
   const { machine } = walker
@@ -341,9 +342,9 @@ function made(walker: Walker, from: Way): readonly Exit[] {
         const choice = choices.find(({ routed }) => routed.kind === 'forward' && routed.device === outInterface)
         if (outInterface === 'lo') return loopBack(walker, out)
         const via = choice?.routed.kind === 'forward' ? choice.routed.via : undefined
-        return then(pass(walker, 'postrouting', out).map(failedCall), (sent) => [
-          sentBy(sent, outInterface, via ?? out.packet.destination),
-        ])
+        return then(pass(walker, 'postrouting', out).map(failedCall), (sent) =>
+          leave(walker, sent, outInterface, via ?? out.packet.destination),
+        )
       },
     )
   })

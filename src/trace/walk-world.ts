@@ -6,9 +6,10 @@ import type { Machine } from '#trace/machine.ts'
 import { type Listener, listenerOn } from '#trace/listener.ts'
 import type { Connection, Packet } from '#trace/packet.ts'
 import { rangeHas } from '#trace/ranges.ts'
+import { passPort } from '#trace/port-rules.ts'
 import { isTunnel, tunnelEnd } from '#trace/tunnel.ts'
 import { type Entry, type Exit, fork, walkMachine } from '#trace/walk-machine.ts'
-import { type End, lacks, type Way, withPacket, withStep } from '#trace/way.ts'
+import { type End, lacks, type Passed, type Way, withPacket, withStep } from '#trace/way.ts'
 import { gateway, machineAt, machineNamed, podAt, type Standing, standingOf, type World } from '#trace/world.ts'
 
 export type Outcome =
@@ -102,12 +103,19 @@ function fromPod(
 ): readonly Final[] {
   const { machine: node, device } = pod
   const at: Known = { kind: 'machine', machine: node }
-  const enter = (entry: Entry, next: Way) => onExits(walk, at, walkMachine(node, next, entry, walk), hops)
   const hasBridge = device !== undefined && isBridge(node, device)
   const port = hasBridge ? portOf(node, device, pod.own, way.packet.source) : undefined
   const setting = node.sysctls?.get(
     way.packet.source.includes(':') ? 'net.bridge.bridge-nf-call-ip6tables' : 'net.bridge.bridge-nf-call-iptables',
   )
+  const throughPort = (from: Way, isForItself: boolean, next: (way: Way) => readonly Final[]) =>
+    port === undefined
+      ? next(from)
+      : finalsOf(node, passPort(node, from, { bridge: device!, in: port.name, isForItself }, walk), next)
+  const enter = (entry: Entry, next: Way) =>
+    throughPort(next, entry.kind === 'arrives', (passed) =>
+      onExits(walk, at, walkMachine(node, passed, entry, walk), hops),
+    )
   const isOwnAddress = node.links?.some((link) => link.addresses?.some(({ ip }) => ip === via)) ?? false
   if (!hasBridge || via === gateway || isOwnAddress || port === undefined)
     return enter(
@@ -123,17 +131,18 @@ function fromPod(
     (seen) => enter({ kind: 'bridged', device: device!, bridgePort: port.name }, seen),
     (unseen) => {
       const effect = `${device} carries it from port to port, past all rules: net.bridge.${name} is not 1`
-      return onLink(
-        walk,
-        node,
-        device!,
-        via,
-        withStep(unseen, { machine: node.name, place: 'bridge', matched: [], effect, weight: 'act' }),
-        hops,
-      )
+      const carried = withStep(unseen, { machine: node.name, place: 'bridge', matched: [], effect, weight: 'act' })
+      return throughPort(carried, false, (passed) => onLink(walk, node, device!, via, passed, hops, port.name))
     },
   )
 }
+
+/** Goes on with the ways that rules let pass. */
+const finalsOf = (
+  machine: Machine,
+  passed: readonly Passed[],
+  next: (way: Way) => readonly Final[],
+): readonly Final[] => passed.flatMap(({ way, end }) => (end === undefined ? next(way) : [endsOn(way, machine, end)]))
 
 function forkFinals(
   way: Way,
@@ -153,13 +162,21 @@ function forkFinals(
 }
 
 /** From an interface of a machine to whoever has the next hop's address. */
-function onLink(walk: Walk, machine: Machine, device: string, via: string, way: Way, hops: number): readonly Final[] {
+function onLink(
+  walk: Walk,
+  machine: Machine,
+  device: string,
+  via: string,
+  way: Way,
+  hops: number,
+  carriedFrom?: string,
+): readonly Final[] {
   const { world } = walk
   if (isTunnel(machine, device)) return throughTunnel(walk, machine, device, via, way, hops)
   const next = standingOf(world, via)
   if (next.kind === 'behind' && next.machine.name === machine.name) {
     if (world.objects.pods.length > 0 && podAt(world, via) === undefined) return [nobody(way, machine, device, via)]
-    return toPod(walk, next, device, way, hops)
+    return toPod(walk, next, device, way, hops, carriedFrom)
   }
   if (next.kind === 'machine' && next.machine.name !== machine.name)
     return isElsewhere(machine, device, via)
@@ -201,12 +218,20 @@ function toPod(
   device: string,
   way: Way,
   hops: number,
+  carriedFrom: string | undefined,
 ): readonly Final[] {
   const { machine } = pod
-  const enter = (next: Way) =>
-    onExits(walk, pod, walkMachine(pod.own, arrived(next), { kind: 'arrives', device: 'eth0' }, walk), hops)
   const from = way.packet.bridgePort
   const port = isBridge(machine, device) ? portOf(machine, device, pod.own, way.packet.destination) : undefined
+  const inside = (next: Way) =>
+    onExits(walk, pod, walkMachine(pod.own, arrived(next), { kind: 'arrives', device: 'eth0' }, walk), hops)
+  // From port to port, or from the machine itself.
+  const isForwarded =
+    carriedFrom !== undefined || (from !== undefined && way.packet.connection?.destinationNat === undefined)
+  const cameBy = carriedFrom ?? from
+  const ports = { bridge: device, out: port?.name ?? '', isForwarded, ...(cameBy !== undefined && { in: cameBy }) }
+  const enter = (next: Way) =>
+    port === undefined ? inside(next) : finalsOf(machine, passPort(machine, next, ports, walk), inside)
   if (port === undefined || from === undefined || way.packet.inInterface !== device || port.name !== from)
     return enter(way)
   return throughHairpin(machine, port, way, enter)

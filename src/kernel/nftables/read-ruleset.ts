@@ -3,10 +3,17 @@
 import { CHAIN, ELEMENTS, NFT, RULE, SET, TABLE } from '#kernel/nftables/batch.ts'
 import { decodeRule, userdataText } from '#kernel/nftables/decode-rule.ts'
 import { decodeElements, decodeSet } from '#kernel/nftables/decode-set.ts'
-import { type NftChain, nftFamilies, type NftHook, type NftRuleset, type NftTable } from '#kernel/nftables/ruleset.ts'
+import {
+  type NftChain,
+  type NftFamily,
+  nftFamilies,
+  type NftHook,
+  type NftRuleset,
+  type NftTable,
+} from '#kernel/nftables/ruleset.ts'
 import { generationOf } from '#kernel/netfilter/generation.ts'
 import { headerLength, messageType } from '#kernel/netfilter/subsystem.ts'
-import { type Attributes, decodeAttributes, readText, readU32be } from '#kernel/netlink/message.ts'
+import { type Attributes, decodeAttributes, eachAttribute, readText, readU32be } from '#kernel/netlink/message.ts'
 import { type MessageWriter, NLM_F } from '#kernel/netlink/message-writer.ts'
 import { NETLINK, NetlinkError, type NetlinkSocket, openNetlink } from '#kernel/netlink/socket.ts'
 
@@ -50,7 +57,7 @@ function readTables(socket: NetlinkSocket, only: string | undefined): NftTable[]
       name,
       comment: userdataText(attributes.get(TABLE.userdata), 0),
       dormant: flags !== undefined && (readU32be(flags) & 1) !== 0,
-      chains: (chains.get(key) ?? []).map((chain) => decodeChain(chain.attributes, byChain)),
+      chains: (chains.get(key) ?? []).map((chain) => decodeChain(chain.attributes, byChain, known)),
       sets: (sets.get(key) ?? []).map((set) => ({
         ...decodeSet(set.attributes),
         elements: readElements(socket, family, name, textOf(set.attributes, SET.name)),
@@ -62,7 +69,11 @@ function readTables(socket: NetlinkSocket, only: string | undefined): NftTable[]
 const hooks: readonly NftHook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting', 'ingress']
 const deviceHooks: readonly NftHook[] = ['ingress', 'egress']
 
-function decodeChain(attributes: Attributes, rules: ReadonlyMap<string, readonly Found[]>): NftChain {
+function decodeChain(
+  attributes: Attributes,
+  rules: ReadonlyMap<string, readonly Found[]>,
+  family: NftFamily,
+): NftChain {
   const name = textOf(attributes, CHAIN.name)
   const common = {
     name,
@@ -73,17 +84,27 @@ function decodeChain(attributes: Attributes, rules: ReadonlyMap<string, readonly
   if (hook === undefined) return common
   const parts = decodeAttributes(hook)
   const number = (bytes: Uint8Array | undefined) => (bytes ? readU32be(bytes) | 0 : 0)
-  const device = parts.get(3)
+  const [device, ...moreDevices] = devicesOf(parts)
   return {
     ...common,
     base: {
       type: textOf(attributes, CHAIN.type),
-      hook: (device ? deviceHooks : hooks)[number(parts.get(1))] ?? 'prerouting',
+      hook: (family === 'netdev' ? deviceHooks : hooks)[number(parts.get(1))] ?? 'prerouting',
       priority: number(parts.get(2)),
       policy: number(attributes.get(CHAIN.policy)) === 0 ? 'drop' : 'accept',
-      ...(device && { device: readText(device) }),
+      ...(device !== undefined && { device }),
+      ...(moreDevices.length > 0 && { moreDevices }),
     },
   }
+}
+
+/** One device stands by itself, several in a list of their own. */
+function devicesOf(parts: Attributes): string[] {
+  const names: string[] = []
+  const many = parts.get(4)
+  if (many !== undefined) eachAttribute(many, 0, (_, name) => names.push(readText(name)))
+  const one = parts.get(3)
+  return names.length > 0 || one === undefined ? names : [readText(one)]
 }
 
 /** A set that is gone by now has no elements. */

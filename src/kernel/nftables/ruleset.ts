@@ -42,6 +42,8 @@ export type NftChain = {
     readonly priority: number
     readonly policy: 'accept' | 'drop'
     readonly device?: string
+    /** of several devices those behind the first */
+    readonly moreDevices?: readonly string[]
   }
   readonly rules: readonly NftRule[]
 }

@@ -33,7 +33,13 @@ const address = (ip: string, side: string, family: 4 | 6): Loaded =>
 export function loadPayload({ base, offset, length }: NftPayload, packet: Packet): Load {
   const family = familyOf(packet)
   const fields =
-    base === 'network' ? networkFields(packet, family) : base === 'transport' ? transportFields(packet) : []
+    base === 'network'
+      ? networkFields(packet, family)
+      : base === 'transport'
+        ? transportFields(packet)
+        : base === 'link'
+          ? [{ at: 12, value: etherType(family) }]
+          : []
   const bytes = new Uint8Array(length)
   for (let i = 0; i < length; i++) {
     const field = fields.find((item) => offset + i >= item.at && offset + i < item.at + item.value.length)
@@ -47,6 +53,8 @@ export function loadPayload({ base, offset, length }: NftPayload, packet: Packet
   }
   return bytes
 }
+
+const etherType = (family: 4 | 6): Loaded => big16(family === 4 ? 0x0800 : 0x86dd)
 
 type Field = { readonly at: number; readonly value: Loaded }
 
@@ -108,7 +116,7 @@ export function loadMeta(key: string, packet: Packet, place: Place): Load {
     case 'length':
       return host32(packet.size)
     case 'protocol':
-      return family === 4 ? big16(0x0800) : big16(0x86dd)
+      return etherType(family)
     case 'nfproto':
       return Uint8Array.of(family === 4 ? 2 : 10)
     case 'l4proto':
@@ -131,6 +139,9 @@ export function loadMeta(key: string, packet: Packet, place: Place): Load {
       return outInterface === undefined
         ? unknown('the packet goes out by', 4, 'ip addr, ip route')
         : interfaceIndex(outInterface, place.machine, 'out')
+    case 'ibrname':
+    case 'obrname':
+      return place.bridge === undefined ? unknown(`meta ${key}`, 16) : nameBytes(place.bridge)
     case 'pkttype':
       return Uint8Array.of(0)
     case 'nftrace':

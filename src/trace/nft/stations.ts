@@ -1,30 +1,44 @@
 // The base chains of nftables as stations at the hooks.
 
-import type { NftHook, NftTable } from '#kernel/nftables/ruleset.ts'
+import type { NftTable } from '#kernel/nftables/ruleset.ts'
 import { walkBaseChain } from '#trace/chain/chain.ts'
 import type { Station } from '#trace/hooks.ts'
-import type { Machine } from '#trace/machine.ts'
+import { type Machine, perMachine } from '#trace/machine.ts'
 import { nftBook } from '#trace/nft/rule-book.ts'
-import type { Hook } from '#trace/place.ts'
 
-const families: Readonly<Record<string, readonly (4 | 6)[]>> = { ip: [4], ip6: [6], inet: [4, 6], netdev: [4, 6] }
+const families: Readonly<Record<string, readonly (4 | 6)[]>> = {
+  ip: [4],
+  ip6: [6],
+  inet: [4, 6],
+  netdev: [4, 6],
+  bridge: [4, 6],
+}
 
-export function nftStations(machine: Machine): Station[] {
+export const nftStations = (machine: Machine): Station[] => stationsOf(machine, (family) => family !== 'bridge')
+
+/** What looks at the frames of its bridges. */
+export const bridgeStations = perMachine((machine): readonly Station[] =>
+  stationsOf(machine, (family) => family === 'bridge'),
+)
+
+function stationsOf(machine: Machine, isWanted: (family: string) => boolean): Station[] {
   const { nftables } = machine
   if (nftables === undefined) return []
   return nftables.ruleset.tables
-    .filter((table) => !table.dormant && !isReadElsewhere(machine, table))
+    .filter((table) => isWanted(table.family) && !table.dormant && !isReadElsewhere(machine, table))
     .flatMap((table) =>
       table.chains.flatMap(({ name, base }) => {
-        const hook = base === undefined ? undefined : hookOf(base.hook)
-        if (base === undefined || hook === undefined) return []
+        if (base === undefined) return []
+        const { hook } = base
+        const devices = [base.device, ...(base.moreDevices ?? [])]
         return (families[table.family] ?? []).map((family): Station => ({
           hook,
           family,
           priority: base.priority,
           isNat: base.type === 'nat',
           pass(way, place) {
-            if (base.device !== undefined && way.packet.inInterface !== base.device) return [{ way }]
+            const at = hook === 'egress' ? way.packet.outInterface : way.packet.inInterface
+            if (base.device !== undefined && !devices.includes(at)) return [{ way }]
             return walkBaseChain(nftBook(table, place, nftables.sources), name, way, place.budget, {
               drops: base.policy === 'drop',
               step: {
@@ -42,9 +56,6 @@ export function nftStations(machine: Machine): Station[] {
       }),
     )
 }
-
-/** Nothing that a trace follows leaves by an egress hook unseen: those only limit and mark. */
-const hookOf = (hook: NftHook): Hook | undefined => (hook === 'egress' ? undefined : hook)
 
 const iptablesTables = ['filter', 'nat', 'mangle', 'raw', 'security']
 
