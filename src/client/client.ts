@@ -113,7 +113,7 @@ export function connect(config: ClientConfig, options: { readonly idleConnection
 
 /** Clients that share their connections and differ in the token that each shows. */
 export function connectMany(config: ClientConfig): (token: () => Promise<string>) => Client {
-  const { send, close } = createTransport({ ...config, cert: undefined, key: undefined }, 16)
+  const { send, close } = createTransport({ ...config, cert: undefined, key: undefined, renew: undefined }, 16)
   return (token) => {
     const showing: Send = async (request) =>
       send({ ...request, headers: { ...request.headers, authorization: `Bearer ${await token()}` } })

@@ -1,11 +1,13 @@
 // effect: files, environment
 // Where the API server is and who we are to it: a kubeconfig file, or the service account of a pod.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { parseKubeconfig, type FileOrText } from '#client/parse-kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
+
+export type Identity = { readonly cert: string | undefined; readonly key: string | undefined }
 
 /** How to reach an API server. Certificates and keys are PEM texts. */
 export type ClientConfig = {
@@ -14,6 +16,8 @@ export type ClientConfig = {
   readonly ca?: string | undefined
   readonly cert?: string | undefined
   readonly key?: string | undefined
+  /** Certificate and key anew where their files have changed since this was asked last. */
+  readonly renew?: (() => Identity | undefined) | undefined
   readonly token?: string | undefined
   /** read again from time to time, as kubelets rotate projected tokens */
   readonly tokenFile?: string | undefined
@@ -50,11 +54,37 @@ function defaultPath(): string | undefined {
 }
 
 function fromFile(path: string, context: string | undefined): ClientConfig {
+  const { config, files } = readConfig(path, context)
+  if (config.cert === undefined) return config
+  let stamp = stampOf(files)
+  const renew = () => {
+    const now = stampOf(files)
+    if (now === stamp) return undefined
+    stamp = now
+    const { cert, key } = readConfig(path, context).config
+    return { cert, key }
+  }
+  return { ...config, renew }
+}
+
+/** Changes when one of the files does. */
+const stampOf = (files: readonly string[]): string =>
+  files.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0).join(' ')
+
+/** `files`: those that say who we are. */
+function readConfig(
+  path: string,
+  context: string | undefined,
+): { readonly config: ClientConfig; readonly files: readonly string[] } {
   const parsed = parseKubeconfig(readText(path, 'kubeconfig'), path, context)
   const folder = dirname(resolve(path))
-  const load = (source: FileOrText | undefined, what: string) =>
-    source?.kind === 'file' ? readText(resolve(folder, source.path), `${what} of ${path}`) : source?.text
-  return {
+  const files = [path]
+  const load = (source: FileOrText | undefined, what: string) => {
+    if (source?.kind !== 'file') return source?.text
+    files.push(resolve(folder, source.path))
+    return readText(resolve(folder, source.path), `${what} of ${path}`)
+  }
+  const config = {
     server: parsed.server,
     ca: load(parsed.ca, 'certificate authority'),
     cert: load(parsed.cert, 'client certificate'),
@@ -65,6 +95,7 @@ function fromFile(path: string, context: string | undefined): ClientConfig {
     serverName: parsed.serverName,
     namespace: parsed.namespace,
   }
+  return { config, files }
 }
 
 function inCluster(): ClientConfig {

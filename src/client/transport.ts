@@ -1,12 +1,12 @@
 // effect: HTTP requests
 // One HTTP/1.1 request at a time, over connections that are kept open. What is asked is the client's business.
-import type { IncomingMessage } from 'node:http'
+import type { Agent, IncomingMessage } from 'node:http'
 import { Agent as HttpAgent, request as httpRequest } from '#daemon/http.ts'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import type { ClientConfig } from '#client/kubeconfig.ts'
+import type { ClientConfig, Identity } from '#client/kubeconfig.ts'
 import { messageOf } from '#daemon/error.ts'
 import { version } from '#daemon/version.ts'
 
@@ -32,6 +32,7 @@ export type Request = {
 export type Send = (request: Request) => Promise<IncomingMessage>
 
 const tokenAgeMs = 10_000
+const identityAgeMs = 5000
 /** Kernels ask a silent peer after so long, and give it up ten seconds later. */
 const keepAliveMs = 15_000
 /**
@@ -51,21 +52,22 @@ export function createTransport(
   const isHttps = base.protocol === 'https:' && dial === undefined
   const options = { keepAlive: true, maxFreeSockets: idleConnections, scheduling: 'lifo' as const }
   const serverName = config.serverName ?? (isIP(base.hostname.replaceAll(/[[\]]/g, '')) ? '' : base.hostname)
-  const agent = isHttps
-    ? new HttpsAgent({
-        ...options,
-        ...(config.ca !== undefined && { ca: config.ca }),
-        ...(config.cert !== undefined && { cert: config.cert }),
-        ...(config.key !== undefined && { key: config.key }),
-        servername: serverName,
-        rejectUnauthorized: config.insecure !== true,
-      })
-    : dial
-      ? dialling(new HttpAgent(options), dial)
-      : new HttpAgent(options)
+  const agentOf = ({ cert, key }: Identity) =>
+    isHttps
+      ? new HttpsAgent({
+          ...options,
+          ...(config.ca !== undefined && { ca: config.ca }),
+          ...(cert !== undefined && { cert }),
+          ...(key !== undefined && { key }),
+          servername: serverName,
+          rejectUnauthorized: config.insecure !== true,
+        })
+      : dial
+        ? dialling(new HttpAgent(options), dial)
+        : new HttpAgent(options)
+  const agent = renewing(config, agentOf)
   const open = isHttps ? httpsRequest : httpRequest
   const target = {
-    agent,
     host: base.hostname.replaceAll(/[[\]]/g, ''),
     port: base.port === '' ? (isHttps ? 443 : 80) : base.port,
   }
@@ -82,7 +84,14 @@ export function createTransport(
         ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }),
         ...request.headers,
       }
-      const sent = open({ ...target, method, path: prefix + request.path, headers, ...(signal && { signal }) })
+      const sent = open({
+        ...target,
+        agent: agent(),
+        method,
+        path: prefix + request.path,
+        headers,
+        ...(signal && { signal }),
+      })
       const fail = (error: NodeJS.ErrnoException) => {
         if (signal?.aborted) return reject(signal.reason as Error)
         // The server closed a kept connection just when we used it again: no one has seen this request.
@@ -108,7 +117,33 @@ export function createTransport(
       sent.on('response', resolve)
       sent.end(body)
     })
-  return { send: (request) => once(request, true), close: () => agent.destroy() }
+  return { send: (request) => once(request, true), close: () => agent().destroy() }
+}
+
+/** The agent that holds the connections; another one once the client has another certificate. */
+function renewing(config: ClientConfig, agentOf: (identity: Identity) => Agent) {
+  let agent = agentOf({ cert: config.cert, key: config.key })
+  let askedAt = performance.now()
+  return () => {
+    const now = performance.now()
+    if (config.renew === undefined || now - askedAt < identityAgeMs) return agent
+    askedAt = now
+    const renewed = renewedIdentity(config)
+    if (renewed === undefined) return agent
+    // What goes on over the old connections may end there.
+    for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+    agent = agentOf(renewed)
+    return agent
+  }
+}
+
+/** Nothing while its files are being written: they are looked at again. */
+function renewedIdentity({ renew }: ClientConfig): Identity | undefined {
+  try {
+    return renew?.()
+  } catch {
+    return undefined
+  }
 }
 
 /** An agent for streams that are no sockets. */

@@ -27,6 +27,7 @@ const accounts: Readonly<Record<string, string>> = {
   'service-lb-controller': 'service-controller',
   'serviceaccount-controller': 'service-account-controller',
   'taint-eviction-controller': 'node-controller',
+  'token-cleaner-controller': 'token-cleaner',
 }
 
 export const accountOf = (controller: string): string => accounts[controller] ?? controller

@@ -22,6 +22,7 @@ import { rootCaPublisher, serviceAccountController } from '#controllers/service-
 import { serviceCidrController } from '#controllers/service-cidr/controller.ts'
 import { statefulSetController } from '#controllers/statefulset/controller.ts'
 import { taintEvictionController } from '#controllers/taint-eviction/controller.ts'
+import { tokenCleaner } from '#controllers/token-cleaner/controller.ts'
 import { volumeBinder } from '#controllers/volume-binder/controller.ts'
 import { claimProtectionController, volumeProtectionController } from '#controllers/volume-protection/controller.ts'
 import { UserError } from '#daemon/error.ts'
@@ -48,6 +49,7 @@ export const roster: readonly Controller[] = [
   serviceCidrController,
   certificateController,
   bootstrapSigner,
+  tokenCleaner,
   serviceAccountController,
   rootCaPublisher,
   namespaceController,

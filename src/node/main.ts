@@ -17,7 +17,7 @@ import { Registration } from '#node/register/registration.ts'
 import { openSandboxRuntime } from '#node/sandbox/open-runtime.ts'
 import { serveAgent, type AgentServer } from '#node/server/agent-server.ts'
 import { ownCertificate } from '#node/server/own-certificate.ts'
-import { loadServing, saveServing } from '#node/server/serving-certificate.ts'
+import { keepServing, loadServing } from '#node/server/serving-certificate.ts'
 
 /** Runs the pods of this node until the signal aborts. The pods go on after it, and are taken up by the next run. */
 export async function run(options: AgentOptions, context: PartContext): Promise<void> {
@@ -82,7 +82,7 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     told: agent.told,
     onReported() {
       options.onReported?.()
-      void askForCertificate()
+      keepCertificate()
     },
     onPodCidrs(cidrs) {
       if (!network.follow(cidrs)) return
@@ -96,16 +96,15 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
   }, signal)
   const server = await serve(options, context, agent, mirrors)
   const pkiFolder = join(rootDir, 'pki')
-  const askForCertificate = async () => {
-    if (options.requestTls === undefined || loadServing(pkiFolder, nodeIps, clock.now()) !== undefined) return
-    try {
-      const pair = await options.requestTls(signal)
-      saveServing(pkiFolder, pair)
-      server.useCertificate(pair)
-      log.info('The cluster gave a certificate to serve with')
-    } catch (error) {
-      if (!signal.aborted) log.warn('no certificate to serve with', { err: messageOf(error) })
-    }
+  let isKept = false
+  const keepCertificate = () => {
+    const { requestTls } = options
+    if (requestTls === undefined || isKept) return
+    isKept = true
+    const serving = { folder: pkiFolder, ips: nodeIps, request: requestTls, use: server.useCertificate }
+    keepServing(serving, context).catch((error: unknown) =>
+      log.error('the certificate to serve with is kept no more', { err: messageOf(error) }),
+    )
   }
   if (options.healthz) {
     const { host: address, port } = options.healthz

@@ -9,7 +9,7 @@ import { connect, type Client } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
-import { UserError } from '#daemon/error.ts'
+import { messageOf, UserError } from '#daemon/error.ts'
 import { choice, list, text, toggle, type OptionsOf } from '#daemon/flags.ts'
 import { createLogger } from '#daemon/log.ts'
 import { logFile } from '#daemon/log-file.ts'
@@ -112,8 +112,7 @@ export const node = defineCommand({
   flags: nodeFlags,
   async run(given, rest, { signal, stderr }) {
     takesNone('node', rest)
-    const options = await joined(given, signal, stderr)
-    return runParts(options, signal, stderr)
+    return runParts(await joined(given, signal, stderr), signal, stderr)
   },
 })
 
@@ -161,7 +160,12 @@ async function joined(options: NodeFlags, signal: AbortSignal, stderr: { write(t
   const { log, clock } = contextOf('agent', nameOf(options), options, signal, stderr)
   const nodeIp = options.nodeIp.length > 0 ? options.nodeIp : [await addressTowards(server)]
   const context = { signal, log, nowMs: clock.now() }
-  const kubeconfig = await joinCluster({ server, token, caHash, nodeName: nameOf(options), rootDir }, context)
+  const nodeName = nameOf(options)
+  const kubeconfig = await joinCluster({ server, token, caHash, nodeName, rootDir }, context)
+  const { keepClientCertificate } = await import('#node/join/renew.ts')
+  keepClientCertificate(kubeconfig, nodeName, { signal, log, clock }).catch((error: unknown) =>
+    log.error('the certificate of this node is kept no more', { err: messageOf(error) }),
+  )
   return { ...options, kubeconfig, nodeIp }
 }
 

@@ -4,7 +4,8 @@ import type { Stored } from '#api/stored.ts'
 import { isAlreadyExists, type Client } from '#client/client.ts'
 import { informer } from '#client/informer.ts'
 import type { Controller } from '#controllers/controller.ts'
-import { isOver, planSignatures, renderClusterInfo } from '#controllers/bootstrap-signer/plan.ts'
+import { planSignatures, renderClusterInfo } from '#controllers/bootstrap-signer/plan.ts'
+import { endOf } from '#controllers/token-cleaner/plan.ts'
 
 const [namespace, name] = ['kube-public', 'cluster-info']
 
@@ -38,7 +39,7 @@ export const bootstrapSigner: Controller = {
         return all.length === 0 ? undefined : create(client, serverOf(servers.get('default/kubernetes')), rootCa)
       const wanted = planSignatures(stored, all, clock.now())
       if (wanted !== undefined) await client.update(configMaps, wanted, { namespace, signal })
-      const next = Math.min(...all.filter((token) => !isOver(token, clock.now())).map(endOf))
+      const next = Math.min(...all.map(endOf).filter((end) => end > clock.now()))
       if (Number.isFinite(next)) queue.mark(name, Math.max(0, next - clock.now()))
     })
     await Promise.all([tokens.synced, map.synced, caches.synced()])
@@ -46,8 +47,6 @@ export const bootstrapSigner: Controller = {
     await queue.run(signal)
   },
 }
-
-const endOf = ({ data }: Secret): number => Date.parse(atob(data?.['expiration'] ?? '')) || Infinity
 
 async function create(client: Client, server: string, rootCa: string): Promise<void> {
   const object = { metadata: { name, namespace }, data: { kubeconfig: renderClusterInfo(server, rootCa) } }

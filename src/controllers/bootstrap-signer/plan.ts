@@ -1,8 +1,9 @@
 // What a machine that joins may read before it is anyone: the ConfigMap cluster-info, with a signature for each bootstrap
-// token (cluster-bootstrap's bootstrapsigner). The tokens themselves end by their time.
+// token (cluster-bootstrap's bootstrapsigner). The token cleaner ends the tokens themselves.
 
 import type { ConfigMap, Secret } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
+import { endOf } from '#controllers/token-cleaner/plan.ts'
 import { signDetached } from '#pki/detached-jws.ts'
 
 const prefix = 'jws-kubeconfig-'
@@ -32,7 +33,7 @@ export function planSignatures(
   const signatures: Record<string, string> = {}
   for (const token of tokens) {
     const text = (name: string) => atob(token.data?.[name] ?? '')
-    if (text('usage-bootstrap-signing') !== 'true' || isOver(token, nowMs)) continue
+    if (text('usage-bootstrap-signing') !== 'true' || endOf(token) <= nowMs) continue
     signatures[`${prefix}${text('token-id')}`] = signDetached(content, text('token-id'), text('token-secret'))
   }
   const others = Object.entries(map.data ?? {}).filter(([name]) => !name.startsWith(prefix))
@@ -42,9 +43,4 @@ export function planSignatures(
     Object.keys(data).length === Object.keys(had).length &&
     Object.entries(data).every(([name, value]) => had[name] === value)
   return isSame ? undefined : { ...map, data }
-}
-
-export const isOver = ({ data }: Secret, nowMs: number): boolean => {
-  const expiration = atob(data?.['expiration'] ?? '')
-  return expiration !== '' && !(Date.parse(expiration) > nowMs)
 }

@@ -11,6 +11,7 @@ import { renderKubeconfig } from '#client/render-kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
 import type { Logger } from '#daemon/log.ts'
 import { discoverCa, parseToken } from '#node/join/discover.ts'
+import { leastLife, lifeOf } from '#node/join/life.ts'
 import { requestCertificate } from '#node/join/request-certificate.ts'
 import type { KeyPair } from '#pki/certificate.ts'
 
@@ -27,25 +28,18 @@ type Context = { readonly signal: AbortSignal; readonly log: Logger; readonly no
 
 export const kubeconfigIn = (rootDir: string): string => joinPath(rootDir, 'kubeconfig')
 
-/** A certificate with less of its life left is renewed at the next start. */
-const leastLife = 0.3
-
 /** Answers the path of this node's kubeconfig. Throws UserError. */
 export async function join(options: JoinOptions, context: Context): Promise<string> {
   const { server, token, caHash, nodeName, rootDir } = options
   const path = kubeconfigIn(rootDir)
-  const identity = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }
-  const ask = (config: ClientConfig) =>
-    withClient(config, (client) =>
-      requestCertificate(client, { signerName: signers.node, usage: 'client auth', ...identity }, context),
-    )
+  const ask = (config: ClientConfig) => requestClient(config, nodeName, context)
   const known = existsSync(path) ? loadKubeconfig(path) : undefined
   const left = known?.cert === undefined ? 0 : lifeLeft(known.cert, context.nowMs)
   if (known !== undefined && left > 0) {
-    checkIdentity(known, identity.commonName, path)
+    checkIdentity(known, `system:node:${nodeName}`, path)
     if (left > leastLife && known.server === server) return path
     const pair = left > leastLife ? { cert: known.cert!, key: known.key! } : await ask({ ...known, server })
-    return save(path, { server, ca: known.ca ?? '', nodeName, ...pair })
+    return saveIdentity(path, { server, ca: known.ca ?? '', nodeName, ...pair })
   }
   if (token === undefined)
     throw new UserError('--token is missing: this machine has not joined the cluster yet', {
@@ -57,7 +51,18 @@ export async function join(options: JoinOptions, context: Context): Promise<stri
   const ca = await discoverCa(server, parsed, caHash)
   context.log.info('Found the cluster', { server })
   const pair = await ask({ server, ca, token: `${parsed.id}.${parsed.secret}` })
-  return save(path, { server, ca, nodeName, ...pair })
+  return saveIdentity(path, { server, ca, nodeName, ...pair })
+}
+
+/** What the node shows to the API server. */
+export function requestClient(
+  config: ClientConfig,
+  nodeName: string,
+  context: Pick<Context, 'signal' | 'log'>,
+): Promise<KeyPair> {
+  const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }
+  const wish = { signerName: signers.node, usage: 'client auth' as const, ...subject }
+  return withClient(config, (client) => requestCertificate(client, wish, context))
 }
 
 /** What the agent serves with: a certificate for the addresses that the cluster knows this node by. */
@@ -83,7 +88,8 @@ async function withClient<T>(config: ClientConfig, act: (client: Client) => Prom
 
 type Credentials = KeyPair & { readonly server: string; readonly ca: string; readonly nodeName: string }
 
-function save(path: string, { server, ca, nodeName, cert, key }: Credentials): string {
+/** Answers the path. */
+export function saveIdentity(path: string, { server, ca, nodeName, cert, key }: Credentials): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const text = renderKubeconfig({ name: 'cluster', user: `system:node:${nodeName}`, server, ca, cert, key })
   writeFileSync(`${path}.new`, text, { mode: 0o600 })
@@ -93,8 +99,8 @@ function save(path: string, { server, ca, nodeName, cert, key }: Credentials): s
 
 /** 1 at the beginning, 0 at the end. */
 function lifeLeft(cert: string, nowMs: number): number {
-  const { validFromDate, validToDate } = new X509Certificate(cert)
-  return (validToDate.getTime() - nowMs) / (validToDate.getTime() - validFromDate.getTime())
+  const { endMs, lengthMs } = lifeOf(cert)
+  return (endMs - nowMs) / lengthMs
 }
 
 function checkIdentity({ cert }: ClientConfig, commonName: string, path: string): void {
