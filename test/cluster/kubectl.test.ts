@@ -250,3 +250,34 @@ for (const kubectl of others)
     for (const done of ['created', 'unchanged']) assert.equal(ask('apply', '-f', path), `service/life2 ${done}\n`)
     ask('delete', 'service/life', 'service/life2', 'deployment/life')
   })
+
+test('drain waits for a budget, and goes on once it allows', { skip }, async () => {
+  live.kubectl('create', 'deployment', 'guarded', '--image=pause')
+  live.kubectl('create', 'poddisruptionbudget', 'guarded', '--selector=app=guarded', '--min-available=1')
+  live.kubectl('rollout', 'status', 'deployment/guarded', '--timeout=30s')
+  const [first] = live.pods('app=guarded')
+  const words = ['drain', first!.node, '--pod-selector=app=guarded', '--timeout=60s']
+  const drain = spawn('kubectl', words, { env: { ...process.env, ...live.env } })
+  try {
+    let said = ''
+    for (const output of [drain.stdout, drain.stderr]) output.on('data', (data: Buffer) => (said += data.toString()))
+    const ended = new Promise<number | null>((resolve) => drain.on('close', resolve))
+    await until(() => assert.match(said, /violate the pod's disruption budget/))
+    assert.equal(drain.exitCode, null)
+    assert.deepEqual(
+      live.pods('app=guarded').map(({ name }) => name),
+      [first!.name],
+      'it stays',
+    )
+    // A second pod can only go to the other node, and then one of the two may go.
+    live.kubectl('scale', 'deployment/guarded', '--replicas=2')
+    assert.equal(await ended, 0, said)
+    assert.match(said, new RegExp(`pod/${first!.name} evicted`))
+    await until(() => assert.doesNotMatch(live.kubectl('get', 'pods', '-l', 'app=guarded'), new RegExp(first!.name)))
+    assert.ok(live.pods('app=guarded').every(({ node }) => node !== first!.node))
+  } finally {
+    drain.kill('SIGKILL')
+    live.kubectl('uncordon', first!.node)
+    live.kubectl('delete', 'deployment/guarded', 'poddisruptionbudget/guarded')
+  }
+})

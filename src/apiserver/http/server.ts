@@ -74,6 +74,7 @@ async function serve(door: OpenDoor, request: Request, response: Response): Prom
     const cancel = door.clock.after(mostSendMs, () => turn.leave())
     const code = await send(door, request, response, answer)
     cancel()
+    if (code === tooLate && !request.complete) hangUp(request, response)
     done(code, door.clock.monotonicMs() - begunMs)
   } catch (error) {
     done(500, door.clock.monotonicMs() - begunMs)
@@ -82,6 +83,14 @@ async function serve(door: OpenDoor, request: Request, response: Response): Prom
   } finally {
     turn.leave()
   }
+}
+
+const tooLate = 504
+
+/** What is still to come of a body that took too long is not waited for. */
+function hangUp(request: Request, response: Response): void {
+  if (response.writableFinished) request.destroy()
+  else response.once('finish', () => request.destroy())
 }
 
 /** A place among those who go on at the same time; left once, however often it is asked. */
