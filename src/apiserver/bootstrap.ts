@@ -12,6 +12,7 @@ import { equalJson } from '#lib/equal.ts'
 import { ipFamily } from '#lib/ip.ts'
 import type { Objects } from '#apiserver/kind.ts'
 import { joinBindings, joinRoleBindings, joinRoles } from '#apiserver/rbac/join-objects.ts'
+import { partBindings, partRoles } from '#apiserver/rbac/part-objects.ts'
 import {
   defaultClusterRoleBindings,
   defaultClusterRoles,
@@ -75,8 +76,12 @@ async function ensureRoles(objects: Objects): Promise<void> {
       return ensure(objects, resource, namespace, name, wanted, (found) => mend(found, wanted))
     })
   await Promise.all([
-    ...each(clusterRoles, defaultClusterRoles(), withMissingRules),
-    ...each(clusterRoleBindings, [...defaultClusterRoleBindings(), ...joinBindings], withMissingSubjects),
+    ...each(clusterRoles, [...defaultClusterRoles(), ...partRoles], withMissingRules),
+    ...each(
+      clusterRoleBindings,
+      [...defaultClusterRoleBindings(), ...joinBindings, ...partBindings],
+      withMissingSubjects,
+    ),
     ...each(roles, [...defaultNamespacedRoles(), ...joinRoles], withMissingRules),
     ...each(roleBindings, [...defaultRoleBindings(), ...joinRoleBindings], withMissingSubjects),
   ])

@@ -88,6 +88,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
     access.guardOf,
   )
   let isBootstrapped = false
+  const begun = Promise.withResolvers<void>()
   const checks = {
     store: () => store.trouble,
     'poststarthook/bootstrap': () => (isBootstrapped ? undefined : 'not finished'),
@@ -114,6 +115,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
         platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
         startedAt: `${new Date(clock.now()).toISOString().slice(0, 19)}Z`,
       }),
+      begun: begun.promise,
       isOpen: isOpenPath,
       trust: options.agentTrust,
       clock,
@@ -136,6 +138,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
   await startAllocation(engine.objects, options.serviceClusterIpRanges, clock.now())
   await bootstrap(engine.objects, await itself(), serves)
   isBootstrapped = true
+  begun.resolve()
   log.info('Serving securely', { address: `${options.bindAddress}:${port}` })
   options.onReady?.({ port, dial })
   const stopCompaction = compactRegularly(store, clock, log)

@@ -6,7 +6,7 @@ import { createAuthority, createKey, issueCertificate, publicKeyOf } from '#pki/
 import type { Authority, CertificateRequest } from '#pki/certificate.ts'
 import { renderKubeconfig } from '#client/render-kubeconfig.ts'
 import { serviceAddresses } from '#lab/options.ts'
-import { balancerUser, flannelUser, provisionerUser } from '#lab/roles-manifest.ts'
+import { balancerUser, flannelUser, provisionerUser } from '#api/rbac/part-users.ts'
 import { credentialFiles } from '#lab/credential-files.ts'
 import { apiServerOf, type ClusterPlan, nodesOf } from '#lab/plan.ts'
 

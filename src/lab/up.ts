@@ -14,7 +14,6 @@ import { createNodes } from '#lab/node-objects.ts'
 import { type Manifest, makesPods } from '#lab/manifest.ts'
 import { type ClusterPlan, expectedOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
-import { rolesManifests } from '#lab/roles-manifest.ts'
 import { storageManifests } from '#lab/storage-manifest.ts'
 import { planTrials, prove, type Proven } from '#lab/proof.ts'
 import { keyOf, type Observed } from '#lab/readiness.ts'
@@ -69,22 +68,18 @@ async function furnish(
   onApplied: () => void,
 ): Promise<UpResult> {
   using watch = watchCluster(client, signal)
-  const [own, targets] = await progress.step('kinds found', () =>
+  const ownManifests = [
+    ...storageManifests,
+    ...dnsManifests(plan.options),
+    ...(plan.options.ingress ? ingressManifests : []),
+  ]
+  const [located] = await progress.step('kinds found', () =>
     Promise.all([
-      locate(
-        client,
-        [
-          ...rolesManifests,
-          ...storageManifests,
-          ...dnsManifests(plan.options),
-          ...(plan.options.ingress ? ingressManifests : []),
-        ],
-        signal,
-      ),
-      locate(client, manifests, signal),
+      locate(client, [...ownManifests, ...manifests], signal),
       ...(isNew ? [createNodes(client, plan, { isNew }, signal)] : []),
     ]),
   )
+  const [own, targets] = [located.slice(0, ownManifests.length), located.slice(ownManifests.length)]
   // In a cluster that stays whatever happens, nothing is applied unless all of it can be.
   if (!isNew) await applyAll(client, targets, { dryRun: true, signal })
   const apply = (ofPods: boolean) =>

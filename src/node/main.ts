@@ -70,6 +70,7 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     networkProblem: network.problem,
     onMirror: (pod) => mirrors.follow(pod),
   })
+  const reported = Promise.withResolvers<void>()
   const mirrors = new MirrorPods(agent.context, options.parts)
   const registration = new Registration({
     client,
@@ -81,6 +82,7 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     registerNode: options.registerNode,
     told: agent.told,
     onReported() {
+      reported.resolve()
       options.onReported?.()
       keepCertificate()
     },
@@ -113,7 +115,7 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
   log.info('Starting kubelet', { node: nodeName, runtime: runtimeVersion })
   const about = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }
   recorder.event(about, 'Normal', 'Starting', 'Starting kubelet.')
-  await Promise.all([registration.run(), agent.run(), mirrors.run(signal)])
+  await Promise.all([registration.run(), agent.run(), mirrors.run(reported.promise, signal)])
 }
 
 function serve(

@@ -24,6 +24,8 @@ export type Door = {
   readonly verifyToken: VerifyToken | undefined
   /** what is answered without an object behind it */
   readonly extra: Extra
+  /** resolves when roles and namespaces are there: before, nobody could have a right */
+  readonly begun: Promise<void>
   /** paths that need neither name nor right */
   isOpen(path: string): boolean
   readonly trust: AgentTrust
@@ -59,6 +61,7 @@ export type Admission =
   | { readonly kind: 'refused'; readonly answer: Answer }
 
 export async function admit(door: Door, request: Request, { path, query, target }: Asked): Promise<Admission> {
+  if (!door.isOpen(path)) await door.begun
   const who = await authenticate(request.socket as TLSSocket, request.headers.authorization, door.verifyToken)
   if (door.isOpen(path)) return { kind: 'admitted', user: who.kind === 'user' ? who.user : anonymous }
   if (who.kind === 'stranger') return { kind: 'refused', answer: statusAnswer(unauthorized()) }

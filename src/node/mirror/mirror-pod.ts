@@ -67,6 +67,7 @@ export function planMirrorStatus(
     started: true,
     restartCount: 0,
     state: { running: { startedAt } },
+    lastState: {},
   }
   const planned = planConditions(pod, { init: [], regular: [status] }, 'Running', true)
   const ips = o.hostIps.map((ip) => ({ ip }))

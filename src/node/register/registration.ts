@@ -132,8 +132,12 @@ export class Registration {
 
   async #takeOver(wanted: NodeInput): Promise<Node> {
     this.#o.log.info('Node was previously registered', { node: wanted.name })
-    const { labels } = planNode(wanted).metadata!
-    const found = await this.#o.client.patch(nodes, wanted.name, { metadata: { labels } }, { type: 'merge' })
+    const { labels = {} } = planNode(wanted).metadata!
+    const known = this.#node?.metadata?.labels ?? {}
+    const hasAll = Object.entries(labels).every(([name, value]) => known[name] === value)
+    const found = hasAll
+      ? this.#node!
+      : await this.#o.client.patch(nodes, wanted.name, { metadata: { labels } }, { type: 'merge' })
     this.#holdLease(found)
     return found
   }
