@@ -2,6 +2,7 @@
 import * as assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { Finding } from '#doctor/finding.ts'
+import { renderRemedy } from '#doctor/remedy.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
 import type { SnapshotFile } from '#doctor/snapshot/snapshot.ts'
 
@@ -159,5 +160,7 @@ function linksOf(lines: readonly string[]): string {
 /** Whatever is said has a reason that one can look at, a consequence, and something to be done. */
 export function assertWhole({ code, evidence, consequence, remedy }: Finding): void {
   assert.ok(evidence.length > 0 && evidence.every((text) => text !== ''), `${code}: no evidence`)
-  assert.ok(consequence !== '' && remedy.length > 0, `${code}: no consequence, or no remedy`)
+  assert.notEqual(consequence, '', code)
+  const commands = remedy.filter((one) => !renderRemedy(one, 'kubernetes').startsWith('#'))
+  assert.ok(commands.length > 0, `${code}: no command puts it right`)
 }

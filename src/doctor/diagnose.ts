@@ -1,5 +1,6 @@
 // All checks over what is known of a cluster, in the order in which one would look.
 
+import type { ClusterKind } from '#doctor/remedy.ts'
 import { compare, knowsRules } from '#doctor/compare/compare.ts'
 import { classify } from '#doctor/compare/classify.ts'
 import type { Case, Check } from '#doctor/checks/check.ts'
@@ -35,6 +36,8 @@ export type Diagnosis = {
   readonly steps: readonly ChecklistStep[]
   /** inputs without which something remains open, and what */
   readonly undecided: readonly string[]
+  /** whose commands mend it */
+  readonly cluster: ClusterKind
   /** real connections that were tried */
   readonly probes?: { readonly text: string; readonly tried: readonly Probed[] }
   /** for a second look to be held against */
@@ -79,11 +82,23 @@ export function diagnose(view: View, { only, before }: DiagnoseOptions = {}): Di
   const staying = before === undefined ? checked : stayingFindings(before.found, checked)
   const findings = arrange([...staying, ...classify(comparison.differences, bareNodes(it))])
   const steps = only === undefined ? [] : checklist(view, comparison, findings, only)
-  return { findings, steps, undecided: undecided(view), look: { differences: seen.differences, found: checked } }
+  return {
+    findings,
+    steps,
+    undecided: undecided(view),
+    cluster: clusterKind(view),
+    look: { differences: seen.differences, found: checked },
+  }
 }
 
 const isLookedAt = (node: NodeView) =>
   knowsRules(node) || node.machine.links !== undefined || node.machine.sysctls !== undefined
+
+/** Our kubelet says so in its version. */
+function clusterKind({ nodes, kinds }: View): ClusterKind {
+  const isOurs = nodes.some(({ node }) => node?.status?.nodeInfo?.kubeletVersion?.endsWith('-fairway') === true)
+  return isOurs ? 'fairway' : kinds.has('Node') ? 'kubernetes' : 'machine'
+}
 
 function undecided(view: View): readonly string[] {
   const lacks: string[] = []

@@ -1,5 +1,6 @@
 // What is wrong, in the words of whoever has to put it right; what only follows from another finding is folded under it.
 
+import type { Remedy } from '#doctor/remedy.ts'
 import { type Code, factsOf, type Severity, stages } from '#doctor/codes.ts'
 
 export type Finding = {
@@ -12,8 +13,8 @@ export type Finding = {
   readonly evidence: readonly string[]
   /** which clients fail how, in which share of cases */
   readonly consequence: string
-  /** commands; `#` begins what a person has to know or to fill in */
-  readonly remedy: readonly string[]
+  /** what puts it right, in this order; `renderRemedy` has the commands */
+  readonly remedy: readonly Remedy[]
   /** inputs that were not there, and what is taken for granted without them */
   readonly restsOn: readonly string[]
   /** `namespace/name` of the Services that it concerns; none: all of them */

@@ -1,5 +1,6 @@
 // Findings as text for people and as JSON for programs.
 
+import { type ClusterKind, renderRemedy } from '#doctor/remedy.ts'
 import { factsOf } from '#doctor/codes.ts'
 import type { ChecklistStep } from '#doctor/checklist.ts'
 import type { Diagnosis } from '#doctor/diagnose.ts'
@@ -8,8 +9,11 @@ import type { Probed } from '#doctor/probe/reconcile.ts'
 import { renderEnd } from '#trace/packet.ts'
 import { renderTable } from '#lib/table.ts'
 
-export function renderReport({ findings, steps, undecided, probes }: Omit<Diagnosis, 'look'>): string {
-  const parts = [...(steps.length > 0 ? [renderSteps(steps)] : []), ...findings.map(renderFinding)]
+export function renderReport({ findings, steps, undecided, probes, cluster }: Omit<Diagnosis, 'look'>): string {
+  const parts = [
+    ...(steps.length > 0 ? [renderSteps(steps)] : []),
+    ...findings.map((item) => renderFinding(item, cluster)),
+  ]
   const errors = findings.filter(({ severity }) => severity === 'error').length
   const head =
     findings.length === 0
@@ -34,11 +38,11 @@ const renderSteps = (steps: readonly ChecklistStep[]): string =>
     ]),
   )
 
-function renderFinding(item: Finding): string {
+function renderFinding(item: Finding, cluster: ClusterKind): string {
   const lines = [`${item.severity} ${item.code} (${item.about}): ${item.summary}`]
   lines.push(`  means: ${item.consequence}`)
   for (const text of item.evidence) lines.push(`  seen:  ${text}`)
-  for (const text of item.remedy) lines.push(`  fix:   ${text}`)
+  for (const remedy of item.remedy) lines.push(`  fix:   ${renderRemedy(remedy, cluster)}`)
   if (item.restsOn.length > 0) lines.push(`  rests on: not given: ${item.restsOn.join(', ')}`)
   for (const child of item.folded.slice(0, 5)) lines.push(`  so:    ${child.code} (${child.about}): ${child.summary}`)
   if (item.folded.length > 5) lines.push(`  so:    ${item.folded.length - 5} more`)
@@ -46,10 +50,10 @@ function renderFinding(item: Finding): string {
 }
 
 /** `{ healthy, steps, findings, probes, undecided }`; findings as in finding.ts, each with the title of its code. */
-export const reportDocument = ({ findings, steps, undecided, probes }: Diagnosis) => ({
+export const reportDocument = ({ findings, steps, undecided, probes, cluster }: Diagnosis) => ({
   healthy: findings.length === 0,
   steps,
-  findings: findings.map(document),
+  findings: findings.map((item) => document(item, cluster)),
   ...(probes !== undefined && { probes: { summary: probes.text, tried: probes.tried.map(probeDocument) } }),
   undecided,
 })
@@ -64,8 +68,9 @@ const probeDocument = ({ probe, prediction, tries }: Probed): object => ({
   tries: tries.map(({ kind, text, ms }) => ({ kind, text, ms: Math.round(ms * 10) / 10 })),
 })
 
-const document = (item: Finding): object => ({
+const document = (item: Finding, cluster: ClusterKind): object => ({
   ...item,
   title: factsOf(item.code).title,
-  folded: item.folded.map(document),
+  remedy: item.remedy.map((one) => renderRemedy(one, cluster)),
+  folded: item.folded.map((one) => document(one, cluster)),
 })

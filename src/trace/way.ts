@@ -15,6 +15,8 @@ export type Step = {
   /** the rule in its own text */
   readonly rule?: string
   readonly origin?: Origin
+  /** the number that the kernel gave to a rule of nftables, where the dump has it */
+  readonly handle?: number
   /** what it matched, in words */
   readonly matched: readonly string[]
   /** what happened, in words: `jumps to KUBE-SVC-...`, `destination becomes 10.244.1.5:80` */

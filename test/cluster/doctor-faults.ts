@@ -78,7 +78,6 @@ export const faults: readonly Fault[] = [
     code: 'MtuTooLarge',
     about: 'node/node-2',
     make: onNode('node-2', 'ip link set eth0 mtu 1400'),
-    mend: onNode('node-2', 'ip link set eth0 mtu 1500'),
   },
   {
     name: 'rules of a proxy that does not run here any more',
@@ -88,10 +87,6 @@ export const faults: readonly Fault[] = [
     make: onNode(
       'node-2',
       'iptables -t nat -N KUBE-SVC-AAAAAAAAAAAAAAAA; iptables -t nat -A KUBE-SVC-AAAAAAAAAAAAAAAA -p tcp -j RETURN',
-    ),
-    mend: onNode(
-      'node-2',
-      'iptables -t nat -F KUBE-SVC-AAAAAAAAAAAAAAAA; iptables -t nat -X KUBE-SVC-AAAAAAAAAAAAAAAA',
     ),
   },
   {
@@ -123,14 +118,12 @@ export const faults: readonly Fault[] = [
     code: 'FirewallDrops',
     about: 'node/node-2',
     make: onNode('node-2', `nft '${drop}'`),
-    mend: onNode('node-2', 'nft delete table inet site'),
   },
   {
     name: 'policy of FORWARD',
     code: 'ForwardDropped',
     about: 'node/node-1',
     make: node1('iptables -P FORWARD DROP; iptables -F FORWARD'),
-    mend: node1('iptables -P FORWARD ACCEPT'),
   },
   {
     name: 'rules of a proxy that has died',
@@ -157,7 +150,6 @@ export const faults: readonly Fault[] = [
       const rule = `ip daddr ${ip} tcp dport 80 dnat to 10.244.0.250:80`
       node1(`nft 'table ip site-nat { chain pre { type nat hook prerouting priority -110; ${rule}; }; }'`)(live)
     },
-    mend: node1('nft delete table ip site-nat'),
   },
   {
     name: 'a proxy that missed changes',

@@ -1,5 +1,6 @@
 // Addresses and ranges that two want at once.
 
+import { onNode } from '#doctor/remedy.ts'
 import { type Cidr, formatCidr, overlaps, parseCidr } from '#lib/cidr.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
 import { inNamespace, someOf } from '#doctor/compare/words.ts'
@@ -41,7 +42,9 @@ function takenByIpvs(it: Case): readonly Finding[] {
             consequence: `${someOf(bound.map(({ name }) => name))} take packets for ${owner} for their own: ${owner} is unreachable from there, with its kubelet, and with the API server if it runs there`,
             remedy: [
               `kubectl patch service ${inNamespace(key)} --type=json -p '[{"op":"remove","path":"/spec/externalIPs"}]'`,
-              ...bound.map(({ name }) => `fairway exec node/${name} -- ip address del ${ip}/32 dev kube-ipvs0`),
+              ...bound.map(({ name }) =>
+                onNode(name, `ip address del ${ip}/${ip.includes(':') ? 128 : 32} dev kube-ipvs0`),
+              ),
             ],
           }),
         ]
@@ -63,6 +66,7 @@ function podRanges(view: View): readonly Finding[] {
         evidence: [`node ${node.name}: spec.podCIDR: ${formatCidr(range)}`, evidence],
         consequence: 'packets for one go to the other: connections to either time out or are answered by a stranger',
         remedy: [
+          'kubectl get nodes -o custom-columns=NODE:.metadata.name,PODS:.spec.podCIDRs,ADDRESS:.status.addresses[0].address',
           '# give pods, Services and the network of the nodes ranges of their own: --cluster-cidr, --service-cluster-ip-range; then join the node anew',
         ],
       }),

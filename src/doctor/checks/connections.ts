@@ -1,5 +1,6 @@
 // Connections that the kernel remembers although whom they lead to is gone: UDP has no end, so that a busy sender keeps them.
 
+import { onNode } from '#doctor/remedy.ts'
 import type { Case } from '#doctor/checks/check.ts'
 import { plural, someOf } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
@@ -54,9 +55,9 @@ function toFinding({ name }: NodeView, stale: readonly Stale[]): Finding {
       ...new Set(
         fronts.map(
           ({ destination, destinationPort }) =>
-            `fairway exec node/${name} -- conntrack -D -p udp --orig-dst ${destination} --orig-port-dst ${destinationPort}`,
+            `conntrack -D -p udp --orig-dst ${destination} --orig-port-dst ${destinationPort}`,
         ),
       ),
-    ],
+    ].map((run) => onNode(name, run)),
   })
 }

@@ -1,5 +1,6 @@
 // A pod that is chosen for its own connection needs a bridge that sends back by the port that it came from.
 
+import { onNode, script } from '#doctor/remedy.ts'
 import { toNumber } from '#trace/fraction.ts'
 import { decidingStep, renderStep } from '#doctor/compare/owner.ts'
 import { inNamespace, percentOf, someOf } from '#doctor/compare/words.ts'
@@ -77,8 +78,6 @@ function toFinding(node: string, list: readonly Failed[]): Finding {
     summary: `${node}: a pod that is chosen for its own connection does not get it: hairpin_mode is off`,
     evidence: list.slice(0, 4).map(({ evidence }) => evidence),
     consequence: `${someOf(list.map(({ pod }) => inNamespace(pod)))}: ${percentOf(Math.max(...list.map(({ share }) => share)))} of its connections to ${someOf(services)} time out, those that would come to itself`,
-    remedy: [
-      `fairway exec node/${node} -- sh -c 'for port in /sys/class/net/cni0/brif/*/hairpin_mode; do echo 1 >$port; done'`,
-    ],
+    remedy: [onNode(node, script('for port in /sys/class/net/*/brport/hairpin_mode; do echo 1 >$port; done'))],
   })
 }

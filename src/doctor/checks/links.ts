@@ -1,5 +1,6 @@
 // Interfaces: packets that are larger than what carries them, and checksums that a card of the tunnel writes wrongly.
 
+import { onNode, restart } from '#doctor/remedy.ts'
 import type { Case } from '#doctor/checks/check.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { NodeView } from '#doctor/view.ts'
@@ -23,7 +24,8 @@ function tunnels({ name, machine }: NodeView): readonly Finding[] {
     const most = under === undefined ? undefined : under.mtu - overhead[local?.includes(':') === true ? 6 : 4]
     if (most === undefined || under!.mtu === 0) return []
     const ports = machine.links?.filter(({ master }) => master === bridge?.name) ?? []
-    const wide = link.mtu > most ? link : ports.find(({ mtu }) => mtu > most)
+    const tooWide = [link, ...ports].filter(({ mtu }) => mtu > most)
+    const [wide] = tooWide
     if (wide === undefined) return []
     return [
       finding({
@@ -36,9 +38,15 @@ function tunnels({ name, machine }: NodeView): readonly Finding[] {
         ],
         consequence:
           'connections between nodes open, and then hang once something large is sent (TLS handshakes, answers of some kB): 100% of such packets are lost',
+        // The agent of the pod network reckons anew; pods have their interfaces for life.
         remedy: [
-          `fairway exec node/${name} -- ip link set ${wide.name} mtu ${most}`,
-          '# and restart pods whose interface has the old one',
+          ...restart('pod-network', [name]),
+          ...tooWide.map((one) => onNode(name, `ip link set ${one.name} mtu ${most}`)),
+          ...(ports.some(({ mtu }) => mtu > most)
+            ? [
+                `kubectl delete pods -A --field-selector spec.nodeName=${name},spec.hostNetwork=false --wait=false   # made anew, with the new MTU`,
+              ]
+            : []),
         ],
       }),
     ]
@@ -79,7 +87,7 @@ function checksums(node: NodeView): readonly Finding[] {
       ],
       consequence:
         'connections from a node to a Service whose endpoint is on another wait 1, 3 or 63 s before they open',
-      remedy: [`fairway exec node/${name} -- ethtool -K ${tunnel.name} tx-checksum-ip-generic off`],
+      remedy: [onNode(name, `ethtool -K ${tunnel.name} tx-checksum-ip-generic off`)],
       restsOn: said === undefined ? [`ethtool -k ${tunnel.name}`] : route === undefined ? ['ip route'] : [],
     }),
   ]

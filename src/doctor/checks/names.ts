@@ -72,6 +72,10 @@ function loop({ configMaps, services, nodes }: View): readonly Finding[] {
 const isLoopback = (word: string) => /^127\.|^::1$|^\[::1\]/.test(word)
 const nameservers = (text = ''): readonly string[] => [...text.matchAll(/^nameserver\s+(\S+)/gm)].map(([, ip]) => ip!)
 
+/** The same pod with a change: most of a pod cannot be changed while it lives. */
+const withPodAnew = (pod: Pod, change: string): string =>
+  `kubectl get pod ${inNamespace(keyOf(pod))} -o json | tr -d '\\n' | sed '${change}' | kubectl replace --force -f -`
+
 /** Kubernetes' own: five dots, three suffixes and those of the node. */
 const [usualDots, mostSuffixes] = [5, 6]
 
@@ -90,7 +94,7 @@ function searches(it: Case): readonly Finding[] {
         evidence: [`pod ${keyOf(pod)}: dnsConfig: ndots ${dots}, ${suffixes.length} searches of its own`],
         consequence: `a lookup of a name outside the cluster takes up to ${(all + 1) * 2} questions (A and AAAA), and resolvers that know six suffixes only ignore the rest`,
         remedy: [
-          '# lower ndots and the number of searches in dnsConfig, or write names outside with a dot at their end',
+          `${withPodAnew(pod, 's/"ndots", *"value": *"[0-9]*"/"ndots", "value": "2"/')}   # or write names outside with a dot at their end`,
         ],
       }),
     ]
@@ -136,8 +140,12 @@ function elsewhere(view: View): readonly Finding[] {
         consequence: `100% of its lookups of names of the cluster fail (NXDOMAIN, or a stranger's answer); names outside resolve`,
         remedy:
           dnsPolicy === 'ClusterFirst'
-            ? ['# clusterDNS of the kubelet names another server: correct it, and make the pod anew']
-            : ['# dnsPolicy: ClusterFirst in the pod template, and the pod made anew'],
+            ? [
+                `kubectl get --raw /api/v1/nodes/${pod.spec?.nodeName}/proxy/configz   # clusterDNS of the kubelet names another server`,
+              ]
+            : [
+                `${withPodAnew(pod, `s/"dnsPolicy": *"${dnsPolicy}"/"dnsPolicy": "ClusterFirst"/`)}   # and in its template`,
+              ],
         restsOn: file === undefined ? ['resolv.conf of the pod'] : [],
       }),
     ]

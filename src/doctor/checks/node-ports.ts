@@ -1,5 +1,6 @@
 // Node ports: processes and connections of the node that want the same port, and clients that ask at a loopback address.
 
+import { onNode } from '#doctor/remedy.ts'
 import type { Service } from '#api/core.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
 import { inNamespace, plural, someOf } from '#doctor/compare/words.ts'
@@ -38,7 +39,9 @@ function taken({ view }: Case, nodePort: NodePort): readonly Finding[] {
       consequence: `the process gets no connection from outside any more, since rules for node ports come first; connections to 127.0.0.1:${port} get the process, not the Service`,
       remedy: [
         moveTo(view, nodePort),
-        `# or let the process listen at another port: ss -lntup 'sport = :${port}' on the node says which it is`,
+        ...names.map((name) =>
+          onNode(name, `ss -lntup 'sport = :${port}'`, 'or let this process listen at another port'),
+        ),
       ],
     }),
   ]
@@ -72,9 +75,8 @@ function inLocalRange({ view }: Case, nodePort: NodePort): readonly Finding[] {
       summary: `node port ${port}/${protocol} of ${key} lies where ${someOf(names)} take ports for connections of their own`,
       evidence: inside.slice(0, 4).map(({ name, range }) => `${name}: net.ipv4.ip_local_port_range = ${range}`),
       consequence: `now and then a connection that ${someOf(names)} open takes ${port}, and its answers are led to the Service: it hangs`,
-      remedy: names.map(
-        (name) =>
-          `fairway exec node/${name} -- sysctl -w net.ipv4.ip_local_reserved_ports=${reserve(view.nodes, name, port)}`,
+      remedy: names.map((name) =>
+        onNode(name, `sysctl -w net.ipv4.ip_local_reserved_ports=${reserve(view.nodes, name, port)}`),
       ),
     }),
   ]
@@ -131,12 +133,13 @@ function atLoopback({ view }: Case, nodePort: NodePort): readonly Finding[] {
       ],
       consequence:
         '100% of these connections are refused, or get whoever else listens there; from other machines the port works',
-      remedy: [
-        `# ask for an address of the node instead: ${view.nodes
-          .find(({ name }) => name === names[0])!
-          .ips.map((ip) => renderEnd(ip, port))
-          .join(' or ')}`,
-      ],
+      remedy: asked
+        .slice(0, 1)
+        .flatMap(({ name }) =>
+          (view.nodes.find((node) => node.name === name)?.ips ?? []).map((ip) =>
+            onNode(name, `curl -m 3 ${renderEnd(ip, port)}`, 'an address of the node is the one to ask for'),
+          ),
+        ),
     }),
   ]
 }

@@ -1,8 +1,8 @@
 // Parameters of a node's kernel by which Services fail.
 
+import { onNode, restart } from '#doctor/remedy.ts'
 import { type Case } from '#doctor/checks/check.ts'
 import { containsIp, parseCidr } from '#lib/cidr.ts'
-import { resync } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { NodeView, View } from '#doctor/view.ts'
 
@@ -20,8 +20,6 @@ export const setting = ({ machine }: NodeView, name: string): number | undefined
   const text = machine.sysctls?.get(name)
   return text === undefined ? undefined : Number(text)
 }
-
-export const onNode = (name: string, command: string) => `fairway exec node/${name} -- ${command}`
 
 function forwarding(node: NodeView): readonly Finding[] {
   if (setting(node, 'net.ipv4.ip_forward') !== 0) return []
@@ -71,7 +69,7 @@ function proxyDown({ name, sockets, node, texts }: NodeView): readonly Finding[]
       summary: `${name}: ${what}`,
       evidence,
       consequence: `rules of ${name} stay as they are: whatever changes from now on (pods that end, new Services) is not followed there`,
-      remedy: resync([name]),
+      remedy: restart('proxy', [name]),
     })
   const health = texts.get('proxy-healthz.txt')
   if (health !== undefined && saysBehind(health))
@@ -126,7 +124,11 @@ function arp(node: NodeView, { services = [] }: View): readonly Finding[] {
       consequence:
         'where a load balancer announces an address on the network of the nodes, every node answers for it, and connections go to whichever answered last',
       remedy: [
-        `${onNode(name, 'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2')}   # strictARP: true of the proxy`,
+        onNode(
+          name,
+          'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2',
+          'strictARP: true of the proxy keeps it so',
+        ),
       ],
     }),
   ]

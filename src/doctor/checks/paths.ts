@@ -94,6 +94,6 @@ function toFinding(list: readonly Broken[]): Finding {
     summary: summaryOfEnding(code, at),
     evidence: [...(step === undefined ? [] : [renderStep(step)]), `from pod ${from} to pod ${to}: ${text}`],
     consequence: `packets of pods do not arrive, or are not answered, in ${percentOf(Math.max(...list.map(({ share }) => share)))} of connections: ${someOf(pairs, 3)}; Services fail for those endpoints`,
-    remedy: remedyOfEnding(code, [at]),
+    remedy: remedyOfEnding(code, [at], step === undefined ? [] : [step]),
   })
 }

@@ -46,6 +46,11 @@ function namedPort({ view }: Case, service: Service, port: Port): readonly Findi
     .flatMap(declared)
     .flatMap(({ name, containerPort }) => (name === undefined ? [`${containerPort}`] : [`${name} (${containerPort})`]))
   const [first] = bad.flatMap(declared)
+  const sockets = view.podSockets.get(keyOf(bad[0]!)) ?? []
+  const number =
+    first === undefined
+      ? sockets.find(({ protocol }) => protocol === (port.protocol ?? 'TCP').toLowerCase())?.port
+      : (first.name ?? first.containerPort)
   return [
     finding({
       code: 'NamedPortMissing',
@@ -58,9 +63,9 @@ function namedPort({ view }: Case, service: Service, port: Port): readonly Findi
       ],
       consequence: `${percentOf(bad.length / pods.length)} of the pods get no connection at port ${port.port}, as if they were not there`,
       remedy: [
-        first === undefined
-          ? `# name the port in the pod template: ports: [{ name: ${targetPort}, containerPort: ... }]`
-          : `kubectl patch service ${inNamespace(key)} --type=json -p '${JSON.stringify([{ op: 'replace', path: `/spec/ports/${(service.spec?.ports ?? []).indexOf(port)}/targetPort`, value: first.name ?? first.containerPort }])}'`,
+        number === undefined
+          ? `kubectl describe pod ${inNamespace(keyOf(bad[0]!))}   # which port it has: name it in the template, ports: [{ name: ${targetPort}, containerPort: ... }]`
+          : `kubectl patch service ${inNamespace(key)} --type=json -p '${JSON.stringify([{ op: 'replace', path: `/spec/ports/${(service.spec?.ports ?? []).indexOf(port)}/targetPort`, value: number }])}'`,
       ],
     }),
   ]
@@ -111,11 +116,13 @@ function listeners({ view }: Case, service: Service, port: Port, backends: reado
       consequence: `${percentOf(silent.length / backends.length)} of new connections are refused by the pods themselves`,
       remedy: swapped
         ? [change('protocol', other.toUpperCase())]
-        : is === 'only local'
-          ? ['# let the program listen at 0.0.0.0 or ::, not at 127.0.0.1 or localhost']
-          : candidates.length === 1
-            ? [change('targetPort', candidates[0]!)]
-            : ['# correct targetPort of the Service, or the port of the program'],
+        : is !== 'only local' && candidates.length > 0
+          ? [
+              `${change('targetPort', candidates[0]!)}${candidates.length > 1 ? `   # or ${candidates.slice(1).join(', ')}` : ''}`,
+            ]
+          : [
+              `kubectl logs ${inNamespace(keyOf(pod))} --tail=20   # why its program ${is === 'only local' ? 'listens at 127.0.0.1 only: it has to listen at 0.0.0.0 or ::' : 'does not listen'}`,
+            ],
     }),
   ]
 }

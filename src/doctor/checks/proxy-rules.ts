@@ -1,9 +1,10 @@
 // Nodes whose rules are not there, or are there and not asked.
 
+import { restart } from '#doctor/remedy.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { Case } from '#doctor/checks/check.ts'
 import { isProxyStep } from '#doctor/compare/owner.ts'
-import { plural, resync } from '#doctor/compare/words.ts'
+import { plural } from '#doctor/compare/words.ts'
 import { knowsRules } from '#doctor/compare/compare.ts'
 import type { NodeView } from '#doctor/view.ts'
 
@@ -25,7 +26,7 @@ export function checkProxyRules(it: Case): readonly Finding[] {
 function missing({ comparison }: Case, node: NodeView): Finding {
   const services = comparison.asked.get(node.name) ?? 0
   const consequence = `no pod and no process of ${node.name} reaches any Service, DNS included; node ports there are closed (100% of new connections)`
-  const base = { about: `node/${node.name}`, nodes: [node.name], consequence, remedy: resync([node.name]) }
+  const base = { about: `node/${node.name}`, nodes: [node.name], consequence, remedy: restart('proxy', [node.name]) }
   const orphaned = node.machine.iptables.flatMap(({ rules, family }) => {
     const nat = rules.get('nat')
     const chain = nat?.get('KUBE-SERVICES')

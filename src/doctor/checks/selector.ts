@@ -73,7 +73,9 @@ function noPod(service: Service, pods: readonly Pod[]): Finding {
     consequence: 'every connection to the Service is refused, and its name leads to nobody where it has no cluster IP',
     remedy:
       wanted === undefined
-        ? [`# label the pods (kubectl label pods NAME ${labelsText(selector).replaceAll(',', ' ')}), or start them`]
+        ? [
+            `kubectl get pods ${inNamespace(key).replace(/\S+$/, '')}--show-labels   # then kubectl set selector service ${inNamespace(key)} ...`,
+          ]
         : [
             `kubectl patch service ${inNamespace(key)} --type=json -p '${JSON.stringify([{ op: 'replace', path: '/spec/selector', value: wanted }])}'`,
           ],

@@ -40,8 +40,8 @@ function missing({ view, only }: Case): readonly Finding[] {
       evidence: evidence.length > 0 ? evidence : [`${plural(view.services.length, 'Service')}, none of that name`],
       consequence: `its name does not resolve (NXDOMAIN), in 100% of lookups; a short name is looked for in the namespace of the pod that asks`,
       remedy: [
-        same.length > 0
-          ? `# ask for ${same[0]!.split('/').toReversed().join('.')}`
+        same.length > 0 || near !== undefined
+          ? `fairway doctor svc/${same[0] ?? `${namespace}/${near}`}   # if that one is meant: ${(same[0] ?? `${namespace}/${near}`).split('/').toReversed().join('.')}`
           : `kubectl create service clusterip ${inNamespace(only)} --tcp=80:8080   # with the right ports`,
       ],
     }),
@@ -67,7 +67,9 @@ function empty({ view }: Case, service: Service): readonly Finding[] {
         `no EndpointSlice with kubernetes.io/service-name=${key.split('/')[1]} has an endpoint`,
       ],
       consequence: 'every connection to it is refused',
-      remedy: ['# give it a selector, or write an EndpointSlice with that label in its namespace'],
+      remedy: [
+        `kubectl set selector service ${inNamespace(key)} app=${key.split('/')[1]}   # the labels of its pods; or write an EndpointSlice with that label`,
+      ],
     }),
   ]
 }
@@ -88,8 +90,12 @@ function pending(service: Service): readonly Finding[] {
       ],
       consequence: 'clients outside have no address for it; its node ports and its cluster IP do not depend on that',
       remedy: [
-        '# start a provider: fairway up --load-balancers ..., fairway balancer --pool ..., MetalLB, a cloud controller',
         `kubectl describe service ${inNamespace(key)}   # what a provider said: an empty pool, a class that is not its own`,
+        ...(name === undefined
+          ? [
+              'fairway balancer --pool 192.0.2.0/24   # a provider, with addresses of your network; others: MetalLB, a cloud controller',
+            ]
+          : []),
       ],
     }),
   ]

@@ -1,10 +1,11 @@
 // Rules for addresses that no Service has: of a Service that is gone, of another proxy, or by hand.
 
+import { restart } from '#doctor/remedy.ts'
 import { formatIp } from '#lib/ip.ts'
 import { decidingStep, renderStep } from '#doctor/compare/owner.ts'
 import { ask } from '#doctor/compare/asker.ts'
 import { observe } from '#doctor/compare/observe.ts'
-import { plural, resync, someOf } from '#doctor/compare/words.ts'
+import { plural, someOf } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { Case } from '#doctor/checks/check.ts'
 import type { NodeView } from '#doctor/view.ts'
@@ -77,7 +78,7 @@ function toFinding(node: NodeView, led: readonly Led[]): Finding {
     summary: `${node.name} has rules for ${plural(led.length, 'address', 'addresses')} that no Service has: ${someOf(names)}`,
     evidence: led.slice(0, 4).map(({ evidence }) => evidence),
     consequence: `whoever still asks ${someOf(names)} is led to ${someOf(led.flatMap(({ to }) => to))}; a new Service that gets the address inherits that`,
-    remedy: resync([node.name]),
+    remedy: restart('proxy', [node.name]),
   })
 }
 

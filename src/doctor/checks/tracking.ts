@@ -1,8 +1,9 @@
 // The kernel's table of connections: full, raced for, or given packets that it cannot place.
 
 import type { Case } from '#doctor/checks/check.ts'
-import { onNode, setting } from '#doctor/checks/node-settings.ts'
-import { percentOf, plural, resync } from '#doctor/compare/words.ts'
+import { onNode, restart, script } from '#doctor/remedy.ts'
+import { setting } from '#doctor/checks/node-settings.ts'
+import { percentOf, plural } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { NodeView } from '#doctor/view.ts'
 
@@ -27,7 +28,11 @@ function tableFull(node: NodeView): readonly Finding[] {
       consequence: `new connections of any kind through ${name} are dropped while the table is full (it is at ${percentOf(count / most)}); old ones go on`,
       remedy: [
         onNode(name, `sysctl -w net.netfilter.nf_conntrack_max=${Math.max(most * 4, 131_072)}`),
-        '# then find who opens so many: conntrack -L | sort',
+        onNode(
+          name,
+          script('conntrack -L | grep -o "src=[^ ]* dst=[^ ]*" | sort | uniq -c | sort -rn | head'),
+          'who opens so many',
+        ),
       ],
     }),
   ]
@@ -67,8 +72,11 @@ function races(node: NodeView): readonly Finding[] {
       remedy: [
         ...(plain.length > 0
           ? [
-              onNode(name, 'iptables --version') +
-                '   # from 1.6.2 on proxies and pod networks masquerade with --random-fully',
+              onNode(
+                name,
+                'iptables --version',
+                'from 1.6.2 on proxies and pod networks masquerade with --random-fully',
+              ),
             ]
           : []),
         '# a DNS server on each node asks by TCP: fairway up --node-local-dns; or in pods: dnsConfig.options: [{ name: single-request-reopen }]',
@@ -101,7 +109,7 @@ function invalid(node: NodeView): readonly Finding[] {
         `${name}: net.netfilter.nf_conntrack_tcp_be_liberal = 0`,
       ],
       consequence: 'now and then a long transfer through a Service ends with "connection reset by peer"',
-      remedy: [...resync([name]), onNode(name, 'sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1')],
+      remedy: [...restart('proxy', [name]), onNode(name, 'sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1')],
     }),
   ]
 }

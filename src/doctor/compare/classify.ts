@@ -1,11 +1,13 @@
 // Differences as findings: one for each Service and kind of fault, over all nodes that have it.
 
 import type { Code } from '#doctor/codes.ts'
+import { restart } from '#doctor/remedy.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { Difference } from '#doctor/compare/difference.ts'
 import { decidingStep, isProxyStep, renderStep } from '#doctor/compare/owner.ts'
-import { codeOfEnding, remedyOfEnding, sharedCodes, summaryOfEnding } from '#doctor/compare/ending.ts'
-import { askers, nameOfFront, percentOf, plural, resync, someOf } from '#doctor/compare/words.ts'
+import { codeOfEnding, deletionsOf, remedyOfEnding, sharedCodes, summaryOfEnding } from '#doctor/compare/ending.ts'
+import type { Step } from '#trace/way.ts'
+import { askers, nameOfFront, percentOf, plural, someOf } from '#doctor/compare/words.ts'
 
 /** `bare`: nodes that have no rules at all, about which something else is said. */
 export function classify(differences: readonly Difference[], bare: ReadonlySet<string>): Finding[] {
@@ -103,6 +105,7 @@ function toFinding(code: Code, items: readonly Difference[]): Finding {
     share: percentOf(Math.max(...items.map(({ share }) => share))),
     targets: someOf(items.flatMap(({ targets }) => targets)),
     nodes,
+    steps: items.flatMap((item) => decidingOf(item) ?? []),
   }
   return finding({
     code,
@@ -126,11 +129,13 @@ type Facts = {
   readonly share: string
   readonly targets: string
   readonly nodes: readonly string[]
+  /** those that decided */
+  readonly steps: readonly Step[]
 }
 
 function texts(
   code: Code,
-  { who, what, share, targets, nodes }: Facts,
+  { who, what, share, targets, nodes, steps }: Facts,
 ): Pick<Finding, 'summary' | 'consequence' | 'remedy'> {
   const where = someOf(nodes)
   switch (code) {
@@ -138,71 +143,70 @@ function texts(
       return {
         summary: `${where}: no rule for ${what}`,
         consequence: `${share} of new connections of ${who} wait in vain: nothing gives them an endpoint`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     case 'StaleEndpoint':
       return {
         summary: `${where}: rules lead to ${targets}, which should not get connections to ${what}`,
         consequence: `${share} of new connections of ${who} go to ${targets}: refused, timed out, or answered by somebody else`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     case 'ForeignRule':
       return {
         summary: `${where}: a rule that is no proxy's sends connections to ${what} to ${targets}`,
         consequence: `${share} of new connections of ${who} go to ${targets}, whatever the EndpointSlices say`,
-        remedy: [
-          '# delete the rule that is shown, by the program that made it, or: iptables -t nat -D CHAIN RULE, nft delete rule',
-        ],
+        remedy: deletionsOf(steps, 'by the program that made it, or it comes back'),
       }
     case 'EndpointMissing':
       return {
         summary: `${where}: the rules for ${what} leave out ${targets}`,
         consequence: `${targets} get nothing of ${who}; the other endpoints carry their load`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     case 'StaleRefusal':
       return {
         summary: `${where}: the proxy's rules refuse ${what}, which has endpoints`,
         consequence: `${share} of new connections of ${who} fail`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     case 'UnevenShares':
       return {
         summary: `${where}: endpoints of ${what} do not get equal shares`,
         consequence: `${targets} get up to ${share} of new connections of ${who}`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     case 'SourceRangesOpen':
       return {
         summary: `${where}: the rules let anybody in at ${what}, whatever its loadBalancerSourceRanges say`,
         consequence: `${share} of connections of ${who} from outside the ranges reach ${targets}`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     case 'NoRefusal':
       return {
         summary: `${where}: nothing refuses connections to ${what}, behind which nobody is`,
         consequence: `${who} wait until they time out, and do not hear at once that nobody is there`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     case 'SourceLost':
       return {
         summary: `${where}: connections to ${what} get the node's address where the client's should be kept`,
         consequence: `${targets} see the node instead of the client in ${share} of connections of ${who}: logs, access lists and NetworkPolicies by address are wrong`,
         remedy: [
-          `# does the proxy know the range of the pods? clusterCIDR: ${nodes.map((node) => `kubectl get node ${node} -o jsonpath={.spec.podCIDRs}`).join('; ')}`,
+          'kubectl get nodes -o custom-columns=NODE:.metadata.name,PODS:.spec.podCIDRs   # what clusterCIDR of the proxy has to hold',
+          ...restart('proxy', nodes),
         ],
       }
     case 'NotMasqueraded':
       return {
         summary: `${where}: connections to ${what} keep the client's address where they need the node's`,
         consequence: `${share} of new connections of ${who} may wait in vain: an endpoint on another node answers past this one`,
-        remedy: resync(nodes),
+        remedy: restart('proxy', nodes),
       }
     default:
       return {
         summary: summaryOfEnding(code, where),
         consequence: `${share} of new connections of ${who} to ${what} fail`,
-        remedy: remedyOfEnding(code, nodes),
+        remedy: remedyOfEnding(code, nodes, steps),
       }
   }
 }

@@ -1,5 +1,6 @@
 // Why a packet ended on a node beside the proxy's rules: by its routes, its settings, or somebody's firewall.
 
+import { deletionOf, onNode, type Remedy, restart, script } from '#doctor/remedy.ts'
 import type { Code } from '#doctor/codes.ts'
 import type { Step } from '#trace/way.ts'
 
@@ -37,24 +38,34 @@ export function summaryOfEnding(code: Code, where: string): string {
   }
 }
 
-export function remedyOfEnding(code: Code, nodes: readonly string[]): readonly string[] {
-  const on = (command: string) => nodes.map((node) => `fairway exec node/${node} -- ${command}`)
+/** `steps`: those that ended the packets. */
+export function remedyOfEnding(code: Code, nodes: readonly string[], steps: readonly Step[] = []): readonly Remedy[] {
+  const on = (command: string) => nodes.map((node) => onNode(node, command))
   switch (code) {
     case 'ForwardingOff':
       return on('sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1')
     case 'ForwardDropped':
       return on('iptables -P FORWARD ACCEPT')
     case 'ReversePathFilter':
-      return on("sh -c 'for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$file; done'")
+      return on(script('for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$file; done'))
     case 'RouteMissing':
     case 'PathBroken':
-      return nodes.flatMap((node) => [
-        `fairway node kill ${node} --part flannel; fairway node start ${node} --part flannel`,
-        `# elsewhere: restart the pod network's agent of ${node}`,
-      ])
+      return restart('pod-network', nodes)
     default:
-      return [
-        '# let the firewall accept the ranges of pods and node ports before the rule that is shown, or delete that rule',
-      ]
+      return deletionsOf(steps, 'or let the firewall accept the ranges of pods and node ports before it')
   }
+}
+
+/** Takes each rule away on the node that has it. */
+export function deletionsOf(steps: readonly Step[], note: string): readonly Remedy[] {
+  const found = new Map<string, Remedy>()
+  for (const step of steps) {
+    const run = deletionOf(step)
+    if (run !== undefined) found.set(`${step.machine} ${run}`, onNode(step.machine, run, note))
+  }
+  return found.size > 0
+    ? [...found.values()]
+    : [...new Set(steps.map(({ machine }) => machine))].map((node) =>
+        onNode(node, 'nft -a list ruleset', `the rule that is shown: nft delete rule ... handle N, ${note}`),
+      )
 }

@@ -37,10 +37,3 @@ export const inNamespace = (key: string): string => {
   const [namespace = 'default', name = ''] = key.split('/')
   return namespace === 'default' ? name : `-n ${namespace} ${name}`
 }
-
-/** What makes a proxy write its rules anew, in a cluster of ours and in others. */
-export const resync = (nodes: readonly string[]): string[] =>
-  nodes.flatMap((node) => [
-    `fairway node kill ${node} --part proxy; fairway node start ${node} --part proxy`,
-    `# elsewhere: kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=${node}`,
-  ])

@@ -89,7 +89,7 @@ function stepOf({ context, rule, chain }: Run, state: State, effect: string, wei
     place: `${table.family} ${table.name} ${place.hook}`,
     chain,
     rule: source?.text ?? `${ruleText(rule, table.family, sets).join('; ')}${comment}`,
-    ...(source !== undefined && { origin: source.origin }),
+    ...(source === undefined ? { handle: rule.handle } : { origin: source.origin }),
     matched: state.matched,
     effect: [...state.changed, effect].filter((text, i, all) => all.indexOf(text) === i).join(', '),
     weight,
