@@ -178,6 +178,32 @@ test('what endpoints are told of the client, and what an annotation changes', { 
   assert.equal(status('-H Host:redirected.test').replace(address, ''), '200')
 })
 
+test('a Service of type ExternalName leads to where its name leads', { skip }, () =>
+  asks([['GET', 'elsewhere.test', '/', '200 web-c']]),
+)
+
+test('the access log says who asked for what, where it went, and how it ended', { skip }, async () => {
+  ask([
+    ['GET', 'foo.bar.test', '/logged?secret=1', ''],
+    ['GET', 'wrong.test', '/gone', ''],
+  ])
+  const end = String.raw`queue_ms=-?\d+ connect_ms=-?\d+ response_ms=-?\d+ total_ms=\d+ retries=0 end=`
+  await until(() => {
+    const lines = live.kubectl('logs', '-n', 'kube-system', pod()).split('\n')
+    const line = (host: string, path: string) =>
+      lines.findLast((text) => text.includes(` host="${host}" path=${path} `)) ?? ''
+    const begin = String.raw`access client=203\.0\.113\.10:\d+ proto=HTTP/1\.1 tls=- method=GET host="\S+" path=\S+`
+    assert.match(
+      line('foo.bar.test', '/logged'),
+      new RegExp(`${begin} status=200 bytes=\\d+ ingress=default/hosts endpoint=10\\.244\\.\\S+:9376 ${end}--$`),
+    )
+    assert.match(
+      line('wrong.test', '/gone'),
+      new RegExp(`${begin} status=503 bytes=\\d+ ingress=default/wrong endpoint=-:- ${end}SC$`),
+    )
+  })
+})
+
 test('wrong objects are told of and harm nothing else', { skip }, async () => {
   await until(() => {
     const { stdout } = live.tryKubectl(['describe', 'ingress', 'wrong'])

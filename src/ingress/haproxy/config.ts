@@ -70,6 +70,7 @@ defaults base
   option redispatch 1
   retry-on conn-failure empty-response
   http-reuse safe
+  option idle-close-on-response
 ${accessLog ? `  log global\n  option dontlognull\n` : ''}
 frontend web from base
   bind ${http}
