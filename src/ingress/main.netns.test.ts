@@ -91,10 +91,10 @@ test('edits of all kinds and a reload under load: not one request fails', { skip
   running.service('steady', [one])
   running.ingress('steady', 'steady.test', '/', 'steady')
   await until(async () => assert.equal(await curl('steady.test', '/'), 'steady / 200'))
-  let goes = true
+  const enough = new AbortController()
   const answers = new Map<string, number>()
   const client = async (agent: Agent) => {
-    while (goes) {
+    while (!enough.signal.aborted) {
       const answer = await ask(agent, 'steady.test')
       answers.set(answer, (answers.get(answer) ?? 0) + 1)
     }
@@ -117,7 +117,7 @@ test('edits of all kinds and a reload under load: not one request fails', { skip
       }
   }
   assert.notEqual(running.pid(), pid)
-  goes = false
+  enough.abort()
   await Promise.all(clients)
   agent.destroy()
   assert.deepEqual([...answers.keys()], ['200 steady /'])
