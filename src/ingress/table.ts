@@ -194,7 +194,10 @@ export class IngressTable implements RoutingTable {
       this.#claims.withdraw(at, ingress)
       touched.routes.add(at)
     }
-    for (const { hosts } of compiled.certificates) touched.addAll('hosts', this.#certificates.withdraw(ingress, hosts))
+    for (const { hosts } of compiled.certificates) {
+      for (const host of hosts) touched.rivals(this.#certificates.claimsOf(host))
+      touched.addAll('hosts', this.#certificates.withdraw(ingress, hosts))
+    }
     for (const name of names) this.#namedBy.delete(name, key)
     for (const backend of backends) this.#backends.leave(backend, key)
     touched.addAll('backends', backends)
