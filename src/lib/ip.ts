@@ -13,21 +13,26 @@ export function parseIp(text: string): Uint8Array | undefined {
 
 function parseIpv4(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(4)
+  return putIpv4(text, bytes, 0) ? bytes : undefined
+}
+
+/** Writes the 4 bytes of an IPv4 address from `start` on; false where the text is none. */
+export function putIpv4(text: string, bytes: Uint8Array, start: number): boolean {
   let part = -1
-  let at = 0
+  let at = start
   for (let i = 0; i <= text.length; i++) {
     const code = i < text.length ? text.charCodeAt(i) : dot
     if (code === dot) {
-      if (part < 0 || at > 3) return undefined
+      if (part < 0 || at > start + 3) return false
       bytes[at++] = part
       part = -1
     } else if (code >= zero && code <= zero + 9) {
-      if (part === 0) return undefined
+      if (part === 0) return false
       part = Math.max(part, 0) * 10 + code - zero
-      if (part > 255) return undefined
-    } else return undefined
+      if (part > 255) return false
+    } else return false
   }
-  return at === 4 ? bytes : undefined
+  return at === start + 4
 }
 const dot = 46
 const zero = 48

@@ -22,7 +22,7 @@ const HEADER = 16
 const encoder = new TextEncoder()
 
 export class MessageWriter {
-  #bytes: Uint8Array
+  #bytes: Uint8Array<ArrayBuffer>
   #view: DataView
   #length = 0
   #message = 0
@@ -44,9 +44,12 @@ export class MessageWriter {
   /** Forgets everything; keeps the memory, but no more than `most` bytes. */
   reset(most = Number.POSITIVE_INFINITY): void {
     this.#length = 0
-    if (this.#bytes.length <= most) return
-    this.#bytes = new Uint8Array(most)
-    this.#view = new DataView(this.#bytes.buffer)
+    if (this.#bytes.length > most) this.#resize(most)
+  }
+
+  /** Makes room at once for that much more, so that nothing is copied on the way there. */
+  reserve(bytes: number): void {
+    this.#grow(bytes)
   }
 
   /** Starts a message; `end` closes it. */
@@ -192,9 +195,13 @@ export class MessageWriter {
   #grow(by: number): void {
     const needed = this.#length + by
     if (needed <= this.#bytes.length) return
-    const bigger = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
-    bigger.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = bigger
-    this.#view = new DataView(bigger.buffer)
+    this.#resize(Math.max(needed, this.#bytes.length * 2))
+  }
+
+  /** The old memory is free at once: a batch may be large, and the garbage collector late. */
+  #resize(capacity: number): void {
+    const buffer = this.#bytes.buffer.transfer(capacity)
+    this.#bytes = new Uint8Array(buffer)
+    this.#view = new DataView(buffer)
   }
 }

@@ -85,9 +85,28 @@ export type ElementOptions = {
 }
 
 const encoder = new TextEncoder()
+const mostCommentBytes = 253
 /** A comment as nft keeps it with elements, rules, chains and tables: at most 253 bytes. */
 export function commentBytes(text: string, type = 0): Uint8Array {
-  const bytes = encoder.encode(text).subarray(0, 253)
+  return asciiComment(text, type) ?? encodedComment(text, type)
+}
+
+/** Names are ASCII, and the encoder costs more than all the rest of an element. */
+function asciiComment(text: string, type: number): Uint8Array | undefined {
+  if (text.length > mostCommentBytes) return undefined
+  const userdata = new Uint8Array(text.length + 3)
+  userdata[0] = type
+  userdata[1] = text.length + 1
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 127) return undefined
+    userdata[i + 2] = code
+  }
+  return userdata
+}
+
+function encodedComment(text: string, type: number): Uint8Array {
+  const bytes = encoder.encode(text).subarray(0, mostCommentBytes)
   const userdata = new Uint8Array(bytes.length + 3)
   userdata[0] = type
   userdata[1] = bytes.length + 1
@@ -102,6 +121,7 @@ export class NftBatch {
   /** what each message does, by its sequence number, for errors */
   readonly #operations: string[] = []
   #openSet: string | undefined
+  #openType = 0
   #openSince = 0
   #listNest = 0
   #setId = 0
@@ -120,6 +140,11 @@ export class NftBatch {
     this.#openSet = undefined
     this.#begin(BATCH.begin, 0, 'begin', 10)
     this.#writer.end()
+  }
+
+  /** For so many bytes of operations, where they are known to come. */
+  reserve(bytes: number): void {
+    this.#writer.reserve(bytes)
   }
 
   get isEmpty(): boolean {
@@ -215,14 +240,15 @@ export class NftBatch {
 
   #element(type: number, set: string, key: Uint8Array, options: ElementOptions): void {
     const w = this.#writer
-    const isSame = this.#openSet === `${type} ${set}`
+    const isSame = this.#openSet === set && this.#openType === type
     if (!isSame || w.length - this.#openSince > mostListBytes) {
       this.#closeElements()
       const name = type === NFT.newElement ? `add elements to ${set}` : `delete elements of ${set}`
       this.#begin(messageType('nftables', type), type === NFT.newElement ? NLM_F.create : 0, name)
       w.attributeText(ELEMENTS.table, this.#table).attributeText(ELEMENTS.set, set)
       this.#listNest = w.openNest(ELEMENTS.list)
-      this.#openSet = `${type} ${set}`
+      this.#openSet = set
+      this.#openType = type
       this.#openSince = w.length
     }
     const element = w.openNest(LIST_ELEMENT)

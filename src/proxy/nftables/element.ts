@@ -1,7 +1,7 @@
 // The elements of the table's sets, as bytes.
 import { hostNumber } from '#kernel/nftables/expression.ts'
 import { type Cidr, masked, parseCidr } from '#lib/cidr.ts'
-import { type Ip, parseIp } from '#lib/ip.ts'
+import { type Ip, parseIp, putIpv4 } from '#lib/ip.ts'
 import type { Family, Protocol } from '#proxy/state.ts'
 
 export type Element = {
@@ -23,11 +23,17 @@ const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, s
 /** Of an address that is on its way through a foreign API server and is none after all, nothing is made. */
 export const addressBytes = (ip: Ip, family: Family): Uint8Array => parseIp(ip) ?? new Uint8Array(family === 4 ? 4 : 16)
 
+/** The same into a longer key or value. */
+function putAddress(bytes: Uint8Array, ip: Ip, family: Family): void {
+  if (family === 6) bytes.set(addressBytes(ip, family))
+  else if (!putIpv4(ip, bytes, 0)) bytes.fill(0, 0, 4)
+}
+
 /** address . protocol . port, each in registers of its own; without an address that of NodePorts: zeros */
 export function tupleOf(ip: Ip | undefined, protocol: Protocol, port: number, family: Family): Uint8Array {
   const length = family === 4 ? 4 : 16
   const bytes = new Uint8Array(length + 8)
-  if (ip !== undefined) bytes.set(addressBytes(ip, family))
+  if (ip !== undefined) putAddress(bytes, ip, family)
   bytes[length] = protocolNumbers[protocol]
   bytes[length + 4] = port >> 8
   bytes[length + 5] = port & 255
@@ -38,21 +44,28 @@ export function tupleOf(ip: Ip | undefined, protocol: Protocol, port: number, fa
 export function indexed(tuple: Uint8Array, index: number): Uint8Array {
   const bytes = new Uint8Array(tuple.length + 4)
   bytes.set(tuple)
-  bytes[tuple.length] = index & 255
-  bytes[tuple.length + 1] = (index >>> 8) & 255
-  bytes[tuple.length + 2] = (index >>> 16) & 255
-  bytes[tuple.length + 3] = index >>> 24
+  putIndex(bytes, index)
   return bytes
 }
 
+/** Changes the index of such a key. */
+export function putIndex(bytes: Uint8Array, index: number): void {
+  const at = bytes.length - 4
+  bytes[at] = index & 255
+  bytes[at + 1] = (index >>> 8) & 255
+  bytes[at + 2] = (index >>> 16) & 255
+  bytes[at + 3] = index >>> 24
+}
+
+/** Room for address . port. */
+export const emptyEndpoint = (family: Family): Uint8Array => new Uint8Array(family === 4 ? 8 : 20)
+
 /** address . port */
-export function endpointData(ip: Ip, port: number, family: Family): Uint8Array {
-  const length = family === 4 ? 4 : 16
-  const bytes = new Uint8Array(length + 4)
-  bytes.set(addressBytes(ip, family))
-  bytes[length] = port >> 8
-  bytes[length + 1] = port & 255
-  return bytes
+export function putEndpoint(bytes: Uint8Array, ip: Ip, port: number, family: Family): void {
+  putAddress(bytes, ip, family)
+  const at = bytes.length - 4
+  bytes[at] = port >> 8
+  bytes[at + 1] = port & 255
 }
 
 /** 0 . number: the first word is never read */

@@ -194,3 +194,37 @@ test('nftables: a new start leaves what clients were promised', { skip }, async 
   const text = here.nft('list', 'map', 'ip', 'fairway-proxy', 'affinity')
   assert.match(text, /10\.9\.0\.2 \. 10\.96\.1\.19 \. tcp \. 80 expires (2h|1h59m)/)
 })
+
+test('nftables: a map that begins with many endpoints outgrows its size', { skip }, async () => {
+  using here = netns()
+  const plane = open(4, here.path)
+  const ports = (i: number, endpoints: number): readonly PortPlan[] => {
+    const service = viewService({
+      metadata: { namespace: 'demo', name: `s${i}` },
+      spec: { clusterIP: `10.96.${i >> 8}.${i & 255}`, ports: [{ name: 'web', port: 80 }] },
+    })!
+    const slice = viewSlice({
+      metadata: { namespace: 'demo', name: `s${i}-a`, labels: { 'kubernetes.io/service-name': `s${i}` } },
+      addressType: 'IPv4',
+      ports: [{ name: 'web', port: 8080 }],
+      endpoints: Array.from({ length: endpoints }, (_, k) => ({ addresses: [`10.${k}.${i >> 8}.${i & 255}`] })),
+    })!
+    return planService(service, [slice], 4, node)
+  }
+  const plans = new Map(Array.from({ length: 420 }, (_, i) => [`demo/s${i}`, ports(i, 10)]))
+  const written = async (changed: readonly number[], endpoints: number) => {
+    const changes = new Map(
+      changed.map((i) => [`demo/s${i}`, { before: plans.get(`demo/s${i}`) ?? [], after: ports(i, endpoints) }]),
+    )
+    for (const [key, { after }] of changes) plans.set(key, after)
+    await plane.apply(plans, changes)
+    assert.equal(await plane.check(plans), undefined)
+    const map = here.nft('list', 'map', 'ip', 'fairway-proxy', 'endpoints-9-to-12')
+    return { size: Number(/size (\d+)/.exec(map)?.[1]), elements: map.match(/comment "demo/g)?.length }
+  }
+  await plane.apply(plans)
+  const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => from + k)
+  assert.deepEqual(await written(numbers(420, 840), 10), { size: 8400, elements: 8400 })
+  assert.deepEqual(await written([840], 10), { size: 2 * 8410, elements: 8410 })
+  assert.deepEqual(await written(numbers(0, 400), 12), { size: 2 * 8410, elements: 8410 + 800 })
+})

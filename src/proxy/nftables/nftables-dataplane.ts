@@ -12,11 +12,15 @@ import { type Element, elementId } from '#proxy/nftables/element.ts'
 import { writeBucket, writeLayout } from '#proxy/nftables/layout.ts'
 import { type NftablesOptions, tableName } from '#proxy/nftables/options.ts'
 import { Owners } from '#proxy/nftables/owners.ts'
-import { endpointElements, frontElements, ownsItself, portElements, portShapes } from '#proxy/nftables/port-elements.ts'
-import { portTuples, type Shared, sharedBy, sharedElement, type Table } from '#proxy/nftables/port-elements.ts'
+import { Room } from '#proxy/nftables/room.ts'
+import { frontElements, frontNames, ownsItself, portElements, portShapes } from '#proxy/nftables/port-elements.ts'
+import { putEndpoints, type Shared, sharedBy, sharedElement, type Table } from '#proxy/nftables/port-elements.ts'
 import { partsOf } from '#proxy/nftables/registers.ts'
 import { bucketOf, endpointsSet, type Shape, shapeMap, shapeName, shapeRules } from '#proxy/nftables/shape.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
+
+/** A port and what was decided about it. */
+type Placed = { readonly port: PortPlan; readonly arrangement: Arrangement; readonly table: Table }
 
 export type NftablesObserver = { failed(): void }
 
@@ -25,6 +29,8 @@ export type NftablesObserver = { failed(): void }
  * 250 of them are therefore made beforehand, at best while the maps are empty.
  */
 const prepared = { fromEndpoints: 1000, upTo: 250 } as const
+/** What an endpoint's element takes in a transaction, with a name of 40 letters. */
+const endpointBytes = { 4: 100, 6: 124 } as const
 /** Ports whose elements are asked for when somebody else has changed nftables. */
 const mostSampled = 100
 
@@ -37,6 +43,7 @@ export class NftablesDataplane implements Dataplane {
   readonly #shapes = new Map<string, number>()
   /** by their greatest number of endpoints */
   readonly #buckets = new Set<number>()
+  readonly #room = new Room()
   readonly #owners = new Owners()
   readonly #arrangements = new Map<string, Arrangement>()
   /** how many ports want an element that several may want */
@@ -68,16 +75,16 @@ export class NftablesDataplane implements Dataplane {
   apply(plans: Plans, changes?: ReadonlyMap<string, Change>): Promise<void> {
     return Promise.try(() => {
       try {
-        if (changes === undefined) {
-          this.#writeAll(plans)
-          this.#commit(true)
-          this.#intruder = undefined
-          this.#handle = this.#kernel.table(tableName)?.handle
-          this.#rules = new Map(this.#kernel.ruleCounts(tableName))
-        } else {
+        if (changes !== undefined) {
           this.#writeChanges(plans, changes)
-          this.#commit(false)
+          if (!this.#room.isExceeded) return this.#commit(false)
+          this.#batch.reset()
         }
+        this.#writeAll(plans)
+        this.#commit(true)
+        this.#intruder = undefined
+        this.#handle = this.#kernel.table(tableName)?.handle
+        this.#rules = new Map(this.#kernel.ruleCounts(tableName))
       } catch (error) {
         this.#observer.failed()
         this.#batch.reset()
@@ -108,6 +115,7 @@ export class NftablesDataplane implements Dataplane {
     const remembered = this.#kernel.elements(tableName, 'affinity')
     this.#shapes.clear()
     this.#buckets.clear()
+    this.#room.clear()
     this.#owners.clear()
     this.#arrangements.clear()
     for (const counts of Object.values(this.#shared)) counts.clear()
@@ -116,37 +124,46 @@ export class NftablesDataplane implements Dataplane {
     writeLayout(batch, this.#options)
     this.#endpoints = 0
     this.#isPrepared = false
-    for (const ports of plans.values()) this.#endpoints += countEndpoints(ports)
+    for (const ports of plans.values()) {
+      this.#endpoints += countEndpoints(ports)
+      for (const { cluster, local, affinitySeconds } of ports)
+        for (const { length } of [cluster, local])
+          if (length > 0) this.#room.expect(endpointsSet(length), affinitySeconds === 0 ? length : 2 * length)
+    }
+    batch.reserve(this.#endpoints * endpointBytes[this.family])
     this.#prepare(plans.values())
+    const placed: Placed[] = []
     for (const ports of plans.values())
       for (const port of ports) {
         this.#claim(port)
         const arrangement = this.#arrange(port)
+        placed.push({ port, arrangement, table: this.#tableFor(port) })
         for (const shape of portShapes(port, arrangement, this.#options)) this.#shapeNumber(shape)
       }
-    this.#writeElements(plans)
+    this.#writeElements(placed)
     for (const element of remembered) this.#remember(element)
   }
 
   /** Set by set: what goes to the same set in a row shares a message. */
-  #writeElements(plans: Plans): void {
+  #writeElements(placed: readonly Placed[]): void {
     const { family } = this
-    const bySize = new Map<string, PortPlan[]>()
-    for (const ports of plans.values())
-      for (const port of ports) {
-        const table = this.#tableFor(port)
-        if (!ownsItself(port, table)) continue
-        const arrangement = this.#arrangements.get(idOf(port))!
-        for (const element of frontElements(port, arrangement, table)) this.#add(element)
-        for (const { set, ip } of sharedBy(port)) this.#shared[set].set(ip, (this.#shared[set].get(ip) ?? 0) + 1)
-        const set = endpointsSet(arrangement.cluster.length || arrangement.local.length || 1)
-        const known = bySize.get(set)
-        if (known === undefined) bySize.set(set, [port])
-        else known.push(port)
-      }
-    for (const ports of bySize.values())
-      for (const port of ports)
-        for (const element of endpointElements(port, this.#arrangements.get(idOf(port))!, family)) this.#add(element)
+    const bySize = new Map<string, Placed[]>()
+    for (const one of placed) {
+      const { port, arrangement, table } = one
+      if (!ownsItself(port, table)) continue
+      for (const element of frontElements(port, arrangement, table)) this.#add(element)
+      for (const { set, ip } of sharedBy(port)) this.#shared[set].set(ip, (this.#shared[set].get(ip) ?? 0) + 1)
+      const set = endpointsSet(arrangement.cluster.length || arrangement.local.length || 1)
+      const known = bySize.get(set)
+      if (known === undefined) bySize.set(set, [one])
+      else known.push(one)
+    }
+    const batch = this.#batch
+    for (const some of bySize.values())
+      for (const { port, arrangement } of some)
+        putEndpoints(port, arrangement, family, (set, key, data, comment) =>
+          batch.addElement(set, key, { data, comment }),
+        )
     for (const set of ['cluster-ips', 'hairpin'] as const)
       for (const ip of this.#shared[set].keys()) this.#add(sharedElement({ set, ip }, family))
   }
@@ -198,7 +215,7 @@ export class NftablesDataplane implements Dataplane {
     const involved = new Map(changes)
     for (const { before } of involved.values())
       for (const port of before)
-        for (const front of frontsOf(port, this.family))
+        for (const front of frontNames(port))
           if (this.#owners.owns(front, idOf(port)))
             for (const service of this.#owners.takeWaiting(front)) {
               const ports = plans.get(service)
@@ -208,10 +225,10 @@ export class NftablesDataplane implements Dataplane {
   }
 
   #claim(port: PortPlan): void {
-    for (const front of frontsOf(port, this.family)) this.#owners.claim(front, idOf(port), port.service)
+    for (const front of frontNames(port)) this.#owners.claim(front, idOf(port), port.service)
   }
   #release(port: PortPlan): void {
-    for (const front of frontsOf(port, this.family)) this.#owners.release(front, idOf(port))
+    for (const front of frontNames(port)) this.#owners.release(front, idOf(port))
   }
 
   #arrange(port: PortPlan): Arrangement {
@@ -225,7 +242,7 @@ export class NftablesDataplane implements Dataplane {
     return {
       options: this.#options,
       shapeNumber: (shape) => this.#shapeNumber(shape),
-      owns: (tuple) => this.#owners.owns(textOf(tuple), id),
+      owns: (front) => this.#owners.owns(front, id),
     }
   }
 
@@ -237,7 +254,7 @@ export class NftablesDataplane implements Dataplane {
     const number = this.#shapes.size + 1
     this.#shapes.set(name, number)
     const { to } = bucketOf(Math.max(shape.endpoints, 1))
-    if (!this.#buckets.has(to)) writeBucket(this.#batch, to, this.#options)
+    if (!this.#buckets.has(to)) writeBucket(this.#batch, to, this.#options, this.#room.sizeOf(endpointsSet(to)))
     this.#buckets.add(to)
     this.#batch.addChain(name)
     const rules = shapeRules(shape, partsOf(this.family), this.#options)
@@ -249,9 +266,11 @@ export class NftablesDataplane implements Dataplane {
 
   #add({ set, key, end, data, comment }: Element): void {
     this.#batch.addElement(set, key, { end, data, comment })
+    this.#room.use(set, 1)
   }
   #remove({ set, key, end }: Element): void {
     this.#batch.deleteElement(set, key, { end })
+    this.#room.use(set, -1)
   }
 
   /** More or fewer ports want a shared element: it is there while any does. */
@@ -332,8 +351,6 @@ export class NftablesDataplane implements Dataplane {
 const countEndpoints = (ports: readonly PortPlan[]) =>
   ports.reduce((sum, { cluster, local }) => sum + cluster.length + local.length, 0)
 const idOf = ({ name, protocol }: PortPlan) => `${name}/${protocol}`
-const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes)
-const frontsOf = (port: PortPlan, family: 4 | 6) => portTuples(port, family).map(textOf)
 
 /** Also for the name of the Service: an address may go from one to another. */
 const isSame = (a: Element | undefined, b: Element) =>

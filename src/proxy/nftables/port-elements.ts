@@ -2,15 +2,15 @@
 import { commentBytes } from '#kernel/nftables/batch.ts'
 import { fnv32a } from '#lib/hash.ts'
 import type { Arrangement } from '#proxy/nftables/arrange.ts'
-import { addressBytes, concat, type Element, endpointData, indexed, padded } from '#proxy/nftables/element.ts'
-import { paddedTuple, rangeBounds, tupleOf } from '#proxy/nftables/element.ts'
+import { addressBytes, concat, type Element, emptyEndpoint, indexed, padded } from '#proxy/nftables/element.ts'
+import { paddedTuple, putEndpoint, putIndex, rangeBounds, tupleOf } from '#proxy/nftables/element.ts'
 import type { NftablesOptions } from '#proxy/nftables/options.ts'
 import type { Ip } from '#lib/ip.ts'
 import { dropShape, endpointsSet, frontsSet, localIndex, localSlotBit, refuseShape } from '#proxy/nftables/shape.ts'
 import { type Shape, slotBit, slotsSet } from '#proxy/nftables/shape.ts'
 import type { Endpoint } from '#proxy/plan/endpoints.ts'
 import { type Front, type PortPlan, reachable, type Way } from '#proxy/plan/plan.ts'
-import type { Family } from '#proxy/state.ts'
+import type { Family, Protocol } from '#proxy/state.ts'
 
 export type PortElements = {
   readonly elements: readonly Element[]
@@ -30,19 +30,24 @@ export type Table = {
   readonly options: NftablesOptions
   /** the number of a shape, whose chain is there by the time that the element is */
   shapeNumber(shape: Shape): number
-  /** Whether this port has the front end; false where another Service was first. */
-  owns(tuple: Uint8Array): boolean
+  /** Whether this port has the front end of this name; false where another Service was first. */
+  owns(front: string): boolean
 }
 
-/** The front ends of a port, each under its key in `services`; the first is the cluster IP. */
-export function portTuples({ clusterIp, protocol, port, fronts }: PortPlan, family: Family): Uint8Array[] {
-  const others = fronts.map((front) =>
-    front.kind === 'node-port'
-      ? tupleOf(undefined, protocol, front.port, family)
-      : tupleOf(front.address, protocol, port, family),
-  )
-  return [tupleOf(clusterIp, protocol, port, family), ...others]
-}
+/** The front ends of a port by name, the cluster IP first: who has the address and port is known under it. */
+export const frontNames = ({ clusterIp, protocol, port, fronts }: PortPlan): string[] => [
+  frontName(clusterIp, protocol, port),
+  ...fronts.map((front) =>
+    front.kind === 'node-port' ? frontName('', protocol, front.port) : frontName(front.address, protocol, port),
+  ),
+]
+const frontName = (ip: Ip | '', protocol: Protocol, port: number) => `${ip} ${protocol} ${port}`
+
+/** The keys of front ends in `services`. */
+const frontTuple = (front: Front, { protocol, port }: PortPlan, family: Family): Uint8Array =>
+  front.kind === 'node-port'
+    ? tupleOf(undefined, protocol, front.port, family)
+    : tupleOf(front.address, protocol, port, family)
 
 /** The shapes that the port's elements name. */
 export function portShapes(plan: PortPlan, arrangement: Arrangement, options: NftablesOptions): Shape[] {
@@ -65,19 +70,21 @@ export function portElements(plan: PortPlan, arrangement: Arrangement, table: Ta
 }
 
 /** Without its cluster IP, which another Service had first, a port has nothing. */
-export const ownsItself = ({ clusterIp, protocol, port }: PortPlan, { owns, options: { family } }: Table): boolean =>
-  owns(tupleOf(clusterIp, protocol, port, family))
+export const ownsItself = ({ clusterIp, protocol, port }: PortPlan, { owns }: Table): boolean =>
+  owns(frontName(clusterIp, protocol, port))
 
 export function frontElements(plan: PortPlan, arrangement: Arrangement, table: Table): Element[] {
-  const [tuple, ...fronts] = portTuples(plan, table.options.family) as [Uint8Array, ...Uint8Array[]]
+  const { family } = table.options
+  const tuple = tupleOf(plan.clusterIp, plan.protocol, plan.port, family)
   const comment = commentBytes(plan.name)
   const numberOf = (shape: Shape | undefined, { verdict }: Way) =>
     shape === undefined ? (verdict === 'drop' ? dropShape : refuseShape) : table.shapeNumber(shape)
   const shape = numberOf(internalShape(plan, arrangement, table.options), plan.internal)
   const elements: Element[] = [{ set: 'services', key: tuple, data: padded(shape), comment }]
+  const names = frontNames(plan)
   for (const [i, front] of plan.fronts.entries()) {
-    const key = fronts[i]!
-    if (!table.owns(key)) continue
+    if (!table.owns(names[i + 1]!)) continue
+    const key = frontTuple(front, plan, family)
     const shape = frontShape(plan, front, arrangement)
     elements.push({ set: 'services', key, data: padded(numberOf(shape, plan.external)), comment })
     if (shape === undefined) continue
@@ -154,26 +161,40 @@ function rangeElements({ sources, fronts }: PortPlan, key: Uint8Array, comment: 
   }))
 }
 
-export function endpointElements(plan: PortPlan, { cluster, local }: Arrangement, family: Family): Element[] {
-  const tuple = tupleOf(plan.clusterIp, plan.protocol, plan.port, family)
+/** Takes an element; its bytes are others' as soon as it has returned. */
+export type ElementSink = (set: string, key: Uint8Array, data: Uint8Array, comment: Uint8Array) => void
+
+/** Tens of thousands at a start: they are written without an object for each. */
+export function putEndpoints(plan: PortPlan, { cluster, local }: Arrangement, family: Family, put: ElementSink): void {
+  const key = indexed(tupleOf(plan.clusterIp, plan.protocol, plan.port, family), 0)
+  const data = emptyEndpoint(family)
   const comment = commentBytes(plan.name)
-  const elements: Element[] = []
   const slots = plan.affinitySeconds === 0 ? undefined : slotsOf(plan)
   for (const { endpoints, offset, slotBits } of [
     { endpoints: cluster, offset: 0, slotBits: 0 },
     { endpoints: local, offset: localIndex, slotBits: localSlotBit },
   ]) {
     const set = endpointsSet(endpoints.length)
-    const at = (index: number, { ip, port }: Endpoint) =>
-      elements.push({ set, key: indexed(tuple, index), data: endpointData(ip, port, family), comment })
-    for (const [index, endpoint] of endpoints.entries()) at(index + offset, endpoint)
+    const at = (index: number, { ip, port }: Endpoint) => {
+      putIndex(key, index)
+      putEndpoint(data, ip, port, family)
+      put(set, key, data, comment)
+    }
+    for (let index = 0; index < endpoints.length; index++) at(index + offset, endpoints[index]!)
     if (slots === undefined) continue
     for (const [index, { address }] of endpoints.entries()) {
-      const data = padded(slots.get(address)!)
-      elements.push({ set: slotsSet(endpoints.length), key: indexed(tuple, index + offset), data, comment })
+      putIndex(key, index + offset)
+      put(slotsSet(endpoints.length), key, padded(slots.get(address)!), comment)
     }
     for (const endpoint of endpoints) at(slots.get(endpoint.address)! | slotBits, endpoint)
   }
+}
+
+function endpointElements(plan: PortPlan, arrangement: Arrangement, family: Family): Element[] {
+  const elements: Element[] = []
+  putEndpoints(plan, arrangement, family, (set, key, data, comment) =>
+    elements.push({ set, key: key.slice(), data: data.slice(), comment }),
+  )
   return elements
 }
 

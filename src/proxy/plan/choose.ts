@@ -5,7 +5,8 @@ export type Place = { readonly node: string; readonly zone: string }
 
 /** Ready endpoints, those near by first; without any, the ones that still serve while they terminate. */
 export function chooseCluster(endpoints: readonly Endpoint[], place: Place): readonly Endpoint[] {
-  const ready = endpoints.filter((endpoint) => endpoint.ready)
+  // The same list where it can be: most Services are always as ready as they can be.
+  const ready = endpoints.every(isReady) ? endpoints : endpoints.filter(isReady)
   return ready.length > 0 ? nearest(ready, place) : endpoints.filter(servesWhileTerminating)
 }
 
@@ -20,6 +21,7 @@ export function chooseLocal(endpoints: readonly Endpoint[]): readonly Endpoint[]
 export const hasUsable = (endpoints: readonly Endpoint[]): boolean =>
   endpoints.some((endpoint) => endpoint.ready || servesWhileTerminating(endpoint))
 
+const isReady = ({ ready }: Endpoint) => ready
 const servesWhileTerminating = ({ serving, terminating }: Endpoint) => serving && terminating
 
 /**
