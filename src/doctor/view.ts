@@ -10,6 +10,7 @@ import { slicesOfEndpoints, slicesOfPods } from '#doctor/expect/derived-slices.t
 import { type Cidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp, type Ip } from '#lib/ip.ts'
 import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
+import { namePodFiles } from '#trace/read/pod-namespaces.ts'
 import { type Input, readWorld, unnamed } from '#trace/read/read-world.ts'
 import { podIps, type World } from '#trace/world.ts'
 
@@ -51,7 +52,8 @@ type Metadata = { readonly name?: string; readonly namespace?: string }
 export const keyOf = ({ metadata }: { readonly metadata?: Metadata | undefined }): string =>
   `${metadata?.namespace ?? 'default'}/${metadata?.name ?? ''}`
 
-export function readView(files: readonly Input[]): View {
+export function readView(given: readonly Input[]): View {
+  const files = namePodFiles(given)
   const read = readWorld(files)
   const objects = readClusterObjects(files)
   const [services, pods] = [objects.of('Service'), objects.of('Pod')]

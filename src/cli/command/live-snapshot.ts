@@ -8,9 +8,11 @@ import { collectNamespace, type NamespaceState } from '#doctor/snapshot/collect-
 import { collectResolvConfs, resolvConfAt } from '#doctor/snapshot/collect-resolv-conf.ts'
 import { collectObjects } from '#doctor/snapshot/collect-objects.ts'
 import { type Manifest, nodeFile, podFile, type SnapshotFile } from '#doctor/snapshot/snapshot.ts'
+import { otherNamespaces } from '#doctor/snapshot/pod-namespaces.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { type ClusterPlan, hostNamed, nodesOf } from '#lab/plan.ts'
 import { standAtPod } from '#lab/standpoint.ts'
+import { podIps } from '#trace/world.ts'
 
 export type LiveSnapshot = { readonly manifest: Manifest; readonly files: readonly SnapshotFile[] }
 
@@ -34,7 +36,7 @@ export async function snapshotCluster(plan: ClusterPlan, signal: AbortSignal): P
   }
 }
 
-/** The objects, and the state of this machine where it is one of the nodes. */
+/** The objects, and the state of this machine and of the pods on it where it is one of the nodes. */
 export async function snapshotRemote(kubeconfig: string, signal: AbortSignal): Promise<LiveSnapshot> {
   const client = connect(loadKubeconfig(kubeconfig))
   try {
@@ -50,7 +52,14 @@ export async function snapshotRemote(kubeconfig: string, signal: AbortSignal): P
       )
     else {
       draft.nodes.push(name)
-      add(draft, await stateOf('/proc/self/ns/net', collectResolvConfs()), name, (file) => nodeFile(name, file))
+      const confs = collectResolvConfs()
+      add(draft, await stateOf('/proc/self/ns/net', confs), name, (file) => nodeFile(name, file))
+      const { items: all } = await client.list(pods, { signal })
+      await addPodsHere(
+        draft,
+        all.filter((pod) => pod.spec?.nodeName === name),
+        confs,
+      )
     }
     return finish(draft)
   } finally {
@@ -90,6 +99,19 @@ async function addPod(draft: Draft, plan: ClusterPlan, pod: Pod, confs: ResolvCo
   } catch (error) {
     // A pod that has just ended has no namespace any more.
     draft.gaps.push(`pod ${namespace}/${name}: ${(error as Error).message}`)
+  }
+}
+
+async function addPodsHere(draft: Draft, here: readonly Pod[], confs: ResolvConfs): Promise<void> {
+  const waiting = new Map(
+    here.filter(({ spec }) => spec?.hostNetwork !== true).flatMap((pod) => podIps(pod).map((ip) => [ip, pod] as const)),
+  )
+  for (const { netns, ips } of otherNamespaces()) {
+    const pod = ips.map((ip) => waiting.get(ip)).find((found) => found !== undefined)
+    if (pod === undefined) continue
+    for (const ip of podIps(pod)) waiting.delete(ip)
+    const { name = '', namespace = 'default' } = pod.metadata ?? {}
+    add(draft, await stateOf(netns, confs, false), `pod ${namespace}/${name}`, (file) => podFile(namespace, name, file))
   }
 }
 

@@ -24,6 +24,16 @@ const nodeCommands: readonly (readonly [file: string, command: string])[] = [
   ['proxy-healthz.txt', 'curl -si -m 2 http://127.0.0.1:10256/healthz'],
 ]
 
+/** What is taken of each other network namespace: pods, whose names the objects tell. */
+const podCommands: typeof nodeCommands = [
+  ['ip-addr.txt', 'ip -d addr'],
+  ['ip-route.txt', 'ip route show table all'],
+  ['ip-route6.txt', 'ip -6 route show table all'],
+  ['sockets.txt', 'ss -lntuH'],
+  ['iptables-save.txt', 'iptables-save -c'],
+  ['nft.txt', 'nft list ruleset'],
+]
+
 const resources =
   'nodes namespaces services endpoints endpointslices pods networkpolicies ingresses ingressclasses deployments statefulsets daemonsets'
 
@@ -39,11 +49,13 @@ trap 'rm -rf "$dir"' EXIT INT TERM
 mkdir -p "$dir/nodes/$node" "$dir/objects"
 PATH=$PATH:/usr/sbin:/sbin
 
+into=$dir/nodes/$node
+enter=
 take() {
-  file=$1
+  file=$into/$1
   shift
   command -v "$1" >/dev/null 2>&1 || return 0
-  "$@" >"$dir/nodes/$node/$file" 2>/dev/null || rm -f "$dir/nodes/$node/$file"
+  $enter "$@" >"$file" 2>/dev/null || rm -f "$file"
 }
 
 ${nodeCommands.map(([file, command]) => `take ${file} ${command}`).join('\n')}
@@ -51,6 +63,20 @@ ${nodeCommands.map(([file, command]) => `take ${file} ${command}`).join('\n')}
 test -e /proc/net/ip_vs && take ipvsadm.txt ipvsadm -Sn
 for link in $(ip -o link show type vxlan 2>/dev/null | sed 's/^[0-9]*: \\([^:@]*\\).*/\\1/'); do
   take "ethtool-$link.txt" ethtool -k "$link"
+done
+
+# The namespaces of pods, by a process in each.
+own=$(readlink /proc/self/ns/net)
+seen=" $own "
+for proc in /proc/[0-9]*; do
+  command -v nsenter >/dev/null 2>&1 || break
+  id=$(readlink "$proc/ns/net" 2>/dev/null) || continue
+  case $seen in *" $id "*) continue ;; esac
+  seen="$seen$id "
+  into=$dir/nodes/$node/namespaces/\${id#net:}
+  mkdir -p "$into"
+  enter="nsenter --net=$proc/ns/net"
+  ${podCommands.map(([file, command]) => `take ${file} ${command}`).join('\n  ')}
 done
 
 if command -v kubectl >/dev/null 2>&1; then

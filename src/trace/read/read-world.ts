@@ -17,6 +17,7 @@ import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
 import { identify, type InputKind } from '#trace/read/identify.ts'
 import { type Input, readList, readSave } from '#trace/read/iptables.ts'
 import { readNft } from '#trace/read/nft.ts'
+import { namePodFiles } from '#trace/read/pod-namespaces.ts'
 import { readObjects, sortObjects } from '#trace/read/objects.ts'
 import { type Objects, type World } from '#trace/world.ts'
 
@@ -33,7 +34,8 @@ export type ReadWorld = {
 /** A machine whose name nobody told. */
 export const unnamed = 'the node'
 
-export function readWorld(files: readonly Input[]): ReadWorld {
+export function readWorld(given: readonly Input[]): ReadWorld {
+  const files = namePodFiles(given)
   const problems: string[] = []
   const inputs: { readonly file: string; readonly kind: InputKind }[] = []
   const machines = new Map<string, Machine>()
