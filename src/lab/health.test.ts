@@ -15,9 +15,18 @@ test('every process that shall run is asked, where it can be asked', () => {
       'kubelet on node-1 http://127.0.0.1:10248/readyz',
       'kube-proxy on node-1 http://127.0.0.1:10256/healthz',
       'kube-flannel on node-1 http://127.0.0.1:8471/readyz',
+      'fairway-announcer on node-1 http://127.0.0.1:8473/readyz',
+      'fairway-provisioner on node-1 http://127.0.0.1:8474/readyz',
       'kube-proxy on node-2 http://127.0.0.1:10256/healthz',
     ],
   )
+})
+
+test('the appliance is asked, and nobody for addresses that it has', () => {
+  const cluster = newCluster({ ...defaultOptions, loadBalancer: 'appliance' }, 1)
+  const asked = planHealthPoints(planCluster(cluster)).map(({ name, url }) => `${name} ${url}`)
+  assert.ok(asked.includes('load balancer http://10.168.0.249:10258/readyz'), asked.join())
+  assert.ok(!asked.some((line) => line.includes('announcer')))
 })
 
 for (const [what, status, body, want] of [

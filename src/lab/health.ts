@@ -2,7 +2,8 @@
 // How well each process of a cluster says it is: every one answers /readyz, from where it can be asked.
 import type { NodePart } from '#lab/cluster.ts'
 import { type Answer, fetchFrom } from '#lab/connect.ts'
-import { apiServerOf, apiServerPort, type ClusterPlan, nodesOf } from '#lab/plan.ts'
+import { announcedPoolOf, apiServerOf, apiServerPort, type ClusterPlan, nodesOf } from '#lab/plan.ts'
+import { balancerHealthPort } from '#lab/process-plan.ts'
 
 export type HealthPoint = {
   /** as `status` names it */
@@ -14,16 +15,20 @@ export type HealthPoint = {
 }
 
 /** The usual ports of Kubernetes' components; kube-proxy has no /readyz, and says by /healthz whether it keeps up. */
-const parts: { readonly [P in NodePart]?: { readonly name: string; readonly at: string } } = {
+const parts: { readonly [P in NodePart]: { readonly name: string; readonly at: string } } = {
   agent: { name: 'kubelet', at: '10248/readyz' },
   proxy: { name: 'kube-proxy', at: '10256/healthz' },
   flannel: { name: 'kube-flannel', at: '8471/readyz' },
+  announcer: { name: 'fairway-announcer', at: '8473/readyz' },
+  provisioner: { name: 'fairway-provisioner', at: '8474/readyz' },
 }
 
 /** Who is to be asked, and where. Pure. */
 export function planHealthPoints(plan: ClusterPlan): readonly HealthPoint[] {
   const { name: process, namespaces } = plan.hosts.find(({ role }) => role === 'control-plane')!
   const controlPlane = namespaces.net
+  // Without addresses to give, nobody answers for any.
+  const runs = (part: NodePart) => part !== 'announcer' || announcedPoolOf(plan) !== undefined
   return [
     {
       name: 'API server',
@@ -32,18 +37,21 @@ export function planHealthPoints(plan: ClusterPlan): readonly HealthPoint[] {
       url: `https://${apiServerOf(plan).ip}:${apiServerPort}/readyz?verbose`,
     },
     { name: 'controllers', process, netns: controlPlane, url: 'http://127.0.0.1:10257/readyz' },
+    ...plan.hosts
+      .filter(({ role }) => role === 'balancer')
+      .map(({ name, ip, namespaces: { net } }) => ({
+        name: 'load balancer',
+        process: name,
+        netns: net,
+        url: `http://${ip}:${balancerHealthPort}/readyz`,
+      })),
     ...nodesOf(plan).flatMap((node) =>
-      node.parts.flatMap((part) => {
-        const { name, at } = parts[part] ?? {}
-        return name === undefined
-          ? []
-          : {
-              name: `${name} on ${node.name}`,
-              process: node.name,
-              netns: node.namespaces.net,
-              url: `http://127.0.0.1:${at}`,
-            }
-      }),
+      node.parts.filter(runs).map((part) => ({
+        name: `${parts[part].name} on ${node.name}`,
+        process: node.name,
+        netns: node.namespaces.net,
+        url: `http://127.0.0.1:${parts[part].at}`,
+      })),
     ),
   ]
 }

@@ -166,6 +166,10 @@ export function addressPoolOf({ options }: ClusterPlan): string | undefined {
   return `${hostAt(lan, first)}-${hostAt(lan, last)}`
 }
 
+/** The pool, where the nodes themselves answer for it. */
+export const announcedPoolOf = (plan: ClusterPlan): string | undefined =>
+  plan.options.loadBalancer === 'pool' ? addressPoolOf(plan) : undefined
+
 export const segmentOf = (plan: ClusterPlan, host: Host): Segment =>
   plan.router.segments.find(({ name }) => name === host.segment)!
 

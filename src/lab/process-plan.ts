@@ -2,7 +2,15 @@
 import type { Namespaces } from '#kernel/netns.ts'
 import { credentialFiles } from '#lab/credential-files.ts'
 import { serviceAddresses } from '#lab/options.ts'
-import { addressPoolOf, apiServerOf, apiServerPort, type ClusterPlan, type Host, nodesOf } from '#lab/plan.ts'
+import {
+  addressPoolOf,
+  announcedPoolOf,
+  apiServerOf,
+  apiServerPort,
+  type ClusterPlan,
+  type Host,
+  nodesOf,
+} from '#lab/plan.ts'
 
 export type ProcessPlan = {
   readonly name: string
@@ -68,7 +76,7 @@ function planControlPlane(plan: ClusterPlan): ProcessPlan {
         'use-service-account-credentials': 'true',
         'cluster-signing-cert-file': files.ca.cert,
         'cluster-signing-key-file': files.ca.key,
-        'address-pool': announcedPool(plan),
+        'address-pool': announcedPoolOf(plan),
       }),
     ],
   }
@@ -92,10 +100,6 @@ function planBalancer(plan: ClusterPlan, host: Host): ProcessPlan {
     ],
   }
 }
-
-/** The pool, where the nodes themselves answer for it. */
-const announcedPool = (plan: ClusterPlan): string | undefined =>
-  plan.options.loadBalancer === 'pool' ? addressPoolOf(plan) : undefined
 
 function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
   const { options, paths } = plan
@@ -129,7 +133,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         'cluster-cidr': options.podCidr,
         'hairpin-mode': options.hairpinMode,
         'proxy-mode': options.proxyMode,
-        'address-pool': announcedPool(plan),
+        'address-pool': announcedPoolOf(plan),
       }),
     ],
   }

@@ -1,10 +1,10 @@
 // effect: files, mounts, requests to the API server
 // The provisioner as a part.
 
-import { namespaces } from '#api/core.ts'
 import type { Client } from '#client/client.ts'
 import { runControllers } from '#client/control/run-controllers.ts'
-import { UserError } from '#daemon/error.ts'
+import type { Address } from '#daemon/flags.ts'
+import { serveHealth } from '#daemon/health.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { provisioner } from '#storage/provisioner.ts'
 import { VolumeStore } from '#storage/volume-store.ts'
@@ -14,31 +14,26 @@ export type ProvisionerOptions = {
   readonly nodeName: string
   /** where the volumes lie */
   readonly folder: string
+  /** /healthz, /readyz, /metrics; undefined: nowhere */
+  readonly health: Address | undefined
 }
+export const provisionerHealth: Address = { host: '0.0.0.0', port: 8474 }
 
 /** Provides this node's volumes until the signal is aborted. They stay mounted after it. */
-export async function run({ client, nodeName, folder }: ProvisionerOptions, context: PartContext): Promise<void> {
+export async function run(options: ProvisionerOptions, context: PartContext): Promise<void> {
+  const { client, nodeName, folder, health } = options
+  const { registry, signal } = context
   const store = new VolumeStore(folder)
-  const clusterUid = await clusterOf(client, context)
-  if (clusterUid === undefined) return
-  const owner = store.claim(clusterUid)
-  if (owner !== undefined)
-    throw new UserError(`${folder} has volumes of another cluster (${owner})`, {
-      code: 'OtherCluster',
-      remedy: 'give another folder with --folder, or remove this one if its data is not wanted any more',
+  let isSynced = false
+  if (health !== undefined)
+    await serveHealth({
+      address: health.host,
+      port: health.port,
+      checks: { caches: () => (isSynced ? undefined : 'caches are not synced yet') },
+      notLive: ['caches'],
+      registry,
+      signal,
     })
-  await runControllers({ client, controllers: [provisioner], settings: { nodeName, store } }, context)
-}
-
-/** The UID of kube-system stands for the cluster, as everywhere; undefined: ended before the server answered. */
-async function clusterOf(client: Client, { clock, log, signal }: PartContext): Promise<string | undefined> {
-  for (let pauseMs = 100; !signal.aborted; pauseMs = Math.min(2 * pauseMs, 5000)) {
-    try {
-      return (await client.get(namespaces, 'kube-system', { signal })).metadata?.uid
-    } catch (error) {
-      if (!signal.aborted) log.debug('the API server does not answer yet', { err: (error as Error).message })
-    }
-    await clock.sleep(pauseMs, signal)
-  }
-  return undefined
+  const onSynced = () => (isSynced = true)
+  await runControllers({ client, controllers: [provisioner], settings: { nodeName, store }, onSynced }, context)
 }

@@ -1,14 +1,22 @@
 // effect: files, mounts, requests to the API server
 // The provisioner of one node: makes volumes for claims, keeps them mounted, grows them, and takes them away.
 
-import { type Node, nodes as nodeResource, persistentVolumeClaims, persistentVolumes } from '#api/core.ts'
+import {
+  namespaces,
+  type Node,
+  nodes as nodeResource,
+  type PersistentVolumeClaim,
+  persistentVolumeClaims,
+  persistentVolumes,
+} from '#api/core.ts'
 import { keyOf } from '#api/object-key.ts'
 import { type StorageClass, storageClasses } from '#api/storage.ts'
 import type { Stored } from '#api/stored.ts'
 import { isAlreadyExists } from '#client/client.ts'
 import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import type { Controller, ControllerContext } from '#client/control/controller.ts'
-import { messageOf } from '#daemon/error.ts'
+import type { Store } from '#client/control/store.ts'
+import { messageOf, UserError } from '#daemon/error.ts'
 import { cleanupFinalizer, volumeNameOf } from '#storage/marks.ts'
 import {
   type Claim,
@@ -30,6 +38,9 @@ export const provisioner: Controller<Settings> = {
   async start(context) {
     const { caches, settings, signal, log } = context
     const claims = caches.of(persistentVolumeClaims)
+    // Most clusters never claim a volume: nothing else is followed before.
+    if (settings.store.isUnused) await firstOf(claims, signal)
+    if (signal.aborted || !(await claimFolder(context))) return
     const volumes = caches.of(persistentVolumes)
     const classes = caches.of(storageClasses)
     const machines = caches.of(nodeResource)
@@ -75,6 +86,35 @@ export const provisioner: Controller<Settings> = {
     )
     await queue.run(signal)
   },
+}
+
+/** Resolves when there is one, or the signal is aborted. */
+const firstOf = (store: Store<PersistentVolumeClaim>, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (store.size > 0 || signal.aborted) return resolve()
+    store.listen(() => resolve())
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+/** Throws UserError where another cluster has its volumes there; false: ended before the server answered. */
+async function claimFolder({ client, settings: { store }, clock, log, signal }: Context): Promise<boolean> {
+  for (let pauseMs = 100; !signal.aborted; pauseMs = Math.min(2 * pauseMs, 5000)) {
+    try {
+      // The UID of kube-system stands for the cluster, as everywhere.
+      const { metadata } = await client.get(namespaces, 'kube-system', { signal })
+      const owner = store.claim(metadata?.uid ?? '')
+      if (owner === undefined) return true
+      throw new UserError(`${store.folder} has volumes of another cluster (${owner})`, {
+        code: 'OtherCluster',
+        remedy: 'give another folder with --folder, or remove this one if its data is not wanted any more',
+      })
+    } catch (error) {
+      if (error instanceof UserError) throw error
+      if (!signal.aborted) log.debug('the API server does not answer yet', { err: messageOf(error) })
+    }
+    await clock.sleep(pauseMs, signal)
+  }
+  return false
 }
 
 async function provision(

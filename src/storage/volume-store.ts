@@ -40,6 +40,15 @@ export class VolumeStore {
       mkdirSync(join(folder, part), { recursive: true, mode: 0o711 })
   }
 
+  get folder(): string {
+    return this.#folder
+  }
+
+  /** Nobody's volumes have ever been here. */
+  get isUnused(): boolean {
+    return !existsSync(join(this.#folder, 'cluster'))
+  }
+
   /** Whose volumes these are: a folder is never used for two clusters. Answers undefined where they are ours. */
   claim(clusterUid: string): string | undefined {
     const path = join(this.#folder, 'cluster')

@@ -1,6 +1,6 @@
 // effect: the announcer as a process: packet sockets, requests to the API server
 import type { ApiObject } from '#api/meta.ts'
-import { nodes as nodeResource, type Service, services as serviceResource } from '#api/core.ts'
+import { type Node, nodes as nodeResource, type Service, services as serviceResource } from '#api/core.ts'
 import { type EndpointSlice, endpointSlices } from '#api/discovery.ts'
 import type { Resource } from '#api/resource.ts'
 import { type Announcer, startAnnouncer } from '#balancer/announce/announcer.ts'
@@ -10,6 +10,8 @@ import type { Client } from '#client/client.ts'
 import { createCaches } from '#client/control/caches.ts'
 import { withoutManagedFields } from '#client/control/managed-fields.ts'
 import type { Store } from '#client/control/store.ts'
+import type { Address } from '#daemon/flags.ts'
+import { serveHealth } from '#daemon/health.ts'
 import { createLoop } from '#daemon/loop.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { encodeMac } from '#kernel/route/mac.ts'
@@ -18,7 +20,14 @@ import { containsIp, type Cidr } from '#lib/cidr.ts'
 import { fnv32a } from '#lib/hash.ts'
 import { parseIp } from '#lib/ip.ts'
 
-export type AnnouncerOptions = { readonly client: Client; readonly nodeName: string; readonly pool: AddressPool }
+export type AnnouncerOptions = {
+  readonly client: Client
+  readonly nodeName: string
+  readonly pool: AddressPool
+  /** /healthz, /readyz, /metrics; undefined: nowhere */
+  readonly health: Address | undefined
+}
+export const announcerHealth: Address = { host: '0.0.0.0', port: 8473 }
 
 /** An interface of this machine, and the networks that it is in. */
 type Segment = {
@@ -29,23 +38,29 @@ type Segment = {
 }
 
 /** Answers for addresses of the pool that are this node's to answer for, until the signal aborts. */
-export async function run({ client, nodeName, pool }: AnnouncerOptions, context: PartContext): Promise<void> {
+export async function run({ client, nodeName, pool, health }: AnnouncerOptions, context: PartContext): Promise<void> {
   const { clock, log, registry, signal } = context
   const owned = registry.gauge('fairway_announcer_addresses', 'Load balancer addresses that this node answers for.')
+  owned.set(0)
   const caches = createCaches({ client, signal, log, clock, slimOf })
-  // Which nodes have endpoints matters to policy Local alone.
+  // Who could answer matters once there is an address; which nodes have endpoints, to policy Local alone.
+  let nodes: Store<Node> | undefined
   let slices: Store<EndpointSlice> | undefined
   const announcers = new Map<number, Announcer>()
+  let trouble: string | undefined
 
   const loop = createLoop({
     name: 'announcer',
     clock,
     log,
     async act() {
+      if (!nodes && [...services.values()].some(isBalanced)) nodes = follow(caches.of(nodeResource))
       if (!slices && [...services.values()].some(isLocal)) slices = follow(caches.of(endpointSlices))
       if (!caches.areSynced) return
-      const candidacies = planCandidates(services.values(), slices?.values() ?? [], nodes.values(), pool)
+      const candidacies = planCandidates(services.values(), slices?.values() ?? [], nodes?.values() ?? [], pool)
       const segments = candidacies.length > 0 ? observeSegments() : []
+      const lost = candidacies.filter((one) => !segments.some((segment) => isIn(one, segment))).map(({ ip }) => ip)
+      trouble = lost.length > 0 ? `no interface is in the network of ${lost.join(', ')}` : undefined
       for (const segment of segments) {
         const own = candidacies.filter((one) => isIn(one, segment))
         const announcer = announcers.get(segment.link) ?? (own.length > 0 ? start(segment) : undefined)
@@ -90,12 +105,24 @@ export async function run({ client, nodeName, pool }: AnnouncerOptions, context:
     return store
   }
   const services = follow(caches.of(serviceResource))
-  const nodes = follow(caches.of(nodeResource))
+  if (health !== undefined)
+    await serveHealth({
+      address: health.host,
+      port: health.port,
+      checks: {
+        caches: () => (caches.areSynced ? undefined : 'caches are not synced yet'),
+        interfaces: () => trouble,
+      },
+      notLive: ['caches', 'interfaces'],
+      registry,
+      signal,
+    })
   await loop.run(signal)
   for (const announcer of announcers.values()) announcer[Symbol.dispose]()
 }
 
-const isLocal = ({ spec }: Service): boolean => spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local'
+const isBalanced = ({ spec }: Service): boolean => spec?.type === 'LoadBalancer'
+const isLocal = (service: Service): boolean => isBalanced(service) && service.spec?.externalTrafficPolicy === 'Local'
 
 const countOwned = (announcers: ReadonlyMap<number, Announcer>): number =>
   [...announcers.values()].reduce((sum, { owned }) => sum + owned.size, 0)

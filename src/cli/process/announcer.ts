@@ -1,12 +1,12 @@
 // `fairway announcer`: answers on one node for the addresses of load balancers.
 import { hostname } from 'node:os'
-import { run } from '#balancer/announce/main.ts'
+import { announcerHealth, run } from '#balancer/announce/main.ts'
 import { partCommand } from '#cli/part-command.ts'
 import { addressPoolFlag, readPool } from '#cli/process/address-pool.ts'
 import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
-import { text } from '#daemon/flags.ts'
+import { address, text } from '#daemon/flags.ts'
 
 export const announcer = partCommand({
   name: 'announcer',
@@ -18,8 +18,12 @@ export const announcer = partCommand({
   flags: {
     nodeName: text({ help: 'name of the Node; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
     ...addressPoolFlag,
+    healthAddress: address({
+      help: 'where /healthz, /readyz and /metrics answer; 0: nowhere',
+      default: `${announcerHealth.host}:${announcerHealth.port}`,
+    }),
   },
-  run({ kubeconfig, nodeName, addressPool }, context) {
+  run({ kubeconfig, nodeName, addressPool, healthAddress: health }, context) {
     const pool = readPool(addressPool)
     if (pool === undefined)
       throw new UserError('--address-pool is missing: which addresses shall be answered for?', {
@@ -27,6 +31,6 @@ export const announcer = partCommand({
         exitCode: 2,
       })
     const client = connect(loadKubeconfig(kubeconfig))
-    return run({ client, nodeName: (nodeName ?? hostname()).trim().toLowerCase(), pool }, context)
+    return run({ client, nodeName: (nodeName ?? hostname()).trim().toLowerCase(), pool, health }, context)
   },
 })

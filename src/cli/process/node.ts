@@ -282,16 +282,16 @@ async function startFlannel({ options, nodeName, ...common }: Common, context: P
 }
 
 async function startAnnouncer({ options, nodeName, ...common }: Common, context: PartContext): Promise<void> {
-  const { run } = await import('#balancer/announce/main.ts')
+  const { announcerHealth: health, run } = await import('#balancer/announce/main.ts')
   // It reads what the proxy reads.
   const client = clientOf(options.proxyKubeconfig, common.client)
-  await run({ client, nodeName, pool: readPool(options.addressPool)! }, context)
+  await run({ client, nodeName, pool: readPool(options.addressPool)!, health }, context)
 }
 
 async function startProvisioner({ options, nodeName, ...common }: Common, context: PartContext): Promise<void> {
-  const { run } = await import('#storage/main.ts')
+  const { provisionerHealth: health, run } = await import('#storage/main.ts')
   const client = clientOf(options.provisionerKubeconfig, common.client)
-  await run({ client, nodeName, folder: join(options.rootDir, 'volumes') }, context)
+  await run({ client, nodeName, folder: join(options.rootDir, 'volumes'), health }, context)
 }
 
 const clientOf = (kubeconfig: string | undefined, node: Client): Client =>

@@ -3,8 +3,8 @@ import { hostname } from 'node:os'
 import { partCommand } from '#cli/part-command.ts'
 import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
-import { text } from '#daemon/flags.ts'
-import { run } from '#storage/main.ts'
+import { address, text } from '#daemon/flags.ts'
+import { provisionerHealth, run } from '#storage/main.ts'
 
 export const provisioner = partCommand({
   name: 'provisioner',
@@ -16,10 +16,19 @@ export const provisioner = partCommand({
   flags: {
     nodeName: text({ help: 'name of the Node; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
     folder: text({ help: 'where the volumes lie', default: '/var/lib/fairway-volumes', placeholder: 'DIR' }),
+    healthAddress: address({
+      help: 'where /healthz, /readyz and /metrics answer; 0: nowhere',
+      default: `${provisionerHealth.host}:${provisionerHealth.port}`,
+    }),
   },
-  run: ({ kubeconfig, nodeName, folder }, context) =>
+  run: ({ kubeconfig, nodeName, folder, healthAddress: health }, context) =>
     run(
-      { client: connect(loadKubeconfig(kubeconfig)), nodeName: (nodeName ?? hostname()).trim().toLowerCase(), folder },
+      {
+        client: connect(loadKubeconfig(kubeconfig)),
+        nodeName: (nodeName ?? hostname()).trim().toLowerCase(),
+        folder,
+        health,
+      },
       context,
     ),
 })
