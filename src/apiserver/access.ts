@@ -16,6 +16,7 @@ import { parseRule } from '#apiserver/rbac/default-objects.ts'
 import { defaultRoles } from '#apiserver/rbac/default-roles.ts'
 import { escalationGuard } from '#apiserver/rbac/escalation.ts'
 import { RoleIndex } from '#apiserver/rbac/role-index.ts'
+import { StoreError } from '#apiserver/store/store.ts'
 
 export type Access = {
   readonly authorizer: Authorizer
@@ -61,9 +62,10 @@ async function aggregate({ served, objects }: Engine, report: (error: unknown) =
     for (const [name, rules] of planAggregation([...roles.values()]))
       await objects.change(clusterRoles, '', name, (role) => ({ ...role, rules }))
   }
+  const isEnding = (error: unknown) => error instanceof StoreError && error.code === 'closed'
   await follow<ClusterRole>(served.of(clusterRoles).cache, {
     set: (name, role) => void roles.set(name, role),
     gone: (name) => void roles.delete(name),
-    settled: () => void act().catch(report),
+    settled: () => void act().catch((error: unknown) => (isEnding(error) ? undefined : report(error))),
   })
 }
