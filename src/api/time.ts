@@ -5,8 +5,12 @@ import { ok, type Result, wrong } from '#api/result.ts'
 
 /** `Time`: RFC 3339 in UTC with whole seconds. */
 export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+  const second = Math.floor(ms / 1000)
+  // Most ask for the second that it is now.
+  if (second !== last.second) last = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` }
+  return last.text
 }
+let last = { second: Number.NaN, text: '' }
 
 /** `MicroTime`: RFC 3339 in UTC with microseconds. */
 export function formatMicroTime(ms: number): string {

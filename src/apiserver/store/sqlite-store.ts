@@ -27,6 +27,9 @@ const compactionStep = 1000
 /** How many keys of a backup are read at once. */
 const exportStep = 1000
 
+/** So many writes do not wait for more of their turn: the first of a crowd would wait for the last. */
+const mostInBatch = 64
+
 type Row = {
   readonly revision: number
   readonly key: string
@@ -62,6 +65,7 @@ export class SqliteStore implements Store {
   readonly #watchers = new Set<Watcher>()
   #queue: Write[] = []
   #scheduled = false
+  #isFlushing = false
   #revision: number
   #compacted: number
   #closed = false
@@ -192,6 +196,7 @@ export class SqliteStore implements Store {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new StoreError('closed', `${this.#path}: the store is closed`))
       this.#queue.push({ key, value, expected, expires, resolve, reject })
+      if (this.#queue.length >= mostInBatch && !this.#isFlushing) this.#flush()
       if (this.#scheduled) return undefined
       this.#scheduled = true
       setImmediate(() => this.#flush())
@@ -201,6 +206,16 @@ export class SqliteStore implements Store {
 
   #flush(): void {
     this.#scheduled = false
+    // Who hears of a write may write: that is told once everybody has heard of this one.
+    this.#isFlushing = true
+    try {
+      this.#flushQueue()
+    } finally {
+      this.#isFlushing = false
+    }
+  }
+
+  #flushQueue(): void {
     const batch = this.#queue
     if (batch.length === 0) return
     this.#queue = []
