@@ -10,6 +10,7 @@ import { disruptionController } from '#controllers/disruption/controller.ts'
 import { endpointsController } from '#controllers/endpoints/controller.ts'
 import { endpointSliceMirroringController } from '#controllers/endpointslice-mirroring/controller.ts'
 import { endpointSliceController } from '#controllers/endpointslice/controller.ts'
+import { ephemeralVolumeController } from '#controllers/ephemeral-volume/controller.ts'
 import { garbageCollector } from '#controllers/garbage-collector/controller.ts'
 import { jobController } from '#controllers/job/controller.ts'
 import { namespaceController } from '#controllers/namespace/controller.ts'
@@ -40,6 +41,7 @@ export const roster: readonly Controller[] = [
   daemonSetController,
   jobController,
   disruptionController,
+  ephemeralVolumeController,
   volumeBinder,
   claimProtectionController,
   volumeProtectionController,

@@ -4,16 +4,9 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim } from '#api/core.ts'
 import type { StorageClass } from '#api/storage.ts'
 import type { Stored } from '#api/stored.ts'
+import { cleanupFinalizer, provisionedBy, selectedNode, storageProvisioner } from '#api/volume/marks.ts'
 import { fnv32a } from '#lib/hash.ts'
-import {
-  cleanupFinalizer,
-  hostnameLabel,
-  provisionedBy,
-  provisionerName,
-  selectedNode,
-  storageProvisioner,
-  volumeNameOf,
-} from '#storage/marks.ts'
+import { hostnameLabel, provisionerName, volumeNameOf } from '#storage/marks.ts'
 import { bytesOf } from '#storage/request.ts'
 
 export type Claim = Stored<PersistentVolumeClaim>

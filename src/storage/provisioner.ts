@@ -12,12 +12,13 @@ import {
 import { keyOf } from '#api/object-key.ts'
 import { type StorageClass, storageClasses } from '#api/storage.ts'
 import type { Stored } from '#api/stored.ts'
+import { cleanupFinalizer } from '#api/volume/marks.ts'
 import { isAlreadyExists } from '#client/client.ts'
 import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import type { Controller, ControllerContext } from '#client/control/controller.ts'
 import type { Store } from '#client/control/store.ts'
 import { messageOf, UserError } from '#daemon/error.ts'
-import { cleanupFinalizer, volumeNameOf } from '#storage/marks.ts'
+import { volumeNameOf } from '#storage/marks.ts'
 import {
   type Claim,
   type ClaimView,

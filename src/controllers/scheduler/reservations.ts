@@ -11,7 +11,7 @@ import type { ControllerContext } from '#controllers/controller.ts'
 import { isBound, type Reserved, type VolumeView } from '#controllers/scheduler/volumes.ts'
 import { claimsOf } from '#controllers/volume-binder/claims-of.ts'
 import { claimVolume } from '#controllers/volume-binder/bind.ts'
-import { selectedNode } from '#controllers/volume-binder/marks.ts'
+import { selectedNode } from '#api/volume/marks.ts'
 import type { Claim } from '#controllers/volume-binder/match.ts'
 import { messageOf } from '#daemon/error.ts'
 

@@ -52,7 +52,20 @@ function world(
   }
 }
 
+const scratch = pod('p', { spec: { volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: { spec: {} } } }] } })
 const refusals = [
+  [
+    'the claim of an ephemeral volume is not there yet',
+    scratch,
+    world([]),
+    'waiting for ephemeral volume controller to create the persistentvolumeclaim "p-scratch"',
+  ],
+  [
+    "a claim of the ephemeral volume's name that is somebody else's",
+    scratch,
+    world([named('p-scratch')]),
+    'PVC default/p-scratch was not created for pod default/p (pod is not owner)',
+  ],
   ['no such claim', using('claim'), world([]), 'persistentvolumeclaim "claim" not found'],
   [
     'a claim that goes',

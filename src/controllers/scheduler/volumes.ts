@@ -5,10 +5,11 @@
 import type { Pod } from '#api/core.ts'
 import type { StorageClass } from '#api/storage.ts'
 import type { Stored } from '#api/stored.ts'
+import { bindCompleted } from '#api/volume/marks.ts'
+import { ephemeralClaimName, whyNotOfPod } from '#api/volume/ephemeral.ts'
 import { matchesTerm } from '#controllers/scheduler/node-affinity.ts'
 import type { NodeView } from '#controllers/scheduler/view.ts'
 import { claimsOf } from '#controllers/volume-binder/claims-of.ts'
-import { bindCompleted } from '#controllers/volume-binder/marks.ts'
 import { type Claim, classOfClaim, findVolume, type Volume } from '#controllers/volume-binder/match.ts'
 
 export type VolumeView = {
@@ -48,11 +49,25 @@ const free: VolumeNeeds = { refusal: undefined, objection: () => undefined, rese
 export function volumeNeeds(pod: Stored<Pod>, volumes: VolumeView): VolumeNeeds {
   const keys = claimsOf(pod)
   if (keys.length === 0) return free
+  const ephemeral = new Set(
+    (pod.spec.volumes ?? []).flatMap((volume) =>
+      volume.ephemeral ? [ephemeralClaimName(pod.metadata.name, volume.name)] : [],
+    ),
+  )
   const claims: Claim[] = []
   for (const key of keys) {
     const claim = volumes.claim(key)
-    const name = JSON.stringify(key.slice(key.indexOf('/') + 1))
-    if (claim === undefined) return { ...free, refusal: `persistentvolumeclaim ${name} not found` }
+    const claimName = key.slice(key.indexOf('/') + 1)
+    const name = JSON.stringify(claimName)
+    if (claim === undefined)
+      return {
+        ...free,
+        refusal: ephemeral.has(claimName)
+          ? `waiting for ephemeral volume controller to create the persistentvolumeclaim ${name}`
+          : `persistentvolumeclaim ${name} not found`,
+      }
+    const foreign = ephemeral.has(claimName) ? whyNotOfPod(claim, pod) : undefined
+    if (foreign !== undefined) return { ...free, refusal: foreign }
     if (claim.metadata.deletionTimestamp !== undefined)
       return { ...free, refusal: `persistentvolumeclaim ${name} is being deleted` }
     if (claim.status?.phase === 'Lost')

@@ -4,7 +4,7 @@
 
 import { persistentVolumeClaims, persistentVolumes } from '#api/core.ts'
 import { type Act, patchOf } from '#client/control/act.ts'
-import { bindCompleted, boundByController } from '#controllers/volume-binder/marks.ts'
+import { bindCompleted, boundByController } from '#api/volume/marks.ts'
 import { type Claim, isReservedFor, type Volume } from '#controllers/volume-binder/match.ts'
 import { equalJson } from '#lib/equal.ts'
 

@@ -2,9 +2,15 @@
 
 import { persistentVolumeClaims } from '#api/core.ts'
 import type { StorageClass } from '#api/storage.ts'
+import {
+  betaStorageProvisioner,
+  bindCompleted,
+  boundByController,
+  selectedNode,
+  storageProvisioner,
+} from '#api/volume/marks.ts'
 import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
 import { planBind, setClaimStatus } from '#controllers/volume-binder/bind.ts'
-import { bindCompleted, boundByController, selectedNode, storageProvisioner } from '#controllers/volume-binder/marks.ts'
 import {
   type Claim,
   classOfClaim,
@@ -85,8 +91,8 @@ function planProvisioning(claim: Claim, name: string, storageClass: StorageClass
     return [warn(claim, 'ProvisioningFailed', why)]
   }
   const { annotations = {} } = claim.metadata
-  const isAsked = storageProvisioner.every((key) => annotations[key] === provisioner)
-  const marks = Object.fromEntries(storageProvisioner.map((key) => [key, provisioner]))
+  const marks = { [storageProvisioner]: provisioner, [betaStorageProvisioner]: provisioner }
+  const isAsked = Object.keys(marks).every((key) => annotations[key] === provisioner)
   const message =
     `Waiting for a volume to be created either by the external provisioner '${provisioner}' ` +
     'or manually by the system administrator. If volume creation is delayed, please verify that ' +

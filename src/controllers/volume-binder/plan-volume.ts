@@ -3,7 +3,7 @@
 import { persistentVolumeClaims, persistentVolumes } from '#api/core.ts'
 import { type Act, eventAbout } from '#client/control/act.ts'
 import { planUnbind, setVolumePhase } from '#controllers/volume-binder/bind.ts'
-import { migratedTo, provisionedBy } from '#controllers/volume-binder/marks.ts'
+import { migratedTo, provisionedBy } from '#api/volume/marks.ts'
 import { type Claim, modeOf, type Volume } from '#controllers/volume-binder/match.ts'
 
 /** `claim`: what the volume's reference names, as the API server has it now; undefined: there is none of that UID. */

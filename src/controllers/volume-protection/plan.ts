@@ -4,7 +4,7 @@
 import { persistentVolumeClaims, persistentVolumes } from '#api/core.ts'
 import type { Resource } from '#api/resource.ts'
 import { type Act, patchOf } from '#client/control/act.ts'
-import { claimProtection, volumeProtection } from '#controllers/volume-binder/marks.ts'
+import { claimProtection, volumeProtection } from '#api/volume/marks.ts'
 import type { Claim, Volume } from '#controllers/volume-binder/match.ts'
 
 /** `isUsed`: a pod with a node, ended or not, names the claim. */

@@ -10,6 +10,7 @@ import {
   type Volume,
 } from '#api/core.ts'
 import type { Stored } from '#api/stored.ts'
+import { ephemeralClaimName, whyNotOfPod } from '#api/volume/ephemeral.ts'
 import { type Client, isNotFound } from '#client/client.ts'
 
 export type Claimed = { readonly volume: PersistentVolume } | { readonly problem: string }
@@ -23,17 +24,18 @@ export class Claims {
   }
 
   /** What each volume of the pod that names a claim stands for, by the volume's name. */
-  async follow({ metadata, spec }: Stored<Pod>): Promise<ReadonlyMap<string, Claimed>> {
+  async follow(pod: Stored<Pod>): Promise<ReadonlyMap<string, Claimed>> {
+    const { metadata, spec } = pod
     const found = this.#found.get(metadata.uid) ?? new Map<string, PersistentVolume>()
     const answers = (spec.volumes ?? []).flatMap((volume) => {
       const claim = claimNameOf(volume, metadata.name)
-      return claim === undefined ? [] : [{ volume: volume.name, claim }]
+      return claim === undefined ? [] : [{ volume: volume.name, claim, owner: volume.ephemeral && pod }]
     })
     const claimed = await Promise.all(
-      answers.map(async ({ volume, claim }): Promise<readonly [string, Claimed]> => {
+      answers.map(async ({ volume, claim, owner }): Promise<readonly [string, Claimed]> => {
         const known = found.get(volume)
         if (known) return [volume, { volume: known }]
-        const answer = await this.#resolve(metadata.namespace, claim)
+        const answer = await this.#resolve(metadata.namespace, claim, owner)
         if ('volume' in answer) found.set(volume, answer.volume)
         return [volume, answer]
       }),
@@ -46,11 +48,12 @@ export class Claims {
     this.#found.delete(uid)
   }
 
-  async #resolve(namespace: string, name: string): Promise<Claimed> {
+  /** `owner`: the pod that the claim must be of. */
+  async #resolve(namespace: string, name: string, owner: Stored<Pod> | undefined): Promise<Claimed> {
     const key = `${namespace}/${name}`
     const claim = await this.#get(() => this.#client.get(persistentVolumeClaims, name, { namespace }))
     if (claim === undefined) return { problem: `persistentvolumeclaim ${JSON.stringify(name)} not found` }
-    const why = whyUnusable(claim, key)
+    const why = (owner && whyNotOfPod(claim, owner)) ?? whyUnusable(claim, key)
     if (why !== undefined) return { problem: why }
     const volumeName = claim.spec?.volumeName ?? ''
     const volume = await this.#get(() => this.#client.get(persistentVolumes, volumeName))
@@ -72,7 +75,7 @@ export class Claims {
 
 /** The claim of a generic ephemeral volume is called after pod and volume. */
 const claimNameOf = ({ name, persistentVolumeClaim, ephemeral }: Volume, pod: string): string | undefined =>
-  persistentVolumeClaim?.claimName ?? (ephemeral ? `${pod}-${name}` : undefined)
+  persistentVolumeClaim?.claimName ?? (ephemeral ? ephemeralClaimName(pod, name) : undefined)
 
 function whyUnusable({ metadata, spec, status }: PersistentVolumeClaim, key: string): string | undefined {
   if (metadata?.deletionTimestamp !== undefined) return `can't use PVC ${key} because it is being deleted`

@@ -5,10 +5,11 @@ export const boundByController = 'pv.kubernetes.io/bound-by-controller'
 export const provisionedBy = 'pv.kubernetes.io/provisioned-by'
 export const migratedTo = 'pv.kubernetes.io/migrated-to'
 export const selectedNode = 'volume.kubernetes.io/selected-node'
-/** Both are still written: the sign for a provisioner to begin. */
-export const storageProvisioner = [
-  'volume.kubernetes.io/storage-provisioner',
-  'volume.beta.kubernetes.io/storage-provisioner',
-]
+/** The sign for a provisioner to begin. */
+export const storageProvisioner = 'volume.kubernetes.io/storage-provisioner'
+/** The older form of the same, which is still written too. */
+export const betaStorageProvisioner = 'volume.beta.kubernetes.io/storage-provisioner'
 export const claimProtection = 'kubernetes.io/pvc-protection'
 export const volumeProtection = 'kubernetes.io/pv-protection'
+/** Keeps a volume until its provisioner has taken away what is behind it. */
+export const cleanupFinalizer = 'external-provisioner.volume.kubernetes.io/finalizer'
