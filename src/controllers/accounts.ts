@@ -19,6 +19,7 @@ const accounts: Readonly<Record<string, string>> = {
   'node-ipam-controller': 'node-controller',
   'node-lifecycle-controller': 'node-controller',
   'persistentvolume-binder-controller': 'persistent-volume-binder',
+  'persistentvolume-expander-controller': 'expand-controller',
   'persistentvolume-protection-controller': 'pv-protection-controller',
   'persistentvolumeclaim-protection-controller': 'pvc-protection-controller',
   'pod-garbage-collector-controller': 'pod-garbage-collector',

@@ -25,6 +25,7 @@ import { statefulSetController } from '#controllers/statefulset/controller.ts'
 import { taintEvictionController } from '#controllers/taint-eviction/controller.ts'
 import { tokenCleaner } from '#controllers/token-cleaner/controller.ts'
 import { volumeBinder } from '#controllers/volume-binder/controller.ts'
+import { volumeExpansionController } from '#controllers/volume-expansion/controller.ts'
 import { claimProtectionController, volumeProtectionController } from '#controllers/volume-protection/controller.ts'
 import { UserError } from '#daemon/error.ts'
 import { nearest } from '#lib/nearest.ts'
@@ -45,6 +46,7 @@ export const roster: readonly Controller[] = [
   volumeBinder,
   claimProtectionController,
   volumeProtectionController,
+  volumeExpansionController,
   nodeIpamController,
   nodeLifecycleController,
   taintEvictionController,

@@ -14,6 +14,8 @@ export type ProvisionerOptions = {
   readonly nodeName: string
   /** where the volumes lie */
   readonly folder: string
+  /** other folders, by the name that classes call them */
+  readonly namedFolders?: ReadonlyMap<string, string>
   /** /healthz, /readyz, /metrics; undefined: nowhere */
   readonly health: Address | undefined
 }
@@ -21,9 +23,10 @@ export const provisionerHealth: Address = { host: '0.0.0.0', port: 8474 }
 
 /** Provides this node's volumes until the signal is aborted. They stay mounted after it. */
 export async function run(options: ProvisionerOptions, context: PartContext): Promise<void> {
-  const { client, nodeName, folder, health } = options
+  const { client, nodeName, folder, namedFolders = new Map<string, string>(), health } = options
   const { registry, signal } = context
-  const store = new VolumeStore(folder)
+  const named = new Map([...namedFolders].map(([name, path]) => [name, new VolumeStore(path)]))
+  const stores = { main: new VolumeStore(folder), named }
   let isSynced = false
   if (health !== undefined)
     await serveHealth({
@@ -35,5 +38,5 @@ export async function run(options: ProvisionerOptions, context: PartContext): Pr
       signal,
     })
   const onSynced = () => (isSynced = true)
-  await runControllers({ client, controllers: [provisioner], settings: { nodeName, store }, onSynced }, context)
+  await runControllers({ client, controllers: [provisioner], settings: { nodeName, stores }, onSynced }, context)
 }

@@ -7,7 +7,7 @@ import type { Stored } from '#api/stored.ts'
 import { cleanupFinalizer, provisionedBy, selectedNode, storageProvisioner } from '#api/volume/marks.ts'
 import { fnv32a } from '#lib/hash.ts'
 import { hostnameLabel, provisionerName, volumeNameOf } from '#storage/marks.ts'
-import { bytesOf } from '#storage/request.ts'
+import { type ExpansionStep, planExpansion } from '#storage/expansion.ts'
 
 export type Claim = Stored<PersistentVolumeClaim>
 export type Volume = Stored<PersistentVolume>
@@ -15,8 +15,8 @@ export type Volume = Stored<PersistentVolume>
 export type ClaimStep =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'provision'; readonly storageClass: StorageClass }
-  /** the claim asks for more than its volume has */
-  | { readonly kind: 'expand'; readonly volume: Volume }
+  /** the claim asks for another size than it has, or has just got it */
+  | { readonly kind: 'expand'; readonly volume: Volume; readonly step: ExpansionStep }
 
 export type ClaimView = {
   /** the Node that this runs on */
@@ -28,15 +28,14 @@ export type ClaimView = {
 }
 
 export function planClaim(claim: Claim, view: ClaimView): ClaimStep {
-  const { metadata, spec, status } = claim
+  const { metadata, spec } = claim
   if (metadata.deletionTimestamp !== undefined) return { kind: 'nothing' }
   const { annotations = {} } = metadata
   if (spec.volumeName) {
     const volume = view.volume(spec.volumeName)
     const isOurs = volume !== undefined && isOn(volume, view.node) && volume.spec.claimRef?.uid === metadata.uid
-    const wanted = bytesOf(spec.resources?.requests?.['storage'])
-    const has = bytesOf(status?.capacity?.['storage'])
-    return isOurs && status?.phase === 'Bound' && wanted > has ? { kind: 'expand', volume } : { kind: 'nothing' }
+    const step = isOurs ? planExpansion(claim, volume) : 'nothing'
+    return isOurs && step !== 'nothing' ? { kind: 'expand', volume, step } : { kind: 'nothing' }
   }
   // Made already: the binder has it.
   if (view.volume(volumeNameOf(metadata.uid)) !== undefined) return { kind: 'nothing' }

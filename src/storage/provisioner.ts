@@ -12,6 +12,7 @@ import {
 import { keyOf } from '#api/object-key.ts'
 import { type StorageClass, storageClasses } from '#api/storage.ts'
 import type { Stored } from '#api/stored.ts'
+import { formatTime } from '#api/time.ts'
 import { cleanupFinalizer } from '#api/volume/marks.ts'
 import { isAlreadyExists } from '#client/client.ts'
 import { type Act, eventAbout, patchOf } from '#client/control/act.ts'
@@ -28,10 +29,12 @@ import {
   planVolumeObject,
   type Volume,
 } from '#storage/plan.ts'
+import { type ExpansionStep, failureOf, statusOf } from '#storage/expansion.ts'
 import { bytesOf, readRequest } from '#storage/request.ts'
+import { allStores, storeOf, type Stores } from '#storage/stores.ts'
 import type { VolumeStore } from '#storage/volume-store.ts'
 
-export type Settings = { readonly nodeName: string; readonly store: VolumeStore }
+export type Settings = { readonly nodeName: string; readonly stores: Stores }
 type Context = ControllerContext<Settings>
 
 export const provisioner: Controller<Settings> = {
@@ -40,8 +43,8 @@ export const provisioner: Controller<Settings> = {
     const { caches, settings, signal, log } = context
     const claims = caches.of(persistentVolumeClaims)
     // Most clusters never claim a volume: nothing else is followed before.
-    if (settings.store.isUnused) await firstOf(claims, signal)
-    if (signal.aborted || !(await claimFolder(context))) return
+    if (allStores(settings.stores).every(({ isUnused }) => isUnused)) await firstOf(claims, signal)
+    if (signal.aborted || !(await claimFolders(context))) return
     const volumes = caches.of(persistentVolumes)
     const classes = caches.of(storageClasses)
     const machines = caches.of(nodeResource)
@@ -68,7 +71,7 @@ export const provisioner: Controller<Settings> = {
       if (claim === undefined) return
       const step = planClaim(claim, view)
       if (step.kind === 'provision') await provision(context, claim, step.storageClass, here(), say)
-      if (step.kind === 'expand') await expand(claim, step.volume, settings, say)
+      if (step.kind === 'expand') await expand(claim, step.volume, step.step, context, say)
     })
     claims.listen(({ kind, key }) => {
       if (kind !== 'removed') queue.mark(`c ${key}`)
@@ -82,9 +85,10 @@ export const provisioner: Controller<Settings> = {
       for (const key of [...claims.values()].filter(({ spec }) => !spec.volumeName).map(keyOf)) queue.mark(`c ${key}`)
     })
     await caches.synced()
-    removeOrphans(settings.store, volumes.values(), claims.values(), (name) =>
-      log.info('removed what no claim asks for', { volume: name }),
-    )
+    for (const store of allStores(settings.stores))
+      removeOrphans(store, volumes.values(), claims.values(), (name) =>
+        log.info('removed what no claim asks for', { volume: name }),
+      )
     await queue.run(signal)
   },
 }
@@ -98,17 +102,20 @@ const firstOf = (store: Store<PersistentVolumeClaim>, signal: AbortSignal): Prom
   })
 
 /** Throws UserError where another cluster has its volumes there; false: ended before the server answered. */
-async function claimFolder({ client, settings: { store }, clock, log, signal }: Context): Promise<boolean> {
+async function claimFolders({ client, settings: { stores }, clock, log, signal }: Context): Promise<boolean> {
   for (let pauseMs = 100; !signal.aborted; pauseMs = Math.min(2 * pauseMs, 5000)) {
     try {
       // The UID of kube-system stands for the cluster, as everywhere.
       const { metadata } = await client.get(namespaces, 'kube-system', { signal })
-      const owner = store.claim(metadata?.uid ?? '')
-      if (owner === undefined) return true
-      throw new UserError(`${store.folder} has volumes of another cluster (${owner})`, {
-        code: 'OtherCluster',
-        remedy: 'give another folder with --folder, or remove this one if its data is not wanted any more',
-      })
+      for (const store of allStores(stores)) {
+        const owner = store.claim(metadata?.uid ?? '')
+        if (owner !== undefined)
+          throw new UserError(`${store.folder} has volumes of another cluster (${owner})`, {
+            code: 'OtherCluster',
+            remedy: 'give another folder, or remove this one if its data is not wanted any more',
+          })
+      }
+      return true
     } catch (error) {
       if (error instanceof UserError) throw error
       if (!signal.aborted) log.debug('the API server does not answer yet', { err: messageOf(error) })
@@ -119,7 +126,7 @@ async function claimFolder({ client, settings: { store }, clock, log, signal }: 
 }
 
 async function provision(
-  { client, settings: { store }, signal }: Context,
+  { client, settings: { nodeName, stores }, signal }: Context,
   claim: Claim,
   storageClass: StorageClass,
   node: Stored<Node> | undefined,
@@ -139,6 +146,12 @@ async function provision(
   const asked = readRequest(claim, storageClass)
   // What the claim or its class says is changed by people: nothing is tried again before.
   if ('problem' in asked) return refuse(asked.problem)
+  const { folder } = asked.request
+  const store = folder === undefined ? stores.main : stores.named.get(folder)
+  if (store === undefined) {
+    const known = [...stores.named.keys()].join(', ') || 'none by name'
+    return refuse(`node ${nodeName} has no folder called ${JSON.stringify(folder)}: it has ${known}`)
+  }
   await tell('Normal', 'Provisioning', `External provisioner is provisioning volume for claim ${JSON.stringify(key)}`)
   const name = volumeNameOf(claim.metadata.uid)
   try {
@@ -156,41 +169,65 @@ async function provision(
   await tell('Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${name}`)
 }
 
-/** First the file, then what it is said to be. */
+/** One step; what it writes brings the next one. */
 async function expand(
   claim: Claim,
   volume: Volume,
-  { store }: Settings,
+  step: ExpansionStep,
+  { clock, settings: { stores } }: Context,
   say: (acts: readonly Act[]) => Promise<void>,
 ): Promise<void> {
   const storage = claim.spec.resources?.requests?.['storage'] ?? '0'
   const { name } = volume.metadata
-  try {
-    await store.grow(name, bytesOf(storage))
-  } catch (error) {
-    const message = `error expanding volume ${JSON.stringify(keyOf(claim))}: ${messageOf(error)}`
-    await say([eventAbout(persistentVolumeClaims, claim, 'Warning', 'VolumeResizeFailed', message)])
-    throw error
+  const store = storeIn(stores, volume)
+  const now = formatTime(clock.now())
+  const status = (of: object): Act => patchOf(persistentVolumeClaims, claim, { status: of }, 'status')
+  const tell = (type: 'Normal' | 'Warning', reason: string, message: string): Act =>
+    eventAbout(persistentVolumeClaims, claim, type, reason, message)
+  const after = statusOf(claim, volume, step, now)
+  const tried = async (type: 'ControllerResizeError' | 'NodeResizeError', reason: string, work: () => unknown) => {
+    try {
+      await work()
+    } catch (error) {
+      const message = `error expanding volume ${JSON.stringify(keyOf(claim))}: ${messageOf(error)}`
+      const failure = failureOf(claim, type, message, now)
+      await say([...(failure === undefined ? [] : [status(failure)]), tell('Warning', reason, message)])
+      throw error
+    }
   }
-  await say([
-    patchOf(persistentVolumes, volume, { spec: { capacity: { storage } } }),
-    patchOf(persistentVolumeClaims, claim, { status: { capacity: { storage } } }, 'status'),
-    eventAbout(
-      persistentVolumeClaims,
-      claim,
-      'Normal',
-      'FileSystemResizeSuccessful',
-      `volume ${name} has been expanded to ${storage}`,
-    ),
-  ])
+  switch (step) {
+    case 'nothing':
+      return
+    case 'announce':
+      return say([status(after), tell('Normal', 'Resizing', `External resizer is resizing volume ${name}`)])
+    case 'grow volume':
+      await tried('ControllerResizeError', 'VolumeResizeFailed', () => store.grow(name, bytesOf(storage)))
+      return say([patchOf(persistentVolumes, volume, { spec: { capacity: { storage } } })])
+    case 'announce file system':
+      return say([
+        status(after),
+        tell('Normal', 'FileSystemResizeRequired', 'Require file system resize of volume on node'),
+      ])
+    case 'grow file system':
+      await tried('NodeResizeError', 'FileSystemResizeFailed', () => store.growFileSystem(name))
+      return say([
+        status(after),
+        tell('Normal', 'FileSystemResizeSuccessful', `volume ${name} has been expanded to ${storage}`),
+      ])
+    case 'settle':
+      return say([status(after)])
+  }
 }
+
+const storeIn = (stores: Stores, { spec }: Volume): VolumeStore => storeOf(stores, spec.local?.path ?? '')
 
 async function keepOrDelete(
   volume: Volume,
-  { nodeName, store }: Settings,
+  { nodeName, stores }: Settings,
   say: (acts: readonly Act[]) => Promise<void>,
 ): Promise<void> {
   const { name } = volume.metadata
+  const store = storeIn(stores, volume)
   const warn = (reason: string, error: unknown) =>
     say([eventAbout(persistentVolumes, volume, 'Warning', reason, messageOf(error))])
   const step = planVolume(volume, nodeName)

@@ -13,13 +13,14 @@ const image = { type: 'image', fileSystem: 'ext4', sizeBytes: 10 * gi }
 test('what a claim asks for', () => {
   assert.deepEqual(asked(), image)
   assert.deepEqual(asked({}, { type: 'directory' }), { ...image, type: 'directory' })
+  assert.deepEqual(asked({}, { folder: 'fast' }), { ...image, folder: 'fast' })
   assert.deepEqual(asked({}, { fsType: 'xfs' }), { ...image, fileSystem: 'xfs' })
   assert.deepEqual(asked({}, { 'csi.storage.k8s.io/fstype': 'xfs' }), { ...image, fileSystem: 'xfs' })
   assert.deepEqual(asked({ accessModes: ['ReadWriteOncePod'] }), image)
 })
 
 for (const [what, spec, parameters, want] of [
-  ['a parameter', {}, { size: '1' }, 'parameter "size" is not known: there are type and fsType'],
+  ['a parameter', {}, { size: '1' }, 'parameter "size" is not known: there are type, fsType and folder'],
   ['a type', {}, { type: 'lvm' }, 'parameter type: "lvm" is neither image nor directory'],
   ['a file system', {}, { fsType: 'btrfs' }, 'parameter fsType: "btrfs" is neither ext4 nor xfs'],
   ['a block device', { volumeMode: 'Block' }, {}, 'volumes of mode Block are not provisioned'],

@@ -9,18 +9,24 @@ import type { Stored } from '#api/stored.ts'
 export type VolumeType = 'image' | 'directory'
 export type FileSystem = 'ext4' | 'xfs'
 
-export type Request = { readonly type: VolumeType; readonly fileSystem: FileSystem; readonly sizeBytes: number }
+export type Request = {
+  readonly type: VolumeType
+  readonly fileSystem: FileSystem
+  readonly sizeBytes: number
+  /** the name of one of the node's folders; undefined: the main one */
+  readonly folder?: string
+}
 export type Asked = { readonly request: Request } | { readonly problem: string }
 
 /** What `mkfs` cannot do with less. */
 const leastBytes: Readonly<Record<FileSystem, number>> = { ext4: 1 << 20, xfs: 300 << 20 }
 const types: readonly VolumeType[] = ['image', 'directory']
 const fileSystems: readonly FileSystem[] = ['ext4', 'xfs']
-const parameterNames = ['type', 'fsType', 'csi.storage.k8s.io/fstype']
+const parameterNames = ['type', 'fsType', 'csi.storage.k8s.io/fstype', 'folder']
 
 export function readRequest({ spec }: Stored<PersistentVolumeClaim>, { parameters = {} }: StorageClass): Asked {
   const unknown = Object.keys(parameters).find((name) => !parameterNames.includes(name))
-  if (unknown !== undefined) return refuse(`parameter "${unknown}" is not known: there are type and fsType`)
+  if (unknown !== undefined) return refuse(`parameter "${unknown}" is not known: there are type, fsType and folder`)
   const type = (parameters['type'] ?? 'image') as VolumeType
   if (!types.includes(type)) return refuse(`parameter type: "${type}" is neither image nor directory`)
   const fileSystem = (parameters['fsType'] ?? parameters['csi.storage.k8s.io/fstype'] ?? 'ext4') as FileSystem
@@ -35,7 +41,8 @@ export function readRequest({ spec }: Stored<PersistentVolumeClaim>, { parameter
   const sizeBytes = bytesOf(spec.resources?.requests?.['storage'])
   if (type === 'image' && sizeBytes < leastBytes[fileSystem])
     return refuse(`a volume with ${fileSystem} needs ${leastBytes[fileSystem] >> 20}Mi at least`)
-  return { request: { type, fileSystem, sizeBytes } }
+  const { folder } = parameters
+  return { request: { type, fileSystem, sizeBytes, ...(folder && { folder }) } }
 }
 
 const refuse = (problem: string): Asked => ({ problem })

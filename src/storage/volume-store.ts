@@ -57,6 +57,11 @@ export class VolumeStore {
     return owner === clusterUid ? undefined : owner
   }
 
+  /** Whether a path that pods get is one of this folder's. */
+  holds(path: string): boolean {
+    return path.startsWith(`${this.#folder}/`)
+  }
+
   /** What pods get. It lies inside the mount, so that it is not there while nothing is mounted. */
   pathOf(name: string): string {
     return join(this.#mountOf(name), 'data')
@@ -106,11 +111,15 @@ export class VolumeStore {
     await this.#run(['mount', '-o', 'loop,noatime', image, path])
   }
 
-  /** Makes it larger while it is in use. Never smaller. */
-  async grow(name: string, sizeBytes: number): Promise<void> {
+  /** Makes the image larger, never smaller; a folder has no size. */
+  grow(name: string, sizeBytes: number): void {
     const image = this.#imageOf(name)
-    if (!existsSync(image)) return
-    if (statSync(image).size < sizeBytes) truncateSync(image, sizeBytes)
+    if (existsSync(image) && statSync(image).size < sizeBytes) truncateSync(image, sizeBytes)
+  }
+
+  /** Makes the file system as large as its image, while it is in use. */
+  async growFileSystem(name: string): Promise<void> {
+    if (!existsSync(this.#imageOf(name))) return
     await this.mount(name)
     const mounted = mounts().find(({ target }) => target === this.#mountOf(name))
     if (mounted === undefined) throw new VolumeStoreError(`${name} is not mounted`)

@@ -66,12 +66,38 @@ test('the default class: ENOSPC at the limit, growth while mounted', { skip }, a
   const patch = { spec: { resources: { requests: { storage: '600Mi' } } } }
   live.kubectl('patch', 'pvc', 'xfs', '-p', JSON.stringify(patch))
   await until(() => assert.equal(live.value('.status.capacity.storage', 'pvc', 'xfs'), '600Mi'))
-  assert.match(describe('pvc', 'xfs'), /FileSystemResizeSuccessful/)
+  const said = describe('pvc', 'xfs')
+  const reasons = ['ExternalExpanding', 'Resizing', 'FileSystemResizeRequired', 'FileSystemResizeSuccessful']
+  for (const reason of reasons) assert.match(said, new RegExp(`Normal +${reason} `))
+  assert.equal(live.value('.status.conditions', 'pvc', 'xfs'), '')
+  assert.equal(live.value('.status.allocatedResources.storage', 'pvc', 'xfs'), '600Mi')
   assert.equal(inPod('xfs-user', 'dd if=/dev/zero of=/data/big bs=1M count=400').status, 0)
   const more = { spec: { resources: { requests: { storage: '9Gi' } } } }
   const refused = live.tryKubectl(['patch', 'pvc', 'static', '-p', JSON.stringify(more)])
   assert.match(refused.stderr, /only dynamically provisioned pvc can be resized/)
 })
+
+test(
+  'a generic ephemeral volume: made for its pod, and gone with it; a claim of that name is refused',
+  { skip },
+  async () => {
+    live.kubectl('create', '-f', 'test/cluster/testdata/volumes-ephemeral.yaml')
+    await until(() => assert.equal(live.value('.status.phase', 'pod', 'scratch-user'), 'Running'))
+    assert.equal(phase('scratch-user-scratch'), 'Bound')
+    assert.equal(live.value('.metadata.labels.kind', 'pvc', 'scratch-user-scratch'), 'scratch')
+    assert.equal(inPod('scratch-user', 'echo x > /scratch/x && df -m /scratch').status, 0)
+    await until(() => {
+      const said = describe('pod', 'refused')
+      const why = 'PVC default/refused-scratch was not created for pod default/refused \\(pod is not owner\\)'
+      assert.match(said, new RegExp(`FailedBinding .*ephemeral volume scratch: ${why}`))
+      assert.match(said, new RegExp(`FailedScheduling .*0/3 nodes are available: ${why}`))
+    })
+    live.kubectl('delete', 'pod', 'scratch-user', 'refused', '--grace-period=1')
+    await until(() => assert.match(live.tryKubectl(['get', 'pvc', 'scratch-user-scratch']).stderr, /NotFound/))
+    assert.equal(phase('refused-scratch'), 'Pending')
+    live.kubectl('delete', 'pvc', 'refused-scratch')
+  },
+)
 
 test('what cannot be provided is said', { skip }, async () => {
   live.kubectl('create', '-f', 'test/cluster/testdata/volumes-later.yaml')

@@ -2,9 +2,10 @@
 // judge: its neighbour table says who answered.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Announcer, heartbeatMs, startAnnouncer } from '#balancer/announce/announcer.ts'
+import { type Announcer, startAnnouncer } from '#balancer/announce/announcer.ts'
+import { heartbeatMs } from '#balancer/announce/election.ts'
 import { etherTypes } from '#balancer/announce/frame.ts'
-import { ownerOf } from '#balancer/announce/plan.ts'
+import { rankNodes } from '#balancer/announce/plan.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
 import { openPacketSocket } from '#kernel/packet-socket.ts'
@@ -15,7 +16,7 @@ const names = ['a', 'b'] as const
 const macs = { a: '0a:58:00:00:00:0a', b: '0a:58:00:00:00:0b' } as const
 const ips = Array.from({ length: 8 }, (_, i) => `10.9.0.${200 + i}`)
 const wanted = [...ips, 'fd00:9::200'].map((ip) => ({ ip, nodes: names }))
-const owner = (ip: string, alive: readonly string[]) => ownerOf({ ip, nodes: names }, new Set(alive)) as 'a' | 'b'
+const owner = (ip: string) => rankNodes({ ip, nodes: names })[0] as 'a' | 'b'
 let net: Topology<'hub' | 'client' | 'a' | 'b'>
 const announcers = new Map<string, Announcer>()
 
@@ -67,21 +68,21 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 }
 
 test('each address has one answer, that of its owner, and both have a part', async () => {
-  for (const { ip } of wanted) await until(ip, async () => (await answering(ip)) === macs[owner(ip, names)])
+  for (const { ip } of wanted) await until(ip, async () => (await answering(ip)) === macs[owner(ip)])
   for (const name of names)
     assert.deepEqual(
       [...announcers.get(name)!.owned].sort(),
       wanted
         .map(({ ip }) => ip)
-        .filter((ip) => owner(ip, names) === name)
+        .filter((ip) => owner(ip) === name)
         .sort(),
     )
-  assert.equal(new Set(ips.map((ip) => owner(ip, names))).size, 2)
+  assert.equal(new Set(ips.map((ip) => owner(ip))).size, 2)
   assert.equal(await answering('10.9.0.99'), undefined, "nobody answers for what is not the pool's")
 })
 
 test('where a node falls silent, its neighbour takes over and tells everyone', async () => {
-  const lost = wanted.map(({ ip }) => ip).filter((ip) => owner(ip, names) === 'a')
+  const lost = wanted.map(({ ip }) => ip).filter((ip) => owner(ip) === 'a')
   // Its cable is cut, so that it cannot say farewell.
   net.hub.route.setLink('to-a', { up: false })
   const known = (ip: string) => net.client.route.neighbours({ link: 'eth0' }).find((one) => one.ip === ip)?.mac

@@ -14,15 +14,13 @@ import {
   etherTypes,
   solicitationFilter,
 } from '#balancer/announce/frame.ts'
-import { type Candidacy, ownerOf } from '#balancer/announce/plan.ts'
+import { type Decision, Election, heartbeatMs } from '#balancer/announce/election.ts'
+import type { Candidacy } from '#balancer/announce/plan.ts'
 import type { Clock } from '#daemon/clock.ts'
 import type { Logger } from '#daemon/log.ts'
 import { openPacketSocket, type PacketSocket } from '#kernel/packet-socket.ts'
 import { formatIp, parseIp } from '#lib/ip.ts'
 
-export const heartbeatMs = 200
-/** A neighbour that was silent for so long is gone: three heartbeats missed. */
-export const silenceMs = 3.25 * heartbeatMs
 /** A taken over address is announced at once and then after these times, since frames may be lost. */
 const announceAgainMs = [100, 1000]
 
@@ -48,11 +46,7 @@ export type Announcer = Disposable & {
 
 export function startAnnouncer(options: AnnouncerOptions): Announcer {
   const { node, group, link, mac, netns, clock, log } = options
-  const heard = new Map<string, number>()
-  let wanted: readonly Candidacy[] = []
-  let owned: ReadonlySet<string> = new Set()
-  /** since when it listens to the neighbours */
-  let sinceMs: number | undefined
+  const election = new Election(node)
   let cancelBeat: (() => void) | undefined
   const cancels = new Set<() => void>()
   let isOver = false
@@ -64,25 +58,27 @@ export function startAnnouncer(options: AnnouncerOptions): Announcer {
 
   const arp = open(etherTypes.arp, (frame) => {
     const asked = decodeArpRequest(frame)
-    if (asked && owned.has(formatIp(asked.ip))) trySend(arp, encodeArpReply(asked, mac))
+    if (asked && election.owned.has(formatIp(asked.ip))) trySend(arp, encodeArpReply(asked, mac))
   })
   const ndp = open(
     etherTypes.ipv6,
     (frame) => {
       const asked = decodeSolicitation(frame)
-      if (asked && owned.has(formatIp(asked.ip))) trySend(ndp, encodeAdvertisement(asked, mac))
+      if (asked && election.owned.has(formatIp(asked.ip))) trySend(ndp, encodeAdvertisement(asked, mac))
     },
     solicitationFilter,
   )
   const beats = open(etherTypes.heartbeat, (frame) => {
     const beat = decodeHeartbeat(frame)
     if (beat === undefined || beat.group !== group || beat.node === node) return
-    const isNew = !heard.has(beat.node)
-    if (beat.isLeaving) heard.delete(beat.node)
-    else heard.set(beat.node, clock.monotonicMs())
-    if (isNew || beat.isLeaving) decide()
+    if (beat.isLeaving) {
+      election.bidFarewell(beat.node)
+      return follow(election.decide(clock.monotonicMs()))
+    }
+    if (!election.hear(beat.node, clock.monotonicMs())) return
+    follow(election.decide(clock.monotonicMs()))
     // Where the segment was torn both sides answered: the one that stays says so again.
-    if (isNew) for (const ip of owned) announce(ip)
+    for (const ip of election.owned) announce(ip)
   })
 
   /** On an interface that is down nothing is sent; the next heartbeat tries again. */
@@ -106,62 +102,43 @@ export function startAnnouncer(options: AnnouncerOptions): Announcer {
     cancels.add(cancel)
   }
 
-  function decide(): void {
-    const now = clock.monotonicMs()
-    const silent = [...heard].filter(([, seenMs]) => now - seenMs > silenceMs).map(([name]) => name)
-    for (const name of silent) {
-      heard.delete(name)
-      log.info('a neighbour is silent', { node: name })
-    }
-    // Who has just come does not know yet who else is there: one heartbeat of each tells.
-    const isListening = sinceMs !== undefined && now - sinceMs >= heartbeatMs
-    const alive = new Set(isListening ? [...heard.keys(), node] : [])
-    const next = new Set(wanted.filter((one) => ownerOf(one, alive) === node).map(({ ip }) => ip))
-    const gained = [...next].filter((ip) => !owned.has(ip))
+  function follow({ gained, lost, silent }: Decision): void {
+    for (const name of silent) log.info('a neighbour is silent', { node: name })
     // Who is gone may have answered a moment ago.
-    if (silent.length > 0) for (const ip of owned) announce(ip)
-    const lost = [...owned].filter((ip) => !next.has(ip))
-    owned = next
+    if (silent.length > 0) for (const ip of election.owned) if (!gained.includes(ip)) announce(ip)
     for (const ip of gained) {
       log.info('answering for address', { ip })
       announce(ip)
-      for (const ms of announceAgainMs) later(ms, () => owned.has(ip) && announce(ip))
+      for (const ms of announceAgainMs) later(ms, () => election.owned.has(ip) && announce(ip))
     }
     for (const ip of lost) log.info('no longer answering for address', { ip })
-    if (gained.length > 0 || lost.length > 0) options.onOwned?.(owned)
+    if (gained.length > 0 || lost.length > 0) options.onOwned?.(election.owned)
   }
 
-  let beatMs = 0
   const beat = () => {
-    const now = clock.monotonicMs()
-    // Whoever was held up itself has not heard its neighbours, which says nothing about them.
-    if (now - beatMs > 2 * heartbeatMs) for (const name of heard.keys()) heard.set(name, now)
-    beatMs = now
     trySend(beats, encodeHeartbeat({ group, node, isLeaving: false }, mac))
-    decide()
+    follow(election.beat(clock.monotonicMs()))
     cancelBeat = clock.after(heartbeatMs, beat)
   }
   const quiet = () => {
     cancelBeat?.()
     cancelBeat = undefined
-    sinceMs = undefined
-    heard.clear()
+    election.deafen()
   }
 
   return {
     want(candidacies) {
-      wanted = candidacies
-      if (wanted.length === 0) {
+      election.want(candidacies)
+      if (candidacies.length === 0) {
         if (cancelBeat) trySend(beats, encodeHeartbeat({ group, node, isLeaving: true }, mac))
         quiet()
-        return decide()
       }
-      if (cancelBeat) return decide()
-      sinceMs = clock.monotonicMs()
+      if (candidacies.length === 0 || cancelBeat) return follow(election.decide(clock.monotonicMs()))
+      election.listen(clock.monotonicMs())
       beat()
     },
     get owned() {
-      return owned
+      return election.owned
     },
     [Symbol.dispose]: () => {
       isOver = true

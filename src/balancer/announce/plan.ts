@@ -55,13 +55,8 @@ function add(sets: Map<string, Set<string>>, key: string, value: string): void {
   else sets.set(key, new Set([value]))
 }
 
-/** The node that answers; undefined where none may and is there. */
-export function ownerOf({ ip, nodes }: Candidacy, alive: ReadonlySet<string>): string | undefined {
-  let best: { readonly node: string; readonly hash: Uint8Array } | undefined
-  for (const node of nodes) {
-    if (!alive.has(node)) continue
-    const hash = sha256(`${node}#${ip}`)
-    if (best === undefined || compareBytes(hash, best.hash) < 0) best = { node, hash }
-  }
-  return best?.node
+/** The nodes that may, the one that answers first: of those that are there, the first one. */
+export function rankNodes({ ip, nodes }: Candidacy): readonly string[] {
+  const hashes = new Map(nodes.map((node) => [node, sha256(`${node}#${ip}`)]))
+  return nodes.toSorted((a, b) => compareBytes(hashes.get(a)!, hashes.get(b)!))
 }
