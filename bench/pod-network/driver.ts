@@ -4,7 +4,7 @@ import { openRoute } from '#kernel/route/open-route.ts'
 import type { Figures } from '../bench.ts'
 import type { Wanted } from '../pod-network.ts'
 import { measure, type Measured } from './measure.ts'
-import { startFlanneld } from './flanneld.ts'
+import { connectByFlanneld } from './flanneld.ts'
 
 const { seconds, peers, flanneld } = JSON.parse(process.argv[2]!) as Wanted
 const figures: Figures = {}
@@ -59,7 +59,7 @@ for (const [type, key, mtu] of types) {
     figures[`${key}_to_hand_ratio`] = ours.gbit / hand.gbit
   }
   if (flanneld === undefined) continue
-  const theirs = await podToPod(mtu, (nodes) => startFlanneld(flanneld, type, nodes))
+  const theirs = await podToPod(mtu, (nodes) => connectByFlanneld(flanneld, type, nodes))
   say(`${type} by flanneld`, theirs)
   note(peerFigures, key, theirs)
 }

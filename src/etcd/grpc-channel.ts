@@ -36,8 +36,8 @@ export type ChannelTls = {
   readonly key?: string | undefined
 }
 
-/** A connection that does not answer a ping within this time is given up. */
-const pingEveryMs = 5000
+/** A connection that does not answer a ping in time is given up; etcd shuts out who asks more often than every 5 s. */
+const pingEveryMs = 7000
 const pingTimeoutMs = 3000
 const connectTimeoutMs = 3000
 const windowBytes = 4 * 1024 * 1024

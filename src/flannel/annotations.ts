@@ -3,7 +3,7 @@
 
 import { canonicalCidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp } from '#lib/ip.ts'
-import { families, type Family, type FamilyLease, type Lease } from '#flannel/lease.ts'
+import { families, untypedBackend, type Family, type FamilyLease, type Lease } from '#flannel/lease.ts'
 import type { NodeView } from '#flannel/state.ts'
 
 /** The default prefix; another one separates two flannels on the same nodes. */
@@ -56,7 +56,12 @@ export function leaseOf(node: NodeView, keys: Keys): Lease | undefined {
     if (subnet !== undefined && ip !== undefined)
       byFamily[family] = { subnet, publicIp: ip, data: annotations[data] ?? 'null' }
   }
-  return { node: node.name, createdAt: node.createdAt, backendType: annotations[keys.backendType] ?? '', byFamily }
+  return {
+    node: node.name,
+    createdAt: node.createdAt,
+    backendType: annotations[keys.backendType] || untypedBackend,
+    byFamily,
+  }
 }
 
 /** What we tell the others about ourselves. */

@@ -4,7 +4,7 @@
 import { formatCidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp } from '#lib/ip.ts'
 import type { Announcement } from '#flannel/annotations.ts'
-import { families, type Family, type FamilyLease, type Lease, type Subnets } from '#flannel/lease.ts'
+import { families, untypedBackend, type Family, type FamilyLease, type Lease, type Subnets } from '#flannel/lease.ts'
 
 export type EtcdLease = { readonly subnets: Subnets; readonly lease: Lease }
 
@@ -65,6 +65,7 @@ export function decodeLease(prefix: string, key: string, text: string): EtcdLeas
   }
   const node = byFamily[4]?.publicIp ?? byFamily[6]?.publicIp
   if (node === undefined) return undefined
-  const backendType = typeof value['BackendType'] === 'string' ? value['BackendType'] : ''
+  const said = typeof value['BackendType'] === 'string' ? value['BackendType'] : ''
+  const backendType = said || untypedBackend
   return { subnets, lease: { node, createdAt: '', backendType, byFamily } }
 }

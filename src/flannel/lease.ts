@@ -15,6 +15,9 @@ export type FamilyLease = {
   readonly data: string
 }
 
+/** What a lease without a type means: the original's udp back end says none. */
+export const untypedBackend = 'udp'
+
 export type Lease = {
   readonly node: string
   /** RFC 3339; of two leases that overlap, the older one counts */
