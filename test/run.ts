@@ -34,6 +34,7 @@ const packages: Record<string, string> = {
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   kubectl: 'kubernetes-client',
   etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
   iperf3: 'iperf3',
   containerd: 'containerd',
   haproxy: 'haproxy',

@@ -2,10 +2,12 @@
 // An etcd v3 cluster: whichever of its members answers. A call goes on to the next member where one does not.
 import { code, GrpcChannel, GrpcError, type ChannelTls } from '#etcd/grpc-channel.ts'
 import {
+  decodeAuthenticate,
   decodeLeaseTimeToLive,
   decodeRange,
   decodeTxn,
   decodeWatch,
+  encodeAuthenticate,
   encodeCompaction,
   encodeDelete,
   encodeLeaseGrant,
@@ -26,6 +28,8 @@ export type EtcdOptions = {
   /** `http://HOST:PORT` or `https://HOST:PORT`, at least one */
   readonly servers: readonly string[]
   readonly tls?: ChannelTls
+  /** for an etcd with authentication on */
+  readonly user?: { readonly name: string; readonly password: string }
   /** how long a call looks for a member that answers; default 10 s */
   readonly patienceMs?: number
 }
@@ -44,10 +48,13 @@ export type WatchEnd =
 export class EtcdClient {
   readonly #channels: readonly GrpcChannel[]
   readonly #patienceMs: number
+  readonly #user: EtcdOptions['user']
+  #token: string | undefined
   #current = 0
   #isClosed = false
 
-  constructor({ servers, tls, patienceMs = 10_000 }: EtcdOptions) {
+  constructor({ servers, tls, user, patienceMs = 10_000 }: EtcdOptions) {
+    this.#user = user
     this.#channels = servers.map((url) => new GrpcChannel(url, tls))
     this.#patienceMs = patienceMs
   }
@@ -97,16 +104,20 @@ export class EtcdClient {
       stream.close()
       onEnd(how)
     }
-    const stream = this.#channels[at]!.open('/etcdserverpb.Watch/Watch', {
-      message(bytes) {
-        if (isOver) return
-        const { isCanceled, compactRevision, reason, events } = decodeWatch(bytes)
-        if (compactRevision > 0) end({ kind: 'compacted', revision: compactRevision })
-        else if (isCanceled) end({ kind: 'broken', error: new Error(`the watch was canceled: ${reason}`) })
-        else if (events.length > 0) onEvents(events)
+    const stream = this.#channels[at]!.open(
+      '/etcdserverpb.Watch/Watch',
+      {
+        message(bytes) {
+          if (isOver) return
+          const { isCanceled, compactRevision, reason, events } = decodeWatch(bytes)
+          if (compactRevision > 0) end({ kind: 'compacted', revision: compactRevision })
+          else if (isCanceled) end({ kind: 'broken', error: new Error(`the watch was canceled: ${reason}`) })
+          else if (events.length > 0) onEvents(events)
+        },
+        end: (error) => end({ kind: 'broken', error }),
       },
-      end: (error) => end({ kind: 'broken', error }),
-    })
+      this.#token,
+    )
     stream.send(encodeWatch(request))
     return () => {
       isOver = true
@@ -119,13 +130,34 @@ export class EtcdClient {
     for (const channel of this.#channels) channel.close()
   }
 
+  /** A token may have ended, or be one of another time: then there is a new one, and the call is made again. */
   async #call(method: string, message: Uint8Array): Promise<Answered<Uint8Array>> {
+    if (this.#user === undefined) return this.#callAnyone(method, message)
+    if (this.#token === undefined) await this.#authenticate(this.#user)
+    try {
+      return await this.#callAnyone(method, message)
+    } catch (error) {
+      if (!isOldToken(error)) throw error
+      await this.#authenticate(this.#user)
+      return this.#callAnyone(method, message)
+    }
+  }
+
+  async #authenticate({ name, password }: NonNullable<EtcdOptions['user']>): Promise<void> {
+    this.#token = undefined
+    const { answer } = await this.#callAnyone('Auth/Authenticate', encodeAuthenticate(name, password))
+    this.#token = decodeAuthenticate(answer)
+  }
+
+  async #callAnyone(method: string, message: Uint8Array): Promise<Answered<Uint8Array>> {
     const endMs = performance.now() + this.#patienceMs
     let isRepeated = false
     for (let attempt = 0; ; attempt++) {
       const at = this.#current
       try {
-        return { answer: await this.#channels[at]!.call(`/etcdserverpb.${method}`, message, attemptMs), isRepeated }
+        const channel = this.#channels[at]!
+        const answer = await channel.call(`/etcdserverpb.${method}`, message, attemptMs, this.#token)
+        return { answer, isRepeated }
       } catch (error) {
         if (!isPassing(error) || this.#isClosed || performance.now() > endMs) throw error
         if (!error.isUnsent) isRepeated = true
@@ -143,6 +175,12 @@ export class EtcdClient {
     if (this.#current === at) this.#current = (at + 1) % this.#channels.length
   }
 }
+
+/** Of no time any more, or from before a change of users and roles. */
+const isOldToken = (error: unknown): boolean =>
+  error instanceof GrpcError &&
+  (error.code === code.unauthenticated ||
+    (error.code === code.invalidArgument && error.message.includes('auth store is old')))
 
 /** Whether another try, perhaps with another member, may go well. */
 function isPassing(error: unknown): error is GrpcError {

@@ -15,6 +15,7 @@ export const code = {
   failedPrecondition: 9,
   outOfRange: 11,
   unavailable: 14,
+  unauthenticated: 16,
 } as const
 
 export class GrpcError extends Error {
@@ -63,29 +64,33 @@ export class GrpcChannel {
   }
 
   /** One request, one answer. Throws GrpcError. */
-  call(path: string, message: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+  call(path: string, message: Uint8Array, timeoutMs: number, token?: string): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const answers: Uint8Array[] = []
       const timer = setTimeout(() => {
         stream.close()
         reject(new GrpcError(code.deadlineExceeded, `${this.#url} did not answer within ${timeoutMs / 1000} s`))
       }, timeoutMs)
-      const stream = this.open(path, {
-        message: (bytes) => answers.push(bytes),
-        end(error) {
-          clearTimeout(timer)
-          if (error.code !== code.ok) reject(error)
-          else if (answers[0] === undefined) reject(new GrpcError(code.unavailable, 'an empty answer'))
-          else resolve(answers[0])
+      const stream = this.open(
+        path,
+        {
+          message: (bytes) => answers.push(bytes),
+          end(error) {
+            clearTimeout(timer)
+            if (error.code !== code.ok) reject(error)
+            else if (answers[0] === undefined) reject(new GrpcError(code.unavailable, 'an empty answer'))
+            else resolve(answers[0])
+          },
         },
-      })
+        token,
+      )
       stream.send(message)
       stream.end()
     })
   }
 
-  /** A stream of requests and answers, until one side ends it. */
-  open(path: string, events: StreamEvents): GrpcStream & { end(): void } {
+  /** A stream of requests and answers, until one side ends it. `token`: who asks, where etcd wants to know. */
+  open(path: string, events: StreamEvents, token?: string): GrpcStream & { end(): void } {
     const connection = this.#connected()
     const stream = connection.session.request({
       [constants.HTTP2_HEADER_METHOD]: 'POST',
@@ -94,6 +99,7 @@ export class GrpcChannel {
       te: 'trailers',
       // A member that has lost its leader ends the stream instead of keeping silent.
       hasleader: 'true',
+      ...(token !== undefined && { token }),
     })
     follow(stream, connection, this.#url, events)
     return {

@@ -158,6 +158,22 @@ export function decodeTxn(bytes: Uint8Array): TxnResponse {
   return { revision, succeeded, found }
 }
 
+export const encodeAuthenticate = (name: string, password: string): Uint8Array =>
+  written((writer) => {
+    writer.textField(1, name)
+    writer.textField(2, password)
+  })
+
+/** The token. */
+export function decodeAuthenticate(bytes: Uint8Array): string {
+  const reader = new WireReader(bytes)
+  let token = ''
+  while (reader.next())
+    if (reader.field === 2) token = reader.text()
+    else reader.skip()
+  return token
+}
+
 export const encodeCompaction = (revision: number): Uint8Array => written((writer) => writer.integerField(1, revision))
 
 /** Ids above 2^53 cannot be told here, so the caller chooses one. */

@@ -1,10 +1,11 @@
 // Leases in a real etcd: taken, watched, renewed, lost; through restarts and compaction.
 import * as assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { systemClock, type Clock } from '#daemon/clock.ts'
 import { createLogger } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
-import { EtcdClient } from '#etcd/client.ts'
+import { EtcdClient, type EtcdOptions } from '#etcd/client.ts'
 import { parsePools } from '#flannel/allocation.ts'
 import { etcdLeases, type EtcdLeasesOptions } from '#flannel/etcd-leases.ts'
 import { encodeLease } from '#flannel/etcd-records.ts'
@@ -19,9 +20,14 @@ const sayingOf = (n: number) => ({
   byFamily: { 4: { publicIp: `192.0.2.${n}`, data: 'null' } },
 })
 
-function start(urls: readonly string[], n: number, more: Partial<EtcdLeasesOptions> = {}, clock: Clock = systemClock) {
+function start(
+  servers: readonly string[],
+  n: number,
+  more: Partial<EtcdLeasesOptions> & Pick<EtcdOptions, 'user'> = {},
+  clock: Clock = systemClock,
+) {
   const controller = new AbortController()
-  const client = new EtcdClient({ servers: urls, patienceMs: 500 })
+  const client = new EtcdClient({ servers, patienceMs: 500, ...(more.user !== undefined && { user: more.user }) })
   const lines: string[] = []
   const log = createLogger({
     format: 'text',
@@ -155,3 +161,57 @@ test('etcd: renewed before its time is over; a reservation has no end', { skip, 
   assert.equal(await leaseOf(), 0)
   client.close()
 })
+
+const needsClient = need({ programs: ['etcd', 'etcdctl'] })
+
+test(
+  'etcd: with authentication on, by name and password, also when the token has ended',
+  { skip: needsClient, timeout: 60_000 },
+  async () => {
+    await using etcd = await EtcdCluster.start(1, { words: ['--auth-token-ttl=1'] })
+    const control = (words: string) => {
+      const args = [`--endpoints=${etcd.urls[0]}`, ...words.split(' ')]
+      const { status, stderr } = spawnSync('etcdctl', args, {
+        encoding: 'utf8',
+        env: { ...process.env, ETCDCTL_API: '3' },
+      })
+      assert.equal(status, 0, `${words}: ${stderr}`)
+    }
+    for (const words of [
+      'user add root:top',
+      'user grant-role root root',
+      'role add net',
+      `role grant-permission net readwrite --prefix=true ${prefix}`,
+      'user add flannel:word',
+      'user grant-role flannel net',
+      'auth enable',
+    ])
+      control(words)
+    const user = { name: 'flannel', password: 'word' }
+    using one = start(etcd.urls, 1, { user })
+    using two = start(etcd.urls, 2, { user })
+    for (const each of [one, two]) await has(each)
+    const sees = (n: number) =>
+      until(
+        () => one.peers().some((peer) => peer.startsWith(`192.0.2.${n} `)),
+        () => `${one.peers().join()}\n${one.lines.join('\n')}\n${two.lines.join('\n')}`,
+      )
+    await sees(2)
+    // Longer than tokens live, and users have changed meanwhile.
+    await systemClock.sleep(2500)
+    control('--user=root:top user add another:word')
+    two.source.claim(sayingOf(5))
+    await sees(5)
+
+    using wrong = start(etcd.urls, 3, { user: { name: 'flannel', password: 'guess' } })
+    await until(
+      () => /authentication failed, invalid user ID or password/.test(wrong.lines.join()),
+      () => wrong.lines.join('\n'),
+    )
+    using nobody = start(etcd.urls, 4)
+    await until(
+      () => /user name is empty/.test(nobody.lines.join()),
+      () => nobody.lines.join('\n'),
+    )
+  },
+)

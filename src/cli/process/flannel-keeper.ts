@@ -33,6 +33,16 @@ export const keeperFlags = {
   etcdCafile: text({ help: "authority of etcd's certificates", placeholder: 'FILE', env: 'FLANNELD_ETCD_CAFILE' }),
   etcdCertfile: text({ help: 'certificate shown to etcd', placeholder: 'FILE', env: 'FLANNELD_ETCD_CERTFILE' }),
   etcdKeyfile: text({ help: 'its key', placeholder: 'FILE', env: 'FLANNELD_ETCD_KEYFILE' }),
+  etcdUsername: text({
+    help: 'user of an etcd with authentication on',
+    placeholder: 'NAME',
+    env: 'FLANNELD_ETCD_USERNAME',
+  }),
+  etcdPassword: text({
+    help: 'its password; everyone on the machine sees a command line, so say it in the environment',
+    placeholder: 'PASSWORD',
+    env: 'FLANNELD_ETCD_PASSWORD',
+  }),
   subnetLeaseRenewMargin: number({
     help: 'minutes before its end at which a lease in etcd is renewed',
     default: 60,
@@ -64,7 +74,8 @@ export async function etcdKeeper(
 ): Promise<{ readonly keeper: Keeper; readonly config: NetworkConfig }> {
   const { etcdEndpoints: servers, etcdPrefix: prefix, etcdCafile, etcdCertfile, etcdKeyfile } = options
   const tls = { ca: read(etcdCafile), cert: read(etcdCertfile), key: read(etcdKeyfile) }
-  const client = new EtcdClient({ servers, tls })
+  const user = userOf(options)
+  const client = new EtcdClient({ servers, tls, ...(user !== undefined && { user }) })
   const key = configKey(prefix)
   for (let waiting = ''; ;) {
     const found = await client.range({ key }).catch((error: unknown) => messageOf(error))
@@ -79,6 +90,13 @@ export async function etcdKeeper(
     await clock.sleep(1000, signal)
     signal.throwIfAborted()
   }
+}
+
+function userOf({ etcdUsername: name, etcdPassword: password }: KeeperFlags) {
+  if (name === undefined && password === undefined) return undefined
+  if (name === undefined || password === undefined)
+    throw new UserError('--etcd-username and --etcd-password belong together', { code: 'BadFlag', exitCode: 2 })
+  return { name, password }
 }
 
 function parseConfig(key: string, content: string): { readonly config: NetworkConfig; readonly pools: Pools } {
