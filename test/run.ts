@@ -33,6 +33,7 @@ const packages: Record<string, string> = {
   python3: 'python3',
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   kubectl: 'kubernetes-client',
+  ethtool: 'ethtool',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
   iperf3: 'iperf3',

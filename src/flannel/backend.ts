@@ -16,6 +16,8 @@ export type Self = ExternalAddress & {
   readonly link: string
   /** of the external interface, or as configured */
   readonly mtu: number
+  /** a tunnel may leave checksums to whoever comes after it: checksum.ts */
+  readonly checksumOffload: boolean
 }
 
 export type Backend = {
@@ -56,6 +58,7 @@ type DeviceBasics = {
 export type TunDevice = DeviceBasics & { readonly kind: 'tun' }
 export type VxlanDevice = DeviceBasics & {
   readonly kind: 'vxlan'
+  readonly checksumOffload: boolean
   readonly id: number
   readonly port: number
   readonly learning: boolean

@@ -17,13 +17,15 @@ for (const [type, seconds] of [
   ['udp', isSoak ? 60 : 2],
 ] as const)
   test(
-    `${type}: no packet is lost between two nodes while 50 others come and go`,
+    `${type}: no packet is lost between two nodes while 50 others come and go${type === 'udp' ? '' : ' and flannel starts again on both'}`,
     { skip, timeout: 150_000 },
     async () => {
       await using cluster = await makeNodes({ count: 2 })
       const [one, two] = cluster.nodes as [TestNode, TestNode]
-      await using first = one.start({ type })
-      await using second = two.start({ type })
+      let [first, second] = [one.start({ type }), two.start({ type })]
+      await using _flannels = {
+        [Symbol.asyncDispose]: () => Promise.all([first.stop(), second.stop()]).then(() => undefined),
+      }
       await knowEachOther([first, second], [4], 1)
       for (const node of cluster.nodes) node.connectPod()
       await using _server = await serveInPod(two)
@@ -39,6 +41,12 @@ for (const [type, seconds] of [
         if (n < 50) comes(cluster, type, n)
         else cluster.server.remove('nodes', { name: `other-${n - 50}` })
         await sleep(seconds * 8)
+        // What carries the packets of udp is the process itself; of the others it is the kernel.
+        if (type === 'udp' || n % 40 !== 30) continue
+        await first.stop()
+        first = one.start({ type })
+        await second.stop()
+        second = two.start({ type })
       }
       sender.stdin.end()
       await ended

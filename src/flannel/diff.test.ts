@@ -129,6 +129,7 @@ test('diff: entries come before the routes that use them, and go after them', ()
   const [b, c] = ['aa:aa:aa:aa:aa:02', 'aa:aa:aa:aa:aa:03']
   const device = {
     kind: 'vxlan',
+    checksumOffload: true,
     name: 'flannel.1',
     id: 1,
     port: 8472,

@@ -1,6 +1,7 @@
 // effect: links by netlink
 // The back end's own link: made where it is missing, made anew where it is another one, put right where it is ours.
 import type { Logger } from '#daemon/log.ts'
+import { setTransmitChecksum, transmitChecksum } from '#kernel/ethtool.ts'
 import type { Link } from '#kernel/route/link.ts'
 import type { Route } from '#kernel/route/open-route.ts'
 import { writeSysctls } from '#kernel/sysctl.ts'
@@ -33,12 +34,21 @@ export function ensureDevice(world: DeviceWorld, plan: FamilyPlan, device: Devic
   if (device.kind === 'tun' && !world.tunnels.ensure(device.name, isSame, plan.tunnel!)) return 'later'
   // Router advertisements have no business on a tunnel.
   writeSysctls({ [`net/ipv6/conf/${device.name}/accept_ra`]: 0 }, netns)
-  const isRepaired = ensureAddress(route, device)
+  const isSummed = device.kind === 'tun' || ensureSums(world, device)
+  const isRepaired = ensureAddress(route, device) || (isSame && !isSummed)
   const link = route.link(device.name)
   const isWrong = link?.mtu !== device.mtu || !link.up
   const queue = device.kind === 'tun' ? { queueLength } : {}
   if (isWrong) route.setLink(device.name, { mtu: device.mtu, up: true, ...queue })
   return found !== undefined && (!isSame || isWrong || isRepaired) ? 'repaired' : 'same'
+}
+
+/** Only off is seen to: what a machine's owner has turned off stays so. Answers whether all was well. */
+function ensureSums({ netns, log }: DeviceWorld, { name, checksumOffload }: VxlanDevice): boolean {
+  if (checksumOffload || !transmitChecksum(name, netns)) return true
+  setTransmitChecksum(name, false, netns)
+  log.info(`Turned off checksum offload of ${name}`)
+  return false
 }
 
 /** Answers whether something had to be done. */

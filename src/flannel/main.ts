@@ -1,4 +1,5 @@
 // effect: the pod network as a process
+import { release } from 'node:os'
 import { dirname, join } from 'node:path'
 import { UserError } from '#daemon/error.ts'
 import { serveHealth } from '#daemon/health.ts'
@@ -60,7 +61,9 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
   }
   /** What the kernel shall have now, or why nothing can be planned. */
   const plan = (external: ExternalInterface, subnets: Subnets): readonly FamilyPlan[] | string => {
-    const input = { node: nodeName, config, backend, external, subnets, leases: source.leases() }
+    const offload = options.checksumOffload
+    const leases = source.leases()
+    const input = { node: nodeName, config, backend, external, subnets, leases, offload, release: release() }
     const planned = planSelf(input)
     if (typeof planned === 'string') return planned
     selves = planned

@@ -3,6 +3,7 @@
 import type { Client } from '#client/client.ts'
 import type { Address } from '#daemon/flags.ts'
 import { defaultPrefix } from '#flannel/annotations.ts'
+import type { OffloadSetting } from '#flannel/checksum.ts'
 import type { EtcdLeasesOptions } from '#flannel/etcd-leases.ts'
 import type { Family } from '#flannel/lease.ts'
 import type { NetworkConfig } from '#flannel/network-config.ts'
@@ -24,6 +25,8 @@ export type FlannelOptions = {
   readonly publicIps: { readonly [F in Family]?: string }
   /** the interface is the one by which this address is reached */
   readonly canReach: string | undefined
+  /** of vxlan: who sums the outer header */
+  readonly checksumOffload: OffloadSetting
   /** packets to addresses of our own range that no pod has go nowhere, instead of out again */
   readonly blackholeRoute: boolean
   readonly masquerade: boolean
@@ -50,6 +53,7 @@ export const defaultOptions: Omit<FlannelOptions, 'keeper' | 'nodeName' | 'confi
   interfacePatterns: [],
   publicIps: {},
   canReach: undefined,
+  checksumOffload: 'auto',
   blackholeRoute: false,
   masquerade: true,
   randomFully: true,

@@ -32,6 +32,8 @@ function input(backend: Partial<BackendConfig>, leases: readonly Lease[], more: 
     external: { name: 'eth0', index: 2, mtu: 1500, byFamily: { 4: address } },
     subnets: { 4: '10.244.0.0/24' },
     leases,
+    offload: 'auto',
+    release: '6.1.0',
     ...more,
   }
 }
@@ -104,6 +106,7 @@ test('vxlan: device, entries and routes', () => {
     family: 4,
     device: {
       kind: 'vxlan',
+      checksumOffload: true,
       name: 'flannel.1',
       id: 1,
       port: 8472,

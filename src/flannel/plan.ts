@@ -2,6 +2,7 @@
 
 import { containsCidr, overlaps, parseCidr } from '#lib/cidr.ts'
 import { byKey } from '#lib/sort.ts'
+import { mayOffload, type OffloadSetting } from '#flannel/checksum.ts'
 import type { Backend, FamilyPlan, Problem, Self } from '#flannel/backend.ts'
 import type { ExternalInterface } from '#flannel/external-interface.ts'
 import { families, type Lease, type Peer, type Subnets } from '#flannel/lease.ts'
@@ -12,6 +13,9 @@ export type PlanInput = {
   readonly config: NetworkConfig
   readonly backend: Backend
   readonly external: ExternalInterface
+  readonly offload: OffloadSetting
+  /** the kernel's, as `uname -r` says */
+  readonly release: string
   /** our own range by family */
   readonly subnets: Subnets
   /** of all nodes; our own is passed over */
@@ -20,7 +24,7 @@ export type PlanInput = {
 
 /** Ourselves in each family, or why we cannot be there. */
 export function planSelf(input: Omit<PlanInput, 'leases'>): readonly Self[] | string {
-  const { node, config, backend, external, subnets } = input
+  const { node, config, backend, external, subnets, offload, release } = input
   const selves: Self[] = []
   for (const family of families) {
     const network = config.networks[family]
@@ -33,7 +37,8 @@ export function planSelf(input: Omit<PlanInput, 'leases'>): readonly Self[] | st
     const mtu = config.backend.mtu ?? external.mtu
     if (mtu > external.mtu)
       return `the MTU ${mtu} of the configuration is more than ${external.name} carries (${external.mtu})`
-    const self = { ...address, family, node, subnet, network, link: external.name, mtu }
+    const checksumOffload = mayOffload(offload, release, address)
+    const self = { ...address, family, node, subnet, network, link: external.name, mtu, checksumOffload }
     const refusal = backend.refuse(self)
     if (refusal !== undefined) return refusal
     selves.push(self)

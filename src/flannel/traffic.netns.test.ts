@@ -14,6 +14,7 @@ import {
 } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
+const needsEthtool = need({ root: true, programs: ['ip', 'ethtool', 'iptables', 'python3'] })
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'python3'], files: ['/dev/net/tun'] })
 
 for (const [type, mtu] of [
@@ -37,6 +38,29 @@ for (const [type, mtu] of [
       assert.deepEqual(talk(one, two.pod[family], sizes), { tcp: tcpBytes, udp: sizes })
     }
   })
+
+test(
+  'vxlan: checksums are made at once where it is asked for, and again when somebody turns them off',
+  { skip: needsEthtool },
+  async () => {
+    await using cluster = await makeNodes({ count: 2 })
+    const [one, two] = cluster.nodes as [TestNode, TestNode]
+    await using first = one.start({ type: 'vxlan' }, { checksumOffload: 'off' })
+    await using second = two.start({ type: 'vxlan' })
+    await knowEachOther([first, second], [4], 1)
+    const offload = (node: TestNode) =>
+      /tx-checksum-ip-generic: (\w+)/.exec(node.show('ethtool', '-k', 'flannel.1'))?.[1]
+    assert.deepEqual([offload(one), offload(two)], ['off', 'on'])
+    for (const node of cluster.nodes) node.connectPod()
+    await using _server = await serveInPod(two)
+    assert.deepEqual(talk(one, two.pod[4], [1, 1422, 9000]), { tcp: tcpBytes, udp: [1, 1422, 9000] })
+    one.exec('ethtool', '-K', 'flannel.1', 'tx-checksum-ip-generic', 'on')
+    await until(
+      () => offload(one) === 'off',
+      () => first.lines.join('\n'),
+    )
+  },
+)
 
 test('udp: the device comes back, with its thread; what nobody has is unreachable at once', { skip }, async () => {
   await using cluster = await makeNodes({ count: 2 })

@@ -9,6 +9,7 @@ import { parseDuration } from '#lib/duration.ts'
 import { isValidIp } from '#lib/ip.ts'
 import { backendTypes } from '#flannel/backends.ts'
 import { defaultPrefix } from '#flannel/annotations.ts'
+import { offloadSettings } from '#flannel/checksum.ts'
 import { run } from '#flannel/main.ts'
 import { defaultBackend, parseNetworkConfig, type NetworkConfig } from '#flannel/network-config.ts'
 
@@ -50,6 +51,10 @@ const flags = {
   ipMasqFullyRandomDisable: toggle({
     help: 'masquerade without --random-fully',
     env: 'FLANNELD_IP_MASQ_FULLY_RANDOM_DISABLE',
+  }),
+  checksumOffload: choice(offloadSettings, {
+    help: 'whether a vxlan device leaves checksums to the hardware; auto: not where the kernel or NAT is known to break them',
+    env: 'FLANNELD_CHECKSUM_OFFLOAD',
   }),
   ipBlackholeRoute: toggle({
     help: 'packets to addresses of our own range that no pod has go nowhere',
@@ -130,6 +135,7 @@ export const command = partCommand({
         },
         masquerade: options.ipMasq,
         canReach: options.ifaceCanReach && checkIp('--iface-can-reach', options.ifaceCanReach),
+        checksumOffload: options.checksumOffload ?? 'auto',
         blackholeRoute: options.ipBlackholeRoute,
         randomFully: !options.ipMasqFullyRandomDisable,
         forwardRules: options.iptablesForwardRules,

@@ -47,13 +47,14 @@ export const vxlan = (config: BackendConfig): Backend => ({
 })
 
 function deviceOf(self: Self, config: BackendConfig): VxlanDevice {
-  const { family, subnet, link, ip, mtu } = self
+  const { family, subnet, link, ip, mtu, checksumOffload } = self
   return {
     kind: 'vxlan',
     name: `flannel${family === 4 ? '' : '-v6'}.${config.vni}`,
     id: config.vni,
     port: config.port ?? usualPort,
     learning: config.learning,
+    checksumOffload,
     below: link,
     local: ip,
     mac: macOf(self, config),
