@@ -3,13 +3,20 @@
 import { spawn } from 'node:child_process'
 import type { Bench, BenchOptions, BenchResult } from './bench.ts'
 
-export type Wanted = { readonly seconds: number; readonly peers: number; readonly flanneld: string | undefined }
+export type Wanted = {
+  /** of each run of iperf3 */
+  readonly seconds: number
+  readonly rounds: number
+  readonly peers: number
+  readonly flanneld: string | undefined
+}
 
 export const bench: Bench = {
   about: 'pods to pods across nodes: throughput, latency, CPU per byte; joining and repair',
-  async run({ short, peers, say }: BenchOptions): Promise<BenchResult> {
+  async run({ short, peers, own, say }: BenchOptions): Promise<BenchResult> {
     if (process.getuid?.() !== 0) return { figures: {}, skipped: ['needs root'] }
-    const wanted: Wanted = { seconds: short ? 1 : 2, peers: short ? 9 : 99, flanneld: peers.get('flanneld') }
+    const rounds = Number(own.get('rounds') ?? (short ? 1 : 7))
+    const wanted: Wanted = { seconds: 1, rounds, peers: short ? 9 : 99, flanneld: peers.get('flanneld') }
     say('the seeds say: host-gw loses about 10 %, VXLAN 20 to 30 %')
     return JSON.parse(await inNamespace(wanted, say)) as BenchResult
   },

@@ -31,12 +31,16 @@ export type Nodes = Awaited<ReturnType<typeof makeNodes>>
 export type Flannel = ReturnType<TestNode['start']>
 export type TestNode = Nodes['nodes'][number]
 
+/** of this process so far: their namespaces have different names */
+let clusters = 0
+
 export async function makeNodes({ count, families = [4], far = [] }: NodesOptions) {
   await using started = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'fairway-flannel-'))
   started.defer(() => rmSync(folder, { recursive: true }))
   const server = started.use(await FakeKubernetes.start())
-  const pathOf = (name: string) => `/run/netns/flannel-${process.pid}-${name}`
+  const cluster = ++clusters
+  const pathOf = (name: string) => `/run/netns/flannel-${process.pid}-${cluster}-${name}`
   const make = (netns: string) => {
     createNetns(netns)
     started.defer(() => void deleteNetns(netns))

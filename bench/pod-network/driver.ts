@@ -1,74 +1,104 @@
-// Makes each network in turn and measures it.
+// Makes all networks of a back end at once and measures them in turn, round by round, so that what else goes on in the
+// machine meets all of them alike: figures are medians of the rounds, ratios medians of the rounds' own ratios.
 import { knowEachOther, makeNodes, type TestNode } from '#test/flannel-nodes.ts'
-import { openRoute } from '#kernel/route/open-route.ts'
-import type { Figures } from '../bench.ts'
+import { percentile, type Figures } from '../bench.ts'
 import type { Wanted } from '../pod-network.ts'
-import { measure, type Measured } from './measure.ts'
 import { connectByFlanneld } from './flanneld.ts'
+import { joinAndRepair } from './join.ts'
+import { openPath, type Measured, type Path } from './measure.ts'
 
-const { seconds, peers, flanneld } = JSON.parse(process.argv[2]!) as Wanted
-const figures: Figures = {}
-const peerFigures: Figures = {}
-const say = (name: string, { gbit, gbit8, rttUs, cpuNsPerByte }: Measured) =>
-  console.log(
-    `${name.padEnd(22)} ${gbit.toFixed(2)} Gbit/s, 8 flows ${gbit8.toFixed(2)}, ${rttUs.toFixed(0)} us, ${cpuNsPerByte.toFixed(2)} ns/byte`,
-  )
-const note = (into: Figures, key: string, { gbit, gbit8, rttUs, cpuNsPerByte }: Measured) =>
-  Object.assign(into, {
-    [`${key}_gbit`]: gbit,
-    [`${key}_8_gbit`]: gbit8,
-    [`${key}_rtt_us`]: rttUs,
-    [`${key}_cpu_ns_per_byte`]: cpuNsPerByte,
-  })
-
-/** Two nodes whose pods reach each other by what `connect` makes. */
-async function podToPod(mtu: number, connect: (nodes: readonly [TestNode, TestNode]) => Promise<AsyncDisposable>) {
-  await using cluster = await makeNodes({ count: 2 })
-  const nodes = cluster.nodes as unknown as [TestNode, TestNode]
-  await using _network = await connect(nodes)
-  for (const node of nodes) node.connectPod(mtu)
-  return await measure(nodes[0].podNetns, nodes[1].podNetns, nodes[1].pod[4], seconds)
-}
+const { seconds, rounds, peers, flanneld } = JSON.parse(process.argv[2]!) as Wanted
+type Pair = readonly [TestNode, TestNode]
 
 const types = [
   ['host-gw', 'hostgw', 1500],
   ['vxlan', 'vxlan', 1450],
   ['udp', 'udp', 1472],
 ] as const
+type Type = (typeof types)[number][0]
 
-{
-  await using cluster = await makeNodes({ count: 2 })
-  const [one, two] = cluster.nodes as [TestNode, TestNode]
-  const measured = await measure(one.netns, two.netns, two.ips[4], seconds)
-  say('node to node', measured)
-  note(figures, 'node', measured)
-}
+const figures: Figures = {}
+const peerFigures: Figures = {}
+const median = (values: readonly number[]) => percentile([...values], 0.5)
+
+Object.assign(figures, await joinAndRepair(peers, rounds))
 for (const [type, key, mtu] of types) {
-  const ours = await podToPod(mtu, async (nodes) => {
-    const flannels = nodes.map((node) => node.start({ type }, { rulesResyncMs: 5000 }))
-    await knowEachOther(flannels, [4], 1)
-    return { [Symbol.asyncDispose]: async () => void (await Promise.all(flannels.map(({ stop }) => stop()))) }
-  })
-  say(type, ours)
-  note(figures, key, ours)
-  figures[`${key}_ratio`] = ours.gbit / figures['node_gbit']!
-  if (type !== 'udp') {
-    const hand = await podToPod(mtu, async (nodes) => byHand(type, nodes))
-    say(`${type} by hand`, hand)
-    note(figures, `hand_${key}`, hand)
-    figures[`${key}_to_hand_ratio`] = ours.gbit / hand.gbit
+  await using started = new AsyncDisposableStack()
+  const ways: { readonly name: string; readonly path: Path; readonly rounds: Measured[] }[] = []
+  const add = async (name: string, connect?: (nodes: Pair) => Promise<AsyncDisposable>) => {
+    const nodes = started.use(await makeNodes({ count: 2 })).nodes as unknown as Pair
+    if (connect !== undefined) started.use(await connect(nodes))
+    for (const node of nodes) if (connect !== undefined) node.connectPod(mtu)
+    const [from, to] = nodes
+    const path =
+      connect === undefined
+        ? await openPath(from.netns, to.netns, to.ips[4])
+        : await openPath(from.podNetns, to.podNetns, to.pod[4])
+    ways.push({ name, path: started.use(path), rounds: [] })
   }
-  if (flanneld === undefined) continue
-  const theirs = await podToPod(mtu, (nodes) => connectByFlanneld(flanneld, type, nodes))
-  say(`${type} by flanneld`, theirs)
+  await add('node to node')
+  await add(type, (nodes) => connectByFairway(type, nodes))
+  if (type !== 'udp') {
+    await add(`${type} by hand`, async (nodes) => connectByHand(type, nodes))
+    await add(`${type} by hand, bare`, async (nodes) => connectByHand(type, nodes, { isBare: true }))
+  }
+  if (flanneld !== undefined) await add(`${type} by flanneld`, (nodes) => connectByFlanneld(flanneld, type, nodes))
+  for (let round = 0; round < rounds; round++)
+    for (let turn = 0; turn < ways.length; turn++) {
+      const way = ways[(round + turn) % ways.length]!
+      way.rounds.push(await way.path.measure(seconds))
+    }
+  const of = (name: string) => ways.find((way) => way.name === name)?.rounds
+  const ours = of(type)!
+  for (const { name, rounds: measured } of ways) say(name, measured)
+  if (type === 'host-gw') note(figures, 'node', of('node to node')!)
+  note(figures, key, ours)
+  figures[`${key}_ratio`] = ratio(ours, of('node to node')!)
+  const [hand, bare] = [of(`${type} by hand`), of(`${type} by hand, bare`)]
+  if (hand !== undefined && bare !== undefined) {
+    figures[`${key}_to_bare_ratio`] = ratio(ours, bare)
+    note(figures, `hand_${key}`, hand)
+    figures[`${key}_to_hand_ratio`] = ratio(ours, hand)
+    figures[`${key}_8_to_hand_ratio`] = ratio(ours, hand, 'gbit8')
+    figures[`${key}_cpu_to_hand_ratio`] = ratio(ours, hand, 'cpuNsPerByte')
+  }
+  const theirs = of(`${type} by flanneld`)
+  if (theirs === undefined) continue
   note(peerFigures, key, theirs)
+  figures[`${key}_to_flanneld_ratio`] = ratio(ours, theirs)
 }
-await joinAndRepair()
 console.log(JSON.stringify({ figures, ...(flanneld !== undefined && { peers: { flanneld: peerFigures } }) }))
 process.exit(0)
 
-/** What the kernel itself costs: the same links, routes and entries by `ip` and `bridge`, and no firewall rules. */
-function byHand(type: 'host-gw' | 'vxlan', nodes: readonly [TestNode, TestNode]): AsyncDisposable {
+function ratio(ours: readonly Measured[], theirs: readonly Measured[], key: keyof Measured = 'gbit'): number {
+  return median(ours.map((one, round) => one[key] / theirs[round]![key]))
+}
+
+function say(name: string, measured: readonly Measured[]): void {
+  const of = (key: keyof Measured) => median(measured.map((one) => one[key]))
+  console.log(
+    `${name.padEnd(22)} ${of('gbit').toFixed(2)} Gbit/s, 8 flows ${of('gbit8').toFixed(2)}, ${of('rttUs').toFixed(0)} us, ${of('cpuNsPerByte').toFixed(2)} ns/byte`,
+  )
+}
+
+function note(into: Figures, key: string, measured: readonly Measured[]): void {
+  into[`${key}_gbit`] = median(measured.map(({ gbit }) => gbit))
+  into[`${key}_8_gbit`] = median(measured.map(({ gbit8 }) => gbit8))
+  into[`${key}_rtt_us`] = median(measured.map(({ rttUs }) => rttUs))
+  into[`${key}_cpu_ns_per_byte`] = median(measured.map(({ cpuNsPerByte }) => cpuNsPerByte))
+}
+
+async function connectByFairway(type: Type, nodes: Pair): Promise<AsyncDisposable> {
+  const flannels = nodes.map((node) => node.start({ type }, { rulesResyncMs: 5000 }))
+  await knowEachOther(flannels, [4], 1)
+  return { [Symbol.asyncDispose]: async () => void (await Promise.all(flannels.map(({ stop }) => stop()))) }
+}
+
+/**
+ * What the kernel itself costs: the same links, routes and entries by `ip` and `bridge`, and a rule that masquerades what leaves
+ * the network, without which pods reach nothing else; with it the kernel tracks connections. `isBare`: without it.
+ */
+function connectByHand(type: 'host-gw' | 'vxlan', nodes: Pair, { isBare = false } = {}): AsyncDisposable {
   for (const [node, other] of [nodes, nodes.toReversed()] as [TestNode, TestNode][]) {
     const [base, peerBase] = [node, other].map(({ subnets }) => subnets[4].split('/')[0]!) as [string, string]
     const lines = {
@@ -82,36 +112,11 @@ function byHand(type: 'host-gw' | 'vxlan', nodes: readonly [TestNode, TestNode])
         `ip route add ${other.subnets[4]} via ${peerBase} dev vx1 onlink`,
       ],
     }[type]
-    for (const line of lines) node.exec(...line.split(' '))
+    const rule = 'iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE'
+    for (const line of isBare ? lines : [...lines, rule]) node.exec(...line.split(' '))
   }
   return { [Symbol.asyncDispose]: async () => undefined }
 }
 function macOf({ name }: TestNode): string {
   return `0e:00:00:00:00:0${name.at(-1)}`
-}
-
-/** A node among 99 others: from its start to every way there, one more node, and a device that somebody deletes. */
-async function joinAndRepair(): Promise<void> {
-  await using cluster = await makeNodes({ count: 1 })
-  const [node] = cluster.nodes as [TestNode]
-  const come = (n: number) =>
-    cluster.lease(`other-${n}`, `10.244.${100 + n}.0/24`, `10.168.0.${100 + n}`, 'vxlan', dataOf(n))
-  for (let n = 0; n < peers; n++) come(n)
-  using route = openRoute(node.netns)
-  const ways = () => (route.link('flannel.1') === undefined ? 0 : route.routes({ family: 4, link: 'flannel.1' }).length)
-  const msUntil = async (count: number, act: () => void) => {
-    const startMs = performance.now()
-    act()
-    while (ways() < count) await new Promise((resolve) => setImmediate(resolve))
-    return performance.now() - startMs
-  }
-  let flannel: ReturnType<TestNode['start']>
-  figures['join_ms'] = await msUntil(peers, () => (flannel = node.start({ type: 'vxlan' })))
-  figures['learn_ms'] = await msUntil(peers + 1, () => come(peers))
-  await new Promise((resolve) => setTimeout(resolve, 500))
-  figures['repair_ms'] = await msUntil(peers + 1, () => void route.deleteLink('flannel.1'))
-  await flannel!.stop()
-}
-function dataOf(n: number): string {
-  return JSON.stringify({ VNI: 1, VtepMAC: `0e:00:00:00:01:${n.toString(16).padStart(2, '0')}` })
 }
