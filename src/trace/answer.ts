@@ -111,7 +111,8 @@ function judge({ way, outcome }: Final, { what, refusal, protocol }: Reply, sent
   const isHome =
     outcome.kind === 'delivered'
       ? from.kind === 'outside' || sameStanding(outcome.standing, from)
-      : from.kind === 'outside' && (outcome.kind === 'left' || (outcome.kind === 'sent' && refusal !== undefined))
+      : from.kind === 'outside' && (outcome.kind === 'left' || outcome.kind === 'sent')
+  if (!isHome && outcome.kind === 'sent') return { kind: 'none' }
   if (!isHome) return { kind: 'lost', what, outcome, steps }
   const { packet } = way
   const about = packet.error?.about

@@ -15,8 +15,9 @@ const most = 5
 /** Lines for people; none where some way was led on by a rule about the packet's destination. */
 export function closestRules(machines: readonly Machine[], packet: Packet, ways: readonly Traced[]): readonly string[] {
   const wasLed = ways.some(
-    ({ steps, outcome }) =>
-      outcome.kind === 'delivered' || steps.some(({ effect }) => effect.includes('destination becomes')),
+    ({ steps, outcome, conditions }) =>
+      (outcome.kind === 'delivered' && conditions.length === 0) ||
+      steps.some(({ effect }) => effect.includes('destination becomes')),
   )
   if (wasLed) return []
   const found = machines.flatMap((machine) => [...nearRules(machine, packet), ...nearElements(machine, packet)])

@@ -22,12 +22,11 @@ export function explain(packet: Packet, ways: readonly Traced[], { all, closest 
   const verdicts = verdictsOf(ways)
   const lines = [renderPacket(packet), '']
   for (const { share, conditions, text } of verdicts) {
-    const when = conditions.length === 0 ? '' : ` if ${conditions.join(', and ')}`
-    lines.push(`${percent(share).padStart(6)}  ${text}${when}`)
+    lines.push(`${percent(share).padStart(6)}  ${text}${renderConditions(conditions)}`)
   }
   if (closest.length > 0) lines.push('', 'What came closest to matching:', ...closest.map((line) => `  ${line}`))
   const examples = verdicts.flatMap((verdict) => (all ? verdict.ways : verdict.ways.slice(0, 1)))
-  const shown = all ? examples : examples.slice(0, mostShown)
+  const shown = all ? withinBounds(examples) : examples.slice(0, mostShown)
   const told = shown.map((way) => (all ? way.steps : telling(way.steps)))
   const common = commonSteps(told)
   if (shown.length > 1 && common > 0)
@@ -38,10 +37,29 @@ export function explain(packet: Packet, ways: readonly Traced[], { all, closest 
     lines.push('', `${percent(way.share)} ${text}`, ...renderSteps(rest, all), ...renderBack(way.answer, all))
   }
   if (examples.length > shown.length)
-    lines.push('', `${examples.length - shown.length} more ways are like these (--all shows them)`)
-  const missing = [...new Set(ways.flatMap((way) => way.missing))]
+    lines.push('', `${examples.length - shown.length} more ways are like these${all ? '' : ' (--all shows them)'}`)
+  const missing = [...new Set(ways.flatMap((way) => way.missing.flatMap((text) => text.split(', '))))]
   if (missing.length > 0) lines.push('', `What would tell more: ${missing.join(', ')}`)
   return `${lines.join('\n')}\n`
+}
+
+/** How many steps are told at most: ways that nothing decides may have millions. */
+const mostSteps = 200_000
+
+function withinBounds(ways: readonly Traced[]): readonly Traced[] {
+  let left = mostSteps
+  return ways.filter(({ steps }, i) => (left -= steps.length) >= 0 || i === 0)
+}
+
+/** ` if a and b, unless c or d` */
+function renderConditions(conditions: readonly string[]): string {
+  const not = 'not: '
+  const holds = conditions.filter((condition) => !condition.startsWith(not))
+  const fails = conditions.filter((condition) => condition.startsWith(not)).map((text) => text.slice(not.length))
+  return [
+    ...(holds.length > 0 ? [` if ${holds.join(' and ')}`] : []),
+    ...(fails.length > 0 ? [` unless ${fails.join(' or ')}`] : []),
+  ].join(',')
 }
 
 /** How many steps are the same at the beginning of all ways. */
@@ -83,7 +101,12 @@ function renderSteps(steps: readonly Step[], all: boolean): string[] {
     if (step.machine !== machine) lines.push(`  ${step.machine}`)
     machine = step.machine
     const { origin } = step
-    const where = origin === undefined ? '' : `${origin.file}:${origin.line}  `
+    const where =
+      origin !== undefined
+        ? `${origin.file}:${origin.line}  `
+        : step.handle !== undefined
+          ? `handle ${step.handle}  `
+          : ''
     const why = step.matched.length > 0 && (all || step.weight === 'act') ? `  (${step.matched.join(', ')})` : ''
     if (step.rule === undefined) lines.push(`    ${step.place}: ${step.effect}${why}`)
     else lines.push(`    ${step.place}  ${where}${step.rule}`, `      ${step.effect}${why}`)

@@ -97,7 +97,8 @@ export const renderEnd = (ip: string, port: number, protocol: Protocol = 'tcp'):
 /** `tcp 10.244.1.9:40000 > 10.96.0.1:443` */
 export function renderPacket(packet: Packet): string {
   const mark = packet.mark === 0 ? '' : ` mark 0x${packet.mark.toString(16)}`
-  const from = renderEnd(packet.source, packet.sourcePort, packet.protocol)
+  const source = packet.source === '' ? 'its own address' : packet.source
+  const from = renderEnd(source, packet.sourcePort, packet.protocol)
   return `${packet.protocol} ${from} > ${renderEnd(packet.destination, packet.destinationPort, packet.protocol)}${mark}`
 }
 

@@ -22,9 +22,19 @@ export const traceDocument = (
   packet: Packet,
   ways: readonly Traced[],
   more: { readonly closest: readonly string[]; readonly problems: readonly string[] },
-): TraceDocument => ({ version: 1, packet: packetJson(packet), ways: ways.map(wayJson), ...more })
+): TraceDocument => {
+  let left = mostSteps
+  const told = ways.map((way) => {
+    left -= way.steps.length + ('steps' in way.answer ? way.answer.steps.length : 0)
+    return wayJson(way, left >= 0)
+  })
+  return { version: 1, packet: packetJson(packet), ways: told, ...more }
+}
 
-const wayJson = (way: Traced): Json => ({
+/** How many steps a document holds: ways that nothing decides may have millions. */
+const mostSteps = 200_000
+
+const wayJson = (way: Traced, withSteps: boolean): Json => ({
   share: `${way.share.numerator}/${way.share.denominator}`,
   percent: percent(way.share),
   text: renderWay(way),
@@ -32,9 +42,10 @@ const wayJson = (way: Traced): Json => ({
   missing: way.missing,
   outcome: outcomeJson(way.outcome),
   packet: packetJson(way.packet),
-  answer: answerJson(way.answer),
+  answer: answerJson(way.answer, withSteps),
   client: clientSees(way) ?? 'unknown',
-  steps: way.steps.map(stepJson),
+  steps: withSteps ? way.steps.map(stepJson) : [],
+  ...(!withSteps && { stepsLeftOut: true }),
 })
 
 const packetJson = ({ protocol, source, sourcePort, destination, destinationPort, mark, size }: Packet): Json => ({
@@ -65,18 +76,18 @@ function outcomeJson(outcome: Outcome): Json {
   }
 }
 
-function answerJson(answer: Answer): Json {
+function answerJson(answer: Answer, withSteps: boolean): Json {
+  if (answer.kind === 'none') return { kind: 'none' }
+  const steps = withSteps ? answer.steps.map(stepJson) : []
   switch (answer.kind) {
-    case 'none':
-      return { kind: 'none' }
     case 'returns':
-      return { kind: 'returns', steps: answer.steps.map(stepJson) }
+      return { kind: 'returns', steps }
     case 'refused':
-      return { kind: 'refused', with: answer.with, steps: answer.steps.map(stepJson) }
+      return { kind: 'refused', with: answer.with, steps }
     case 'strange':
-      return { kind: 'strange', from: answer.from, why: answer.why, steps: answer.steps.map(stepJson) }
+      return { kind: 'strange', from: answer.from, why: answer.why, steps }
     case 'lost':
-      return { kind: 'lost', outcome: outcomeJson(answer.outcome), steps: answer.steps.map(stepJson) }
+      return { kind: 'lost', outcome: outcomeJson(answer.outcome), steps }
   }
 }
 
