@@ -18,7 +18,7 @@ const port = 16_556
 
 /** Keeps what is in `folder`: a second start finds the first one's objects and keys. */
 export async function startPeer(program: string, folder: string): Promise<Peer> {
-  mkdirSync(join(folder, 'etcd'), { recursive: true })
+  mkdirSync(folder, { recursive: true })
   const file = (name: string, text: string) => {
     const path = join(folder, name)
     writeFileSync(path, text)
@@ -41,13 +41,7 @@ export async function startPeer(program: string, folder: string): Promise<Peer> 
   const log = openSync(join(folder, 'log'), 'a')
   const run = (command: string, words: readonly string[]) => spawn(command, words, { stdio: ['ignore', log, log] })
   const begun = performance.now()
-  const own = `http://127.0.0.1:${etcdPort}`
-  const etcd = run(
-    'etcd',
-    `--data-dir ${join(folder, 'etcd')} --listen-client-urls ${own} --advertise-client-urls ${own} --listen-peer-urls http://127.0.0.1:${etcdPort + 1}`.split(
-      ' ',
-    ),
-  )
+  const { etcd, own } = startEtcd(folder, log)
   const server = run(program, [
     `--etcd-servers=${own}`,
     `--secure-port=${port}`,
@@ -67,6 +61,23 @@ export async function startPeer(program: string, folder: string): Promise<Peer> 
   const credentials = { ca: authority.cert, cert: client.cert, key: client.key }
   await ready(credentials, server, folder)
   return { processes: [server, etcd], port, credentials, startMs: performance.now() - begun }
+}
+
+/** One member, which keeps its data below `folder`. */
+export function startEtcd(
+  folder: string,
+  log: number | 'ignore',
+): { readonly etcd: ChildProcess; readonly own: string } {
+  mkdirSync(join(folder, 'etcd'), { recursive: true })
+  const own = `http://127.0.0.1:${etcdPort}`
+  const words = {
+    'data-dir': join(folder, 'etcd'),
+    'listen-client-urls': own,
+    'advertise-client-urls': own,
+    'listen-peer-urls': `http://127.0.0.1:${etcdPort + 1}`,
+  }
+  const flags = Object.entries(words).flatMap(([name, value]) => [`--${name}`, value])
+  return { etcd: spawn('etcd', flags, { stdio: ['ignore', log, log] }), own }
 }
 
 async function ready(credentials: Credentials, server: ChildProcess, folder: string): Promise<void> {

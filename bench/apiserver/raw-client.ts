@@ -35,8 +35,8 @@ export class RawClient {
     })
   }
 
-  request(method: string, path: string, body = ''): Promise<RawReply> {
-    const length = body === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`
+  request(method: string, path: string, body = '', type = 'application/json'): Promise<RawReply> {
+    const length = body === '' ? '' : `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject }
       this.#socket.write(`${method} ${path} HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench/1\r\n${length}\r\n${body}`)
