@@ -16,6 +16,13 @@ export function readSave({ file, text }: Input): readonly IptablesDump[] {
   })
 }
 
+/** The table that a text ends within, before its COMMIT; half a line may be its last. */
+export function openTable(text: string): string | undefined {
+  const begin = text.startsWith('*') && !text.includes('\n*') ? 0 : text.lastIndexOf('\n*') + 1
+  const last = text.slice(begin)
+  return /^COMMIT\s*$/m.test(last) ? undefined : /^\*(\w+)/.exec(last)?.[1]
+}
+
 type Part = { readonly text: string; readonly firstLine: number }
 
 /** A new dump begins where a table comes again, or another program says that it wrote what follows. */

@@ -107,6 +107,16 @@ test('read: many machines in one archive', () => {
   )
 })
 
+test('read: a text that is cut off is said to be, and half a rule is none', () => {
+  const text = '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 10.96.0.1/32 -j RETURN\n-A PREROUTING -d 127.'
+  const { world, problems } = readWorld([{ file: 'rules.txt', text }])
+  assert.deepEqual(problems, [
+    'rules.txt: the table nat has no COMMIT: the text is cut off, and what stood behind is missing',
+  ])
+  assert.equal(world.machines[0]?.iptables[0]?.rules.get('nat')?.get('PREROUTING')?.rules.length, 1)
+  assert.deepEqual(readWorld([{ file: 'rules.txt', text: '*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n' }]).problems, [])
+})
+
 test('read: namespaces that a script found are those of the pods that have their addresses', () => {
   const address = (ip: string) => `2: eth0@if5: <UP,LOWER_UP> mtu 1450\n    inet ${ip}/24 scope global eth0\n`
   const at = (id: string, name: string) => `nodes/node-1/namespaces/[${id}]/${name}`

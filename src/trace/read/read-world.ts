@@ -15,7 +15,7 @@ import { parseRulesetJson } from '#kernel/nftables/ruleset-json.ts'
 import { SaveFormatError } from '#kernel/iptables/save.ts'
 import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
 import { identify, type InputKind } from '#trace/read/identify.ts'
-import { type Input, readList, readSave } from '#trace/read/iptables.ts'
+import { type Input, openTable, readList, readSave } from '#trace/read/iptables.ts'
 import { readNft } from '#trace/read/nft.ts'
 import { namePodFiles } from '#trace/read/pod-namespaces.ts'
 import { readObjects, sortObjects } from '#trace/read/objects.ts'
@@ -92,7 +92,13 @@ function addInput(machine: Machine, kind: InputKind, input: Input, problems: str
   switch (kind) {
     case 'iptables-save':
       try {
-        return { ...machine, iptables: [...machine.iptables, ...readSave(input)] }
+        const open = openTable(text)
+        if (open !== undefined)
+          problems.push(
+            `${file}: the table ${open} has no COMMIT: the text is cut off, and what stood behind is missing`,
+          )
+        const whole = open === undefined ? text : text.slice(0, text.lastIndexOf('\n') + 1)
+        return { ...machine, iptables: [...machine.iptables, ...readSave({ file, text: whole })] }
       } catch (error) {
         if (!(error instanceof SaveFormatError)) throw error
         problems.push(`${file}: ${error.message}`)
