@@ -6,7 +6,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { secrets, services } from '#api/core.ts'
 import { endpointSlices } from '#api/discovery.ts'
 import { ingressClasses, ingresses } from '#api/networking.ts'
@@ -145,17 +144,6 @@ export class RunningIngress {
   pid(): number {
     return Number(readFileSync(`${this.folder}/pid`, 'utf8'))
   }
-}
-
-/** Waits until nothing is thrown, up to 30 s. */
-export async function until(holds: () => unknown): Promise<void> {
-  for (const end = performance.now() + 30_000; ; await sleep(20))
-    try {
-      await holds()
-      return
-    } catch (error) {
-      if (performance.now() > end) throw error
-    }
 }
 
 /** A port of loopback at which nobody listens. */

@@ -12,7 +12,8 @@ import { match } from '#ingress/match.ts'
 import { plan } from '#ingress/plan.ts'
 import { need } from '#test/need.ts'
 import { seeded } from '#test/random.ts'
-import { deadPort, RunningIngress, until } from '#test/running-ingress.ts'
+import { deadPort, RunningIngress } from '#test/running-ingress.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['haproxy', 'curl'] })
 const running = new RunningIngress()

@@ -10,7 +10,8 @@ import { ingresses } from '#api/networking.ts'
 import { annotationNames } from '#ingress/annotations.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
 import { need } from '#test/need.ts'
-import { deadPort, RunningIngress, until } from '#test/running-ingress.ts'
+import { deadPort, RunningIngress } from '#test/running-ingress.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['haproxy', 'curl'] })
 const running = new RunningIngress()

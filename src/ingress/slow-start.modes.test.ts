@@ -3,7 +3,8 @@ import * as assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Runtime } from '#ingress/haproxy/runtime.ts'
 import { need } from '#test/need.ts'
-import { RunningIngress, until } from '#test/running-ingress.ts'
+import { RunningIngress } from '#test/running-ingress.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['haproxy', 'curl'] })
 const running = new RunningIngress()
