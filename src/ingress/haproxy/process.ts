@@ -4,7 +4,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { UserError } from '#daemon/error.ts'
 import type { Clock } from '#daemon/clock.ts'
 import type { Logger } from '#daemon/log.ts'
@@ -31,7 +32,8 @@ export async function startHaproxy(
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): Promise<Running> {
   const before = runningIn(folder)
-  const takeOver = before === undefined ? [] : ['-x', socketOf(folder), '-sf', String(before)]
+  if (before.length === 0) rmSync(socketOf(folder), { force: true })
+  const takeOver = before.length === 0 ? [] : ['-x', socketOf(folder), '-sf', ...before.map(String)]
   const child = spawn(program, ['-db', '-f', configOf(folder), ...takeOver], {
     stdio: ['ignore', 'inherit', 'pipe'],
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
@@ -83,15 +85,21 @@ function hear(child: ChildProcess, log: Logger): () => readonly string[] {
   return () => last
 }
 
-/** The process number of a HAProxy that serves from this folder. */
-function runningIn(folder: string): number | undefined {
-  try {
-    const pid = Number(readFileSync(pidFileOf(folder), 'utf8'))
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-    if (words.includes(configOf(folder))) return pid
-  } catch {
-    // Neither file nor process: nobody.
-  }
-  rmSync(socketOf(folder), { force: true })
-  return undefined
+/**
+ * All that were started from this folder and have not ended: one that serves, those that only wait for their last
+ * connection, and one that a controller had started the moment before it was killed. Whichever were forgotten would go on
+ * to take its share of the connections, with an old table.
+ */
+function runningIn(folder: string): readonly number[] {
+  const config = configOf(folder)
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0')
+      return basename(words[0] ?? '') === program && words.includes(config) ? [Number(name)] : []
+    } catch {
+      // It has ended meanwhile.
+      return []
+    }
+  })
 }
