@@ -82,6 +82,7 @@ export class ProxyCluster implements AsyncDisposable {
           netns,
           machineIps: () => route.addresses().map(({ ip }) => ip),
           onWithheld: () => undefined,
+          onConflict: () => undefined,
         })
         this.#proxies.push(proxy)
         await proxy.sync([])

@@ -18,6 +18,8 @@ export interface Dataplane extends Disposable {
   apply(plans: Plans, changes?: ReadonlyMap<string, Change>): Promise<void>
   /** Says what someone else did to our rules since they were last written; undefined: nothing. Cheap where nothing was. */
   check(plans: Plans): Promise<string | undefined>
+  /** NodePorts that rules of an earlier run lead to, as `tcp/30080`; asked before anything is written. */
+  nodePorts(): Promise<ReadonlySet<string>>
   /** The kernel tells nobody what others do to these rules: `check` is called every second. */
   readonly isSilent?: boolean
   /** A transaction of nftables, ours or somebody's, was about these tables (`ip filter`). */

@@ -118,11 +118,11 @@ export class Families implements Disposable {
       },
     })
     const machineIps = () => this.#machineIps()
-    const onWithheld = (key: string, text: string) => {
+    const tell = (reason: string) => (key: string, text: string) => {
       const [namespace = '', name = ''] = key.split('/')
       log.warn(text, { service: key })
       const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid: services.service(key)?.uid ?? '' }
-      recorder.event(about, 'Warning', 'NotProgrammed', text)
+      recorder.event(about, 'Warning', reason, text)
     }
     const proxy = new FamilyProxy(open(environment), node, guardedNode(environment, family), {
       clock,
@@ -131,7 +131,8 @@ export class Families implements Disposable {
       services,
       health,
       machineIps,
-      onWithheld,
+      onWithheld: tell('NotProgrammed'),
+      onConflict: tell('ClaimedTwice'),
     })
     return { proxy, health, environment }
   }

@@ -13,6 +13,7 @@ import type { Change, Dataplane } from '#proxy/dataplane.ts'
 import type { ServiceHealthServer } from '#proxy/health/service-health-server.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import { PlanCounts } from '#proxy/plan-counts.ts'
+import { Claims } from '#proxy/plan/claims.ts'
 import { type Guard, type GuardedNode, guardOf, noGuard, withheldText } from '#proxy/plan/guard.ts'
 import { type HealthPlan, planHealth } from '#proxy/plan/health.ts'
 import { planService, type PortPlan } from '#proxy/plan/plan.ts'
@@ -32,6 +33,8 @@ export type FamilyContext = {
   machineIps(): readonly Ip[]
   /** A front of this Service is not programmed, for the sake of the node. */
   onWithheld(service: string, text: string): void
+  /** Another Service claims a front of this one too. */
+  onConflict(service: string, text: string): void
 }
 
 const udp = 17
@@ -51,7 +54,11 @@ export class FamilyProxy implements Disposable {
   /** the kernel's state is not known to follow from #plans */
   #isUnsure = true
   readonly #counts = new PlanCounts()
+  readonly #claims = new Claims()
   readonly #withheld = new Set<string>()
+  /** NodePorts that an earlier run has programmed; known while the first write is under way */
+  #inherited: ReadonlySet<string> = new Set()
+  #hasWritten = false
 
   constructor(plane: Dataplane, node: NodePlace, guarded: GuardedNode | undefined, context: FamilyContext) {
     this.#guarded = guarded
@@ -95,16 +102,19 @@ export class FamilyProxy implements Disposable {
     const whole = this.#isUnsure
     const changes = this.#planChanges(whole ? new Set([...services.keys(), ...this.#plans.keys()]) : keys)
     if (!whole && changes.size === 0) return
+    if (!this.#hasWritten) await this.#inherit(changes)
     this.#logChanges(changes)
+    this.#tellWithheld(changes)
     this.#isUnsure = true
     await this.#plane.apply(this.#plans, whole ? undefined : changes)
     this.#isUnsure = false
+    this.#hasWritten = true
+    this.#inherited = new Set()
     const seconds = (clock.monotonicMs() - startMs) / 1000
     metrics.sync.observe(seconds, this.#label)
     ;(whole ? metrics.syncWhole : metrics.syncPartial).observe(seconds, this.#label)
     log.debug('SyncProxyRules complete', { ipFamily: this.#label, elapsed: `${(seconds * 1000).toFixed(3)}ms` })
     this.#count(changes, whole)
-    this.#tellWithheld(changes)
     await this.#context.health.sync(this.#healthPlans)
     this.#forgetFlows(changes, whole)
   }
@@ -118,6 +128,8 @@ export class FamilyProxy implements Disposable {
     this.#context.metrics.repairs.add(1, this.#label)
     this.#isUnsure = true
     await this.sync([])
+    // What is there now is what later looks compare with.
+    await this.#plane.check(this.#plans)
   }
 
   #planChanges(keys: Iterable<string>): Map<string, Change> {
@@ -129,7 +141,9 @@ export class FamilyProxy implements Disposable {
       const slices = services.slices(key)
       const before = this.#plans.get(key) ?? []
       const after =
-        service === undefined ? [] : planService(service, slices, this.family, this.#node, guardFor(guarded, before))
+        service === undefined
+          ? []
+          : planService(service, slices, this.family, this.#node, guardFor(guarded, before, this.#inherited))
       const health = service && planHealth(service, slices, this.family, this.#node.name)
       if (health === undefined) this.#healthPlans.delete(key)
       else this.#healthPlans.set(key, health)
@@ -140,6 +154,17 @@ export class FamilyProxy implements Disposable {
       else this.#plans.set(key, after)
     }
     return changes
+  }
+
+  /** Who came first stays, over a restart too: what led to a Service before is not taken from it for a process of now. */
+  async #inherit(changes: Map<string, Change>): Promise<void> {
+    const isListening = ({ after }: Change) =>
+      after.some(({ withheld }) => withheld?.some(({ why }) => why === 'listening'))
+    const keys = [...changes].filter(([, change]) => isListening(change)).map(([key]) => key)
+    if (keys.length === 0) return
+    this.#inherited = await this.#plane.nodePorts()
+    for (const [key, { after }] of this.#planChanges(keys))
+      changes.set(key, { before: changes.get(key)?.before ?? [], after })
   }
 
   #logChanges(changes: ReadonlyMap<string, Change>): void {
@@ -170,6 +195,11 @@ export class FamilyProxy implements Disposable {
       else this.#withheld.delete(key)
       const told = new Set(textsOf(before))
       for (const text of has) if (!told.has(text)) this.#context.onWithheld(key, text)
+      for (const { service, other, front } of this.#claims.change(before, after))
+        this.#context.onConflict(
+          service,
+          `${front} is claimed by Service ${other} already: one of them is not reached there`,
+        )
     }
   }
 
@@ -205,9 +235,12 @@ function askedOnce(node: GuardedNode): GuardedNode {
   return { ...node, listening: () => (listening ??= node.listening()) }
 }
 
-function guardFor(node: GuardedNode | undefined, before: readonly PortPlan[]): Guard {
+function guardFor(node: GuardedNode | undefined, before: readonly PortPlan[], inherited: ReadonlySet<string>): Guard {
   if (node === undefined) return noGuard
-  return guardOf(node, (front, protocol) =>
-    before.some((plan) => plan.protocol === protocol && plan.fronts.some((had) => equalJson(had, front))),
+  return guardOf(
+    node,
+    (front, protocol) =>
+      (front.kind === 'node-port' && inherited.has(`${protocol}/${front.port}`)) ||
+      before.some((plan) => plan.protocol === protocol && plan.fronts.some((had) => equalJson(had, front))),
   )
 }

@@ -27,6 +27,8 @@ test('legacy iptables: what others take away comes back, what is theirs stays', 
     ['-t', 'filter', '-F'],
     ['-t', 'nat', '-D', 'KUBE-SVC-TCOU7JCQXEZGVUNU', '1'],
     ['-t', 'mangle', '-X', 'KUBE-PROXY-CANARY'],
+    // of the same size
+    ['-t', 'nat', '-R', 'KUBE-MARK-MASQ', '1', '-j', 'MARK', '--or-mark', '0x8000'],
   ]) {
     execFileSync('iptables-legacy', attack)
     await eventually(`repaired after ${attack.join(' ')}`, () => rules() === whole)

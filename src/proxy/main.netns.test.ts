@@ -79,6 +79,10 @@ test('proxy: from the API server into the kernel', { skip }, async (t) => {
     assert.equal((await get('http://127.0.0.1:10249/proxyMode')).body, 'iptables')
     assert.equal((await get('http://127.0.0.1:10249/healthz')).body, 'ok')
     assert.match((await get('http://127.0.0.1:10249/configz')).body, /"mode":"iptables"/)
+    const indicators = 'http://127.0.0.1:10249/metrics/slis'
+    assert.match((await get(indicators)).body, /^kubernetes_healthcheck\{name="ping",type="healthz"\} 1$/m)
+    await fetch(indicators, { method: 'DELETE' })
+    assert.ok(!(await get(indicators)).body.includes('"ping"'))
     const metrics = (await get('http://127.0.0.1:10249/metrics')).body
     assert.match(metrics, /kubeproxy_iptables_ct_state_invalid_dropped_packets_total \d/)
     assert.match(metrics, /kubeproxy_sync_proxy_rules_iptables_total\{table="nat",ip_family="IPv4"\} \d\d+/)
@@ -96,6 +100,7 @@ test('proxy: from the API server into the kernel', { skip }, async (t) => {
       ['-t', 'nat', '-D', 'PREROUTING', '1'],
       ['-t', 'filter', '-F'],
       ['-t', 'nat', '-D', 'KUBE-SVC-TCOU7JCQXEZGVUNU', '1'],
+      ['-t', 'nat', '-R', 'KUBE-MARK-MASQ', '1', '-j', 'MARK', '--or-mark', '0x8000'],
     ]
     const whole = rules() + rules('filter')
     for (const attack of attacks) {
@@ -209,6 +214,62 @@ test('proxy: what belongs to the node is not taken from it', { skip }, async () 
   })
   await eventually('changed', () => !services().includes('80.11.12.77'))
   assert.ok(services().includes('0.0.0.0 . tcp . 32010'), 'who came first stays')
+})
+
+test('proxy: after a restart too, a NodePort stays with the Service that had it first', { skip }, async () => {
+  for (const mode of ['nftables', 'iptables'] as const) {
+    await using fake = await FakeKubernetes.start()
+    const nodePort = mode === 'nftables' ? 32020 : 32021
+    const ports = [{ name: 'web', port: 80, protocol: 'TCP', nodePort }]
+    const spec = { clusterIP: '10.96.0.79', type: 'NodePort', ports }
+    fake.put('services', { metadata: { namespace: 'demo', name: 'early', uid: 'early' }, spec })
+    fake.put('nodes', {
+      metadata: { name: 'node-1' },
+      status: { addresses: [{ type: 'InternalIP', address: '10.168.0.2' }] },
+    })
+    const slice = {
+      metadata: { namespace: 'demo', name: 'early-1', labels: { 'kubernetes.io/service-name': 'early' } },
+      addressType: 'IPv4',
+      ports: [{ name: 'web', port: 80, protocol: 'TCP' }],
+      endpoints: [{ addresses: ['10.244.0.9'], nodeName: 'node-1', conditions: { ready: true } }],
+    }
+    fake.put('endpointslices', slice)
+    const options = { mode, healthz: undefined, metrics: undefined } as const
+    const isThere = () =>
+      mode === 'iptables'
+        ? rules().includes(`--dport ${nodePort} -j KUBE-EXT-`)
+        : spawnSync('nft', ['list', 'map', 'ip', 'fairway-proxy', 'services'], { encoding: 'utf8' }).stdout.includes(
+            `0.0.0.0 . tcp . ${nodePort}`,
+          )
+    {
+      await using _ = await start(options, fake)
+      await eventually('the NodePort', isThere)
+    }
+    const late = await listenOn(nodePort)
+    await using proxy = await start(options, fake)
+    fake.put('endpointslices', { ...slice, endpoints: [...slice.endpoints, { addresses: ['10.244.0.10'] }] })
+    await eventually('another endpoint', () => proxy.lines.some((line) => line.includes('10.244.0.10:80')))
+    assert.ok(isThere(), mode)
+    assert.ok(!proxy.lines.some((line) => line.includes('is not programmed')))
+    late.close()
+  }
+})
+
+test('proxy: a Service that claims the address of another is named', { skip }, async () => {
+  await using proxy = await start({ mode: 'nftables', healthz: undefined, metrics: undefined })
+  const { fake } = proxy
+  const put = (name: string, clusterIP: string) =>
+    fake.put('services', {
+      metadata: { namespace: 'demo', name, uid: name },
+      spec: { clusterIP, externalIPs: ['80.11.12.99'], ports: [{ name: 'web', port: 80, protocol: 'TCP' }] },
+    })
+  put('first', '10.96.0.91')
+  await eventually('the first', () => proxy.lines.some((line) => line.includes('demo/first:web')))
+  put('second', '10.96.0.92')
+  const text = '80.11.12.99:80/tcp is claimed by Service demo/first already: one of them is not reached there'
+  await eventually('an event', () =>
+    fake.list('events').some((event) => event['message'] === text && event['reason'] === 'ClaimedTwice'),
+  )
 })
 
 test('proxy: node capture can be allowed', { skip }, async () => {

@@ -51,6 +51,53 @@ test('policy Local: a node with a pod answers, and the pod sees the client', { s
   assert.equal(answererOf(ip), seer!.node)
 })
 
+// Kubernetes' test "should implement NodePort and HealthCheckNodePort correctly when ExternalTrafficPolicy changes".
+test('NodePort and health check node port on three nodes, as the policy changes', { skip }, async () => {
+  const [seer] = live.pods('app=seer')
+  const field = (path: string) => live.value(`.spec.${path}`, 'service', 'seer-lb')
+  const ips = new Map(
+    ['node-1', 'node-2', 'node-3'].map((node) => [
+      node,
+      live.value('.status.addresses[?(@.type=="InternalIP")].address', 'node', node),
+    ]),
+  )
+  const others = [...ips.keys()].filter((node) => node !== seer!.node)
+  const health = (node: string, port: string) =>
+    live.answers('client', `-o /dev/null -m 3 -w '%{http_code}' http://${ips.get(node)}:${port}/`, 1).at(-1)
+  const isServed = (from: 'client' | `node/${string}`, node: string) =>
+    /^[\d.]+:\d+$/.test(
+      live.answers(from, `-m 2 http://${ips.get(node)}:${field('ports[0].nodePort')}/clientip`, 1)[0]!,
+    )
+  const assertLocal = () => {
+    const port = field('healthCheckNodePort')
+    assert.deepEqual(
+      [seer!.node, ...others].map((node) => health(node, port)),
+      ['200', '503', '503'],
+    )
+    assert.deepEqual(
+      [seer!.node, ...others].map((node) => isServed('client', node)),
+      [true, false, false],
+    )
+    assert.ok(isServed(`node/${others[0]}`, others[0]!), 'from the node itself, to any endpoint')
+    assert.ok(!isServed(`node/${others[0]}`, others[1]!), 'from another node it comes from outside')
+    return port
+  }
+  const port = await until(assertLocal)
+  live.kubectl('patch', 'service', 'seer-lb', '-p', '{"spec":{"externalTrafficPolicy":"Cluster"}}')
+  await until(() => {
+    assert.deepEqual(
+      [...ips.keys()].map((node) => health(node, port)),
+      ['000', '000', '000'],
+    )
+    assert.deepEqual(
+      [...ips.keys()].map((node) => isServed('client', node)),
+      [true, true, true],
+    )
+  })
+  live.kubectl('patch', 'service', 'seer-lb', '-p', '{"spec":{"externalTrafficPolicy":"Local"}}')
+  await until(assertLocal)
+})
+
 test('a class that nobody serves is told of; one of ours is served', { skip }, async () => {
   assert.notEqual(addressOf('classed'), '')
   assert.equal(addressOf('foreign'), '')

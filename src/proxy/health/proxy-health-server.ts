@@ -7,7 +7,7 @@ import { UserError } from '#daemon/error.ts'
 import type { Address } from '#daemon/flags.ts'
 import { serveHealth } from '#daemon/health.ts'
 import type { Logger } from '#daemon/log.ts'
-import type { Registry } from '#daemon/metrics.ts'
+import { createRegistry, type Registry } from '#daemon/metrics.ts'
 import { answerHealth, type HealthAnswer } from '#proxy/health/health-answer.ts'
 import type { HealthState } from '#proxy/health/health-state.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
@@ -57,13 +57,18 @@ export async function serveProxyHealth(options: ProxyHealthOptions): Promise<voi
         ),
       },
     })
+  const indicators = createIndicators()
   if (metrics !== undefined)
     await bind('metrics', options, {
       ...common,
       address: metrics.host,
       port: metrics.port,
       extra: {
-        '/healthz': handler(() => plain('ok')),
+        '/healthz': handler(() => {
+          indicators.observe('ping')
+          return plain('ok')
+        }),
+        '/metrics/slis': indicators.answer,
         '/proxyMode': handler(() => plain(options.mode)),
         '/configz': handler(() => ({
           status: 200,
@@ -85,6 +90,30 @@ async function bind(what: string, options: ProxyHealthOptions, served: Served): 
     log.error(`Failed to start ${what} server`, { err: error.message })
     const stop = clock.after(bindAgainMs, () => void bind(what, options, served))
     signal.addEventListener('abort', stop, { once: true })
+  }
+}
+
+/** What the checks of this process have said, in the form of Kubernetes' components; a DELETE forgets it. */
+function createIndicators() {
+  const registry = createRegistry()
+  const last = registry.gauge('kubernetes_healthcheck', 'Whether a check held the last time.', ['name', 'type'])
+  const totalLabels = ['name', 'type', 'status']
+  const total = registry.counter('kubernetes_healthchecks_total', 'How often a check was made.', totalLabels)
+  const seen = new Set<string>()
+  return {
+    /** The check held. */
+    observe(name: string) {
+      seen.add(name)
+      last.set(1, name, 'healthz')
+      total.add(1, name, 'healthz', 'success')
+    },
+    answer(request: IncomingMessage, response: ServerResponse) {
+      response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
+      if (request.method !== 'DELETE') return void response.end(registry.render())
+      last.clear()
+      for (const name of seen) total.remove(name, 'healthz', 'success')
+      response.end('metrics reset\n')
+    },
   }
 }
 

@@ -1,6 +1,5 @@
 // effect: iptables programs, netlink sockets
 // iptables mode in one address family: keeps the kernel's tables equal to the plans.
-import { legacyTableSize } from '#kernel/iptables/legacy-table.ts'
 import { type Iptables, IptablesError } from '#kernel/iptables/program.ts'
 import { restoreTables, saveTables } from '#kernel/iptables/restore.ts'
 import { ensureCounters } from '#kernel/netfilter/accounting.ts'
@@ -8,6 +7,7 @@ import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
 import type { Logger } from '#daemon/log.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
 import { renderCleanup } from '#proxy/iptables/cleanup-text.ts'
+import { TablesFingerprint } from '#proxy/iptables/fingerprint.ts'
 import { type Outline, outline } from '#proxy/iptables/found.ts'
 import { jumps, kubeletChain, kubeletJumps } from '#proxy/iptables/frame.ts'
 import { invalidDroppedCounter, largeClusterEndpoints, type RenderOptions } from '#proxy/iptables/render-options.ts'
@@ -27,19 +27,25 @@ export type Written = {
 }
 export type IptablesObserver = { written(what: Written): void; failed(whole: boolean): void }
 
+const mostUnlike = 2
+
 export class IptablesDataplane implements Dataplane {
   readonly #iptables: Iptables
   readonly #log: Logger
   readonly #observer: IptablesObserver
   #options: RenderOptions
   #total = { filter: 0, nat: 0 }
+  readonly #tables: TablesFingerprint
   /** tells whether anyone has written since; undefined: not known */
   #fingerprint: string | undefined
+  /** how often in a row rules were right in number and not in their words; undefined: they never were right in both */
+  #unlike: number | undefined
 
   constructor(iptables: Iptables, options: IptablesOptions, log: Logger, observer: IptablesObserver) {
     this.#iptables = iptables
     this.#log = log
     this.#observer = observer
+    this.#tables = new TablesFingerprint(iptables, ['mangle', 'filter', 'nat'])
     const { family, randomFully } = iptables
     this.#options = { ...options, family, randomFully, counters: false, large: false }
   }
@@ -107,16 +113,16 @@ export class IptablesDataplane implements Dataplane {
   async #restoreChange({ text }: Restore): Promise<void> {
     if (text === '') return
     const { backend, netns } = this.#iptables
-    const isKnown = this.#fingerprint !== undefined && this.#fingerprint === this.#readFingerprint()
+    const isKnown = this.#fingerprint !== undefined && this.#fingerprint === this.#tables.read()
     const before = backend === 'nft' ? nftablesGeneration(netns) : 0
     await restoreTables(this.#iptables, text)
     const commits = text.split('\nCOMMIT\n').length - 1
     const isAlone = backend !== 'nft' || nftablesGeneration(netns) - before === commits
-    this.#fingerprint = isKnown && isAlone ? this.#readFingerprint() : undefined
+    this.#fingerprint = isKnown && isAlone ? this.#tables.read() : undefined
   }
 
   async check(plans: Plans): Promise<string | undefined> {
-    const fingerprint = this.#readFingerprint()
+    const fingerprint = this.#tables.read()
     if (fingerprint === this.#fingerprint) return undefined
     const found = await this.#look()
     const missing = [...jumps, ...kubeletJumps].find((jump) => !found.hasJump(jump))
@@ -126,9 +132,19 @@ export class IptablesDataplane implements Dataplane {
       if (count === undefined) return `${chain} is gone`
       if (count !== rules && !chain.endsWith(kubeletChain)) return `${chain} has ${count} rules instead of ${rules}`
     }
+    // An iptables that prints rules in other words than ours does so again after they were written anew.
+    if (renderWhole(portsOf(plans), this.#options, found).text === '') this.#unlike = 0
+    else if (this.#unlike !== undefined && this.#unlike++ < mostUnlike) return 'rules are not the same any more'
     this.#log.debug('Someone else changed iptables, and left our rules alone', { ipFamily: `IPv${this.family}` }, 4)
     this.#fingerprint = fingerprint
     return undefined
+  }
+
+  async nodePorts(): Promise<ReadonlySet<string>> {
+    const rules = (await this.#look()).rulesOf('nat', 'KUBE-NODEPORTS') ?? ''
+    return new Set(
+      [...rules.matchAll(/-p (\w+) .*--dport (\d+) .*-j KUBE-/g)].map(([, protocol, port]) => `${protocol}/${port}`),
+    )
   }
 
   async remove(): Promise<void> {
@@ -142,12 +158,6 @@ export class IptablesDataplane implements Dataplane {
 
   async #look(): Promise<Outline> {
     return outline(await saveTables(this.#iptables))
-  }
-
-  #readFingerprint(): string {
-    const { backend, family, netns } = this.#iptables
-    if (backend === 'nft') return `${nftablesGeneration(netns)}`
-    return ['mangle', 'filter', 'nat'].map((table) => JSON.stringify(legacyTableSize(family, table, netns))).join()
   }
 }
 

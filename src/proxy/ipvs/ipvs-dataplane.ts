@@ -172,6 +172,18 @@ export class IpvsDataplane implements Dataplane {
     return undefined
   }
 
+  nodePorts(): Promise<ReadonlySet<string>> {
+    const entries = (key: SetKey) => this.#kernel.ipset.entries(setName(key, this.family))
+    return Promise.try(
+      () =>
+        new Set([
+          ...entries('NODE-PORT-TCP').map((port) => `tcp/${port}`),
+          ...entries('NODE-PORT-UDP').map((port) => `udp/${port}`),
+          ...entries('NODE-PORT-SCTP-HASH').map((entry) => `sctp/${entry.slice(entry.lastIndexOf(':') + 1)}`),
+        ]),
+    )
+  }
+
   async remove(): Promise<void> {
     await this.#tables.remove()
     removeIpvs(this.family, this.#kernel, this.#options.excludeCidrs)

@@ -1,11 +1,10 @@
 // effect: iptables programs, netlink sockets
 // The iptables rules of IPVS mode in one address family: written when a set gets its first member or loses its last, which
 // is seldom.
-import { legacyTableSize } from '#kernel/iptables/legacy-table.ts'
 import type { Iptables } from '#kernel/iptables/program.ts'
 import { restoreTables, saveTables } from '#kernel/iptables/restore.ts'
-import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
 import { renderCleanup } from '#proxy/iptables/cleanup-text.ts'
+import { TablesFingerprint } from '#proxy/iptables/fingerprint.ts'
 import { type Outline, outline } from '#proxy/iptables/found.ts'
 import { ruleLine, TableText } from '#proxy/iptables/table-text.ts'
 import type { IpvsOptions } from '#proxy/ipvs/options.ts'
@@ -19,8 +18,10 @@ export class IpvsTables {
   #written: ReadonlyMap<string, string> | undefined
   /** tells whether anyone has written since */
   #fingerprint: string | undefined
+  readonly #tables: TablesFingerprint
 
   constructor(iptables: Iptables, options: IpvsOptions) {
+    this.#tables = new TablesFingerprint(iptables, ['filter', 'nat'])
     this.#iptables = iptables
     this.#options = options
   }
@@ -50,7 +51,7 @@ export class IpvsTables {
   }
 
   async check(): Promise<string | undefined> {
-    const fingerprint = this.#readFingerprint()
+    const fingerprint = this.#tables.read()
     if (fingerprint === this.#fingerprint) return undefined
     const found = await this.#look()
     const missing = ipvsJumps.find((jump) => !found.hasJump(jump))
@@ -93,12 +94,6 @@ export class IpvsTables {
 
   async #look(): Promise<Outline> {
     return outline(await saveTables(this.#iptables))
-  }
-
-  #readFingerprint(): string {
-    const { backend, family, netns } = this.#iptables
-    if (backend === 'nft') return `${nftablesGeneration(netns)}`
-    return ['filter', 'nat'].map((table) => JSON.stringify(legacyTableSize(family, table, netns))).join()
   }
 }
 

@@ -40,6 +40,14 @@ export function tupleOf(ip: Ip | undefined, protocol: Protocol, port: number, fa
   return bytes
 }
 
+/** `tcp/30080` for the key of a NodePort; undefined for other front ends. */
+export function nodePortOf(tuple: Uint8Array): string | undefined {
+  const at = tuple.length - 8
+  if (tuple.subarray(0, at).some((byte) => byte !== 0)) return undefined
+  const protocol = Object.entries(protocolNumbers).find(([, number]) => number === tuple[at])?.[0]
+  return `${protocol}/${tuple[at + 4]! * 256 + tuple[at + 5]!}`
+}
+
 /** tuple . index */
 export function indexed(tuple: Uint8Array, index: number): Uint8Array {
   const bytes = new Uint8Array(tuple.length + 4)

@@ -8,7 +8,7 @@ import { hostNumber } from '#kernel/nftables/expression.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
 import { type Arrangement, arrangePort } from '#proxy/nftables/arrange.ts'
-import { type Element, elementId } from '#proxy/nftables/element.ts'
+import { type Element, elementId, nodePortOf } from '#proxy/nftables/element.ts'
 import { writeBucket, writeLayout } from '#proxy/nftables/layout.ts'
 import { type NftablesOptions, tableName } from '#proxy/nftables/options.ts'
 import { Owners } from '#proxy/nftables/owners.ts'
@@ -287,6 +287,13 @@ export class NftablesDataplane implements Dataplane {
   #remember({ key, data, timeoutMs, expiresMs }: NftElement): void {
     if (data !== undefined && expiresMs !== undefined && expiresMs > 0)
       this.#batch.addElement('affinity', key, { data, timeoutMs, expiresMs })
+  }
+
+  nodePorts(): Promise<ReadonlySet<string>> {
+    return Promise.try(() => {
+      const found = this.#kernel.elements(tableName, 'services').flatMap(({ key }) => nodePortOf(key) ?? [])
+      return new Set(found)
+    })
   }
 
   /** Nobody else has any business in our table: whatever they changed, all of it is written again. */
