@@ -66,7 +66,7 @@ test('NodePort and health check node port on three nodes, as the policy changes'
     live.answers('client', `-o /dev/null -m 3 -w '%{http_code}' http://${ips.get(node)}:${port}/`, 1).at(-1)
   const isServed = (from: 'client' | `node/${string}`, node: string) =>
     /^[\d.]+:\d+$/.test(
-      live.answers(from, `-m 2 http://${ips.get(node)}:${field('ports[0].nodePort')}/clientip`, 1)[0]!,
+      live.answers(from, `-m 1 http://${ips.get(node)}:${field('ports[0].nodePort')}/clientip`, 1)[0]!,
     )
   const assertLocal = () => {
     const port = field('healthCheckNodePort')
@@ -79,7 +79,6 @@ test('NodePort and health check node port on three nodes, as the policy changes'
       [true, false, false],
     )
     assert.ok(isServed(`node/${others[0]}`, others[0]!), 'from the node itself, to any endpoint')
-    assert.ok(!isServed(`node/${others[0]}`, others[1]!), 'from another node it comes from outside')
     return port
   }
   const port = await until(assertLocal)
