@@ -90,7 +90,7 @@ function hear(child: ChildProcess, log: Logger): () => readonly string[] {
  * connection, and one that a controller had started the moment before it was killed. Whichever were forgotten would go on
  * to take its share of the connections, with an old table.
  */
-function runningIn(folder: string): readonly number[] {
+export function runningIn(folder: string): readonly number[] {
   const config = configOf(folder)
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return []
