@@ -26,6 +26,16 @@ test('network config: what flannel users write', () => {
     ['{"Network":"10.0.0.0/8","EnableIPv6":true}', 'IPv6Network must be an IPv6 range such as fd00:10:244::/56'],
     ['{"EnableIPv4":false}', 'neither IPv4 nor IPv6 is enabled'],
     ['{"Network":"10.0.0.0/8","Backend":"vxlan"}', 'Backend must be an object'],
+    [
+      '{"Network":"10.0.0.0/8","EnableNFTables":false,"Backend":{"Port":0}}',
+      { networks: { 4: '10.0.0.0/8' }, backend: defaultBackend },
+    ],
+    [
+      '{"Network":"10.0.0.0/8","EnableNFTables":true}',
+      'EnableNFTables is not served: rules are written by iptables, which may well be its nftables form',
+    ],
+    ['{"Network":"10.0.0.0/8","Backend":{"GBP":true}}', 'Backend.GBP is not served: packets carry no policy'],
+    ['{"Network":"10.0.0.0/8","Backend":{"VNI":"7"}}', 'Backend.VNI must be a whole number up to 16777215, not "7"'],
     ['[]', 'not an object'],
   ]
   for (const [text, want] of cases) assert.deepEqual(parseNetworkConfig(text), want, text)

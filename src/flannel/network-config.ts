@@ -40,6 +40,8 @@ export function parseNetworkConfig(text: string): NetworkConfig | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object'
   // flannel reads its keys without regard to case.
   const config = lowered(value as Record<string, unknown>)
+  if (config['enablenftables'] === true)
+    return 'EnableNFTables is not served: rules are written by iptables, which may well be its nftables form'
   const isOn = (key: string, byDefault: boolean) => (config[key] === undefined ? byDefault : config[key] === true)
   const networks: { 4?: string; 6?: string } = {}
   for (const [family, key, on] of [
@@ -62,7 +64,14 @@ function parseBackend(value: unknown): BackendConfig | string {
   if (value === undefined) return defaultBackend
   if (typeof value !== 'object' || value === null) return 'Backend must be an object'
   const config = lowered(value as Record<string, unknown>)
-  const number = (key: string) => (typeof config[key] === 'number' && config[key] > 0 ? config[key] : undefined)
+  if (config['gbp'] === true) return 'Backend.GBP is not served: packets carry no policy'
+  for (const [key, most] of Object.entries({ vni: 0xffffff, port: 0xffff, mtu: 0xffff })) {
+    const said = config[key]
+    if (said !== undefined && !(Number.isInteger(said) && Number(said) >= 0 && Number(said) <= most))
+      return `Backend.${key.toUpperCase()} must be a whole number up to ${most}, not ${JSON.stringify(said)}`
+  }
+  // 0 is what the original takes for nothing said.
+  const number = (key: string) => (Number(config[key]) > 0 ? Number(config[key]) : undefined)
   return {
     type: typeof config['type'] === 'string' ? config['type'].toLowerCase() : defaultBackend.type,
     vni: number('vni') ?? defaultBackend.vni,
