@@ -7,7 +7,7 @@ import { connectByFlanneld } from './flanneld.ts'
 import { joinAndRepair } from './join.ts'
 import { openPath, type Measured, type Path } from './measure.ts'
 
-const { seconds, rounds, peers, flanneld } = JSON.parse(process.argv[2]!) as Wanted
+const { seconds, rounds, peers, backEnds, flanneld } = JSON.parse(process.argv[2]!) as Wanted
 type Pair = readonly [TestNode, TestNode]
 
 const types = [
@@ -23,6 +23,7 @@ const median = (values: readonly number[]) => percentile([...values], 0.5)
 
 Object.assign(figures, await joinAndRepair(peers, rounds))
 for (const [type, key, mtu] of types) {
+  if (backEnds?.includes(type) === false) continue
   await using started = new AsyncDisposableStack()
   const ways: { readonly name: string; readonly path: Path; readonly rounds: Measured[] }[] = []
   const add = async (name: string, connect?: (nodes: Pair) => Promise<AsyncDisposable>) => {
