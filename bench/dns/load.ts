@@ -20,8 +20,12 @@ export function measureRate(port: number, pid: number, queries: string, seconds:
   return { qps: Number(/per second:\s+([\d.]+)/.exec(text)?.[1]), coreQps: completed / spent }
 }
 
-/** Milliseconds until the answer at `rate` queries per second. */
+/** Milliseconds until the answer at `rate` queries per second. Others on the machine only slow one down: the best of three. */
 export function measureLatency(port: number, queries: string, seconds: number, rate: number) {
+  return [1, 2, 3].map(() => latencyOnce(port, queries, seconds, rate)).toSorted((a, b) => a.p99 - b.p99)[0]!
+}
+
+function latencyOnce(port: number, queries: string, seconds: number, rate: number) {
   const text = perf(port, queries, ['-l', String(seconds), '-c', '8', '-q', '1000', '-Q', String(rate), '-v'])
   const took = [...text.matchAll(/^> \S+ \S+ \S+ ([\d.]+)$/gm)].map(([, time]) => Number(time) * 1000)
   return { p50: percentile(took, 0.5), p99: percentile(took, 0.99) }
