@@ -48,6 +48,11 @@ test('Events: what is written in one form is read, listed and watched in the oth
   assert.equal(old.metadata.resourceVersion, made.body.metadata.resourceVersion)
   const { body: list } = await api.request('GET', `${newer}?fieldSelector=regarding.name%3Dp`)
   assert.deepEqual([list.apiVersion, list.kind, list.items[0].note], ['events.k8s.io/v1', 'EventList', 'all is well'])
+  // The list says what its items are, and they do not.
+  for (const url of [core, newer]) {
+    const [item] = (await api.request('GET', url)).body.items
+    assert.deepEqual([item.apiVersion, item.kind, item.metadata.name], [undefined, undefined, 'e'])
+  }
   const patched = await api.request('PATCH', `${newer}/e`, {
     body: { series: { count: 2, lastObservedTime: '2026-11-21T00:00:01.000000Z' } },
     headers: { 'content-type': 'application/merge-patch+json' },

@@ -37,8 +37,25 @@ export function encodeObject(
   }
 }
 
-const comma = encoder.encode(',')
+const firstItem = encoder.encode('{')
+const nextItem = encoder.encode(',{')
 const listEnd = encoder.encode(']}\n')
+
+/**
+ * What objects of a list do not say, since the list does: their apiVersion and kind, with which their bytes begin. Custom
+ * resources, which nobody knows by their type, do.
+ */
+function saidOf({ apiVersion, resource, kind }: Served): number {
+  if (kind.custom !== undefined) return 1
+  return encoder.encode(`{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(resource.kind)},`).length
+}
+
+const itemOf =
+  ({ kind }: Served) =>
+  ({ object }: Entry): ApiObject => {
+    const { apiVersion: _, kind: __, ...item } = object
+    return kind.custom === undefined ? item : object
+  }
 
 /** A list in pieces: the bytes of each object are those of the cache, not copies. */
 export function encodeList(
@@ -53,15 +70,15 @@ export function encodeList(
     case 'json': {
       const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`
       const parts: Uint8Array[] = [encoder.encode(head)]
+      const said = saidOf(served)
       for (const [index, { bytes }] of entries.entries()) {
-        if (index > 0) parts.push(comma)
-        parts.push(bytes)
+        parts.push(index === 0 ? firstItem : nextItem, bytes.subarray(said))
       }
       parts.push(listEnd)
       return parts
     }
     case 'yaml':
-      return [encoder.encode(stringify({ kind, apiVersion, metadata, items: entries.map(({ object }) => object) }))]
+      return [encoder.encode(stringify({ kind, apiVersion, metadata, items: entries.map(itemOf(served)) }))]
     case 'partial': {
       const items = entries.map(({ object }) => partialOf(object, representation.version))
       return [jsonBytes({ kind, apiVersion, metadata, items })]
