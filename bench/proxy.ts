@@ -1,12 +1,15 @@
 // The Service proxy against a real API server, in a network namespace of its own: all rules at once, one change, a burst,
-// a restart. `--services N --endpoints M --mode iptables|nftables [--backend legacy|nft]`, `--peer kube-proxy=PATH`.
+// a restart. `--services N --endpoints M --mode iptables|nftables|ipvs [--backend legacy|nft]`, `--peer kube-proxy=PATH`. For IPVS
+// on a kernel that has none: `fairway vm -- sh -c 'modprobe -a ip_vs_rr dummy xt_set xt_ipvs && npm run bench -- proxy --mode ipvs'`.
 import { spawn } from 'node:child_process'
 import type { Bench, BenchOptions, BenchResult } from './bench.ts'
+
+const modes = ['nftables', 'iptables', 'ipvs'] as const
 
 export type Wanted = {
   readonly services: number
   readonly endpoints: number
-  readonly mode: 'iptables' | 'nftables'
+  readonly mode: (typeof modes)[number]
   readonly backend: string
   readonly changes: number
   readonly kubeProxy: string | undefined
@@ -20,7 +23,7 @@ export const bench: Bench = {
     const wanted: Wanted = {
       services: number('services', short ? 50 : 1000),
       endpoints: number('endpoints', 10),
-      mode: own.get('mode') === 'iptables' ? 'iptables' : 'nftables',
+      mode: modes.find((mode) => mode === own.get('mode')) ?? 'nftables',
       backend: own.get('backend') ?? 'nft',
       changes: number('changes', short ? 20 : 300),
       kubeProxy: peers.get('kube-proxy'),

@@ -9,6 +9,8 @@ import { nodes, services, type Service } from '#api/core.ts'
 import { endpointSlices, type EndpointSlice } from '#api/discovery.ts'
 import { connect, type Client } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { silentLog } from '#daemon/log.ts'
+import { cleanup } from '#proxy/leftovers.ts'
 import type { Wanted } from '../proxy.ts'
 import { percentile, type BenchResult, type Figures } from '../bench.ts'
 import { connectTimes, serverIp, serverPort, startServer } from './connect-times.ts'
@@ -218,6 +220,7 @@ async function burst(client: Client, process: ChildProcess): Promise<number> {
 /** kube-proxy measures itself; its durations leave out the time that it waits before it begins. */
 async function measurePeer(client: Client, path: string): Promise<Figures> {
   console.log(`kube-proxy, ${wanted.mode}`)
+  await cleanup(silentLog)
   const words = ['--kubeconfig', kubeconfig, '--hostname-override', 'node-1', '--proxy-mode', wanted.mode]
   const others = [
     '--cluster-cidr',
@@ -229,15 +232,17 @@ async function measurePeer(client: Client, path: string): Promise<Figures> {
   ]
   const proxy = spawn(path, [...words, ...others], { stdio: 'ignore' })
   started.push(proxy)
-  const full = await untilMore('kubeproxy_sync_full_proxy_rules_duration_seconds', { sum: 0, count: 0 })
+  // In IPVS mode kube-proxy writes everything each time.
+  const metric = (kind: string) => `kubeproxy_sync_${wanted.mode === 'ipvs' ? '' : kind}proxy_rules_duration_seconds`
+  const full = await untilMore(metric('full_'), { sum: 0, count: 0 })
   const pss = pssMb(proxy.pid!)
-  let before = await readHistogram('kubeproxy_sync_partial_proxy_rules_duration_seconds')
+  let before = await readHistogram(metric('partial_'))
   const times: number[] = []
   const seen: number[] = []
   for (let n = 0; n < Math.min(wanted.changes, 10); n++) {
     const startedMs = performance.now()
     await client.update(endpointSlices, slice((n * 7919) % wanted.services, wanted.endpoints + 2 + (n % 2)))
-    const after = await untilMore('kubeproxy_sync_partial_proxy_rules_duration_seconds', before)
+    const after = await untilMore(metric('partial_'), before)
     seen.push(performance.now() - startedMs)
     times.push(((after.sum - before.sum) / (after.count - before.count)) * 1000)
     before = after
