@@ -91,12 +91,22 @@ const protocols: Readonly<Record<string, Protocol>> = { TCP: 'tcp', UDP: 'udp', 
 const isPort = (port: number | undefined): port is number =>
   port !== undefined && Number.isInteger(port) && port >= 1 && port <= 65535
 
+/** One list for all that have none. */
+const none: readonly never[] = []
+
+/** As `flatMap`, and takes no more memory than it has to: there are many of these lists. */
+function mapped<T, U>(list: readonly T[] | undefined, map: (of: T) => U | readonly U[]): readonly U[] {
+  if (list === undefined || list.length === 0) return none
+  const all = list.flatMap(map as (of: T) => U | U[])
+  return all.length === 0 ? none : all.slice()
+}
+
 /** Undefined for a Service that no proxy serves: headless, ExternalName, without an address as yet. */
 export function viewService({ metadata, spec, status }: Service): ServiceView | undefined {
   if (!spec?.clusterIP || spec.clusterIP === 'None' || spec.type === 'ExternalName') return undefined
   const problems: string[] = []
-  const addresses = (texts: readonly string[] | undefined, what: string): Ip[] =>
-    (texts ?? []).flatMap((text) => {
+  const addresses = (texts: readonly string[] | undefined, what: string): readonly Ip[] =>
+    mapped(texts, (text) => {
       const ip = canonicalIp(text)
       if (ip === undefined && text.trim() !== '') problems.push(`${what} ${text} is not an IP address`)
       return ip ?? []
@@ -107,17 +117,17 @@ export function viewService({ metadata, spec, status }: Service): ServiceView | 
     key: `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`,
     uid: metadata?.uid ?? '',
     clusterIp: clusterIps(addresses(spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP], 'cluster IP')),
-    ports: viewPorts(spec.ports ?? [], problems),
+    ports: viewPorts(spec.ports, problems),
     externalIps: addresses(spec.externalIPs, 'external IP'),
-    balancerIps: addresses((status?.loadBalancer?.ingress ?? []).flatMap(virtualIp), 'load balancer IP'),
-    sourceRanges: viewRanges(spec.loadBalancerSourceRanges ?? [], problems),
+    balancerIps: addresses(status?.loadBalancer?.ingress?.flatMap(virtualIp), 'load balancer IP'),
+    sourceRanges: viewRanges(spec.loadBalancerSourceRanges, problems),
     internalPolicy: spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster',
     externalPolicy,
     affinitySeconds:
       spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : 0,
     healthCheckNodePort:
       spec.type === 'LoadBalancer' && externalPolicy === 'local' ? (spec.healthCheckNodePort ?? 0) : 0,
-    problems,
+    problems: problems.length === 0 ? none : problems,
   }
 }
 
@@ -128,15 +138,17 @@ const isExternal = (type: string | undefined, externalIps: readonly string[] | u
 function clusterIps(ips: readonly Ip[]): ByFamily<Ip> {
   const of = (family: Family) => ips.find((ip) => ipFamily(ip) === family)
   const [v4, v6] = [of(4), of(6)]
-  return { ...(v4 !== undefined && { 4: v4 }), ...(v6 !== undefined && { 6: v6 }) }
+  // Written out, since objects that are put together take several times the memory.
+  if (v4 !== undefined) return v6 === undefined ? { 4: v4 } : { 4: v4, 6: v6 }
+  return v6 === undefined ? {} : { 6: v6 }
 }
 
 const virtualIp = ({ ip, ipMode }: LoadBalancerIngress): readonly string[] =>
   ip && (ipMode === undefined || ipMode === 'VIP') ? [ip] : []
 
-function viewPorts(ports: readonly ServicePort[], problems: string[]): PortView[] {
+function viewPorts(ports: readonly ServicePort[] | undefined, problems: string[]): readonly PortView[] {
   const seen = new Set<string>()
-  return ports.flatMap(({ name = '', protocol = 'TCP', port, nodePort = 0 }) => {
+  return mapped(ports, ({ name = '', protocol = 'TCP', port, nodePort = 0 }) => {
     const known = protocols[protocol]
     if (known === undefined || !isPort(port)) {
       problems.push(known === undefined ? `unknown protocol ${protocol}` : `port ${port} is not between 1 and 65535`)
@@ -153,14 +165,14 @@ function viewPorts(ports: readonly ServicePort[], problems: string[]): PortView[
 }
 
 /** Blanks around a range are allowed by the API; a range of all addresses is the same as none. */
-function viewRanges(texts: readonly string[], problems: string[]): string[] {
-  const ranges = texts.flatMap((text) => {
+function viewRanges(texts: readonly string[] | undefined, problems: string[]): readonly string[] {
+  const ranges = mapped(texts, (text) => {
     const range = canonicalCidr(text.trim())
     if (range === undefined && text.trim() !== '') problems.push(`source range ${text} is not a CIDR`)
     return range ?? []
   })
   const open = new Set(ranges.filter((range) => range.endsWith('/0')).map((range) => range.includes(':')))
-  return ranges.filter((range) => !open.has(range.includes(':')))
+  return open.size === 0 ? ranges : ranges.filter((range) => !open.has(range.includes(':')))
 }
 
 const serviceNameLabel = 'kubernetes.io/service-name'
@@ -178,20 +190,17 @@ export function viewSlice({ metadata, addressType, endpoints, ports }: EndpointS
     uid: metadata?.uid ?? '',
     service: `${metadata?.namespace ?? ''}/${service}`,
     family,
-    ports: (ports ?? []).flatMap(({ name = '', protocol = 'TCP', port }) => {
+    ports: mapped(ports, ({ name = '', protocol = 'TCP', port }) => {
       const known = protocols[protocol]
       if (known !== undefined && isPort(port)) return { name, protocol: known, port }
       problems.push(`endpoint port ${name || port} is not usable`)
       return []
     }),
-    endpoints: (endpoints ?? []).flatMap((endpoint) => viewEndpoint(endpoint, family, problems)),
+    endpoints: mapped(endpoints, (endpoint) => viewEndpoint(endpoint, family, problems)),
     ...(!Number.isNaN(changedAt) && { changedAt }),
-    problems,
+    problems: problems.length === 0 ? none : problems,
   }
 }
-
-/** One list for all that have none. */
-const noHints: readonly string[] = []
 
 /** Only the first address counts: the others of an endpoint are the same pod's, by the definition of slices. */
 function viewEndpoint(endpoint: Endpoint, family: Family, problems: string[]): EndpointView | [] {
@@ -204,13 +213,26 @@ function viewEndpoint(endpoint: Endpoint, family: Family, problems: string[]): E
   const { ready, serving, terminating } = endpoint.conditions ?? {}
   return {
     ip,
-    node: endpoint.nodeName ?? undefined,
+    node: interned(endpoint.nodeName),
     ready: ready ?? true,
     serving: serving ?? true,
     terminating: terminating ?? false,
-    zones: endpoint.hints?.forZones?.map(({ name }) => name) ?? noHints,
-    nodes: endpoint.hints?.forNodes?.map(({ name }) => name) ?? noHints,
+    zones: endpoint.hints?.forZones?.map(({ name }) => name) ?? none,
+    nodes: endpoint.hints?.forNodes?.map(({ name }) => name) ?? none,
   }
+}
+
+/** Names of nodes stand there for each endpoint, and each time as a text of its own. */
+const names = new Map<string, string>()
+const mostNames = 10_000
+function interned(name: string | null | undefined): string | undefined {
+  if (name === null || name === undefined) return undefined
+  const known = names.get(name)
+  if (known !== undefined) return known
+  // Nodes come and go for as long as a process lives.
+  if (names.size === mostNames) names.clear()
+  names.set(name, name)
+  return name
 }
 
 const leavingTaint = 'ToBeDeletedByClusterAutoscaler'

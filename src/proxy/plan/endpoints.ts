@@ -52,8 +52,9 @@ export function mergeSlices(
 
 const byAddress = byKey(({ address }: Endpoint) => address)
 
-/** `sorted` keeps the order of slices where addresses are the same. */
+/** `sorted` keeps the order of slices where addresses are the same. The copy takes no more memory than it needs. */
 function eachOnce(sorted: readonly Endpoint[]): Endpoint[] {
+  if (sorted.every(({ address }, i) => address !== sorted[i + 1]?.address)) return sorted.slice()
   const once: Endpoint[] = []
   for (const endpoint of sorted) {
     const last = once.at(-1)

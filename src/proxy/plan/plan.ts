@@ -89,12 +89,10 @@ function planPort(
   const { internalPolicy, externalPolicy, affinitySeconds, healthCheckNodePort } = service
   const usesCluster = internalPolicy === 'cluster' || fronts.length > 0
   const usesLocal = internalPolicy === 'local' || (externalPolicy === 'local' && fronts.length > 0)
-  const cluster = usesCluster ? chooseCluster(all, { node: node.name, zone: node.zone }) : []
-  const local = usesLocal ? chooseLocal(all) : []
-  const wayOf = (policy: Policy): Way => ({
-    policy,
-    verdict: !hasUsable(all) ? 'reject' : policy === 'local' && local.length === 0 ? 'drop' : 'balance',
-  })
+  const cluster = usesCluster ? chooseCluster(all, { node: node.name, zone: node.zone }) : none
+  const local = usesLocal ? chooseLocal(all) : none
+  const wayOf = (policy: Policy): Way =>
+    ways[policy][!hasUsable(all) ? 'reject' : policy === 'local' && local.length === 0 ? 'drop' : 'balance']
   const sources = fronts.some(({ kind }) => kind === 'load-balancer') && planSources(service, family, node)
   return {
     name: portName(service.key, port.name),
@@ -115,8 +113,18 @@ function planPort(
   }
 }
 
+/** There are so few that all plans share them. */
+const waysOf = (policy: Policy) => ({
+  balance: { policy, verdict: 'balance' } as const,
+  reject: { policy, verdict: 'reject' } as const,
+  drop: { policy, verdict: 'drop' } as const,
+})
+const ways = { cluster: waysOf('cluster'), local: waysOf('local') } as const
+const none: readonly never[] = []
+
 function planFronts(service: ServiceView, port: PortView, family: Family): readonly Front[] {
   const ours = (ip: Ip) => ipFamily(ip) === family
+  if (port.nodePort === 0 && service.externalIps.length + service.balancerIps.length === 0) return none
   return [
     ...service.externalIps.filter(ours).map((address): Front => ({ kind: 'external-ip', address })),
     ...service.balancerIps.filter(ours).map((address): Front => ({ kind: 'load-balancer', address })),
