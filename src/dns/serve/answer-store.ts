@@ -189,7 +189,7 @@ export class AnswerStore {
     const page = this.#pageOf(ref)
     const at = offsetOf(ref)
     page.live -= sizeOf(page.shorts[(at >> 1) + short.keyLength]! + page.words[(at >> 2) + word.bodyLength]!)
-    const index = this.#pages.indexOf(page)
+    const index = (ref - 1) >>> refBits
     if (page.live === 0 && index !== this.#current) this.#pages[index] = undefined
     this.#count--
     // Whoever stands behind the hole, and could not have a place before it, moves up.
@@ -207,6 +207,7 @@ export class AnswerStore {
   /** Room for one entry; everything else may be forgotten for it. */
   #allot(size: number): number {
     let page = this.#pages[this.#current]
+    if (page?.live === 0) page.used = 0
     if (page === undefined || page.used + size > pageBytes) {
       let free = this.#pages.indexOf(undefined)
       if (free === -1) free = this.#pages.length
