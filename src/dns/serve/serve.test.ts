@@ -188,3 +188,31 @@ test('serve: a port that is taken is said in words', async (t) => {
   assert.throws(() => serveUdp(responder, { address, port, signal: ended.signal }), /udp 127\.0\.0\.1:\d+ is taken/)
   await assert.rejects(serveTcp(responder, { address, port, signal: ended.signal }), /tcp 127\.0\.0\.1:\d+ is taken/)
 })
+
+test(
+  'serve: a port below 1024 without the right to it is said in words',
+  { skip: process.getuid?.() !== 0 && 'needs root' },
+  () => {
+    const responder = createResponder(upstreamResolver)
+    process.seteuid!(65_534)
+    try {
+      assert.throws(
+        () => serveUdp(responder, { address, port: 53, signal: new AbortController().signal }),
+        /not allowed to listen on udp 127\.0\.0\.1:53/,
+      )
+    } finally {
+      process.seteuid!(0)
+    }
+  },
+)
+
+test('serve: a client that stops in the middle of a query is hung up on, and others are answered', async (t) => {
+  const ended = new AbortController()
+  t.after(() => ended.abort())
+  const { port } = await serve(upstreamResolver, ended.signal)
+  const query = encodeMessage(queryFor('a.test'))
+  const halting = connect(port, address)
+  halting.write(Buffer.from([0, query.length, ...query.subarray(0, 5)]))
+  assert.equal((await askUdp(port, queryFor('a.test')))?.answers.length, 1)
+  await once(halting.resume(), 'close', { signal: AbortSignal.timeout(30_000) })
+})
