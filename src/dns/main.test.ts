@@ -110,7 +110,12 @@ for (const threads of [0, 1])
       (found) => Array.isArray(found) && found[0] === '10.96.0.8',
     )
     await client.create(endpointSlices, {
-      metadata: { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
+      metadata: {
+        name: 'web-1',
+        namespace: 'default',
+        labels: { 'kubernetes.io/service-name': 'web' },
+        annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': new Date().toISOString() },
+      },
       addressType: 'IPv4',
       ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
       endpoints: [{ addresses: ['10.244.0.5'], hostname: 'one' }],
@@ -126,6 +131,7 @@ for (const threads of [0, 1])
       `coredns_dns_responses_total{${at},rcode="NOERROR",plugin="kubernetes"} `,
       `coredns_dns_responses_total{${at},rcode="NXDOMAIN",plugin="kubernetes"} `,
       `coredns_plugin_enabled{${at},name="kubernetes"} 1`,
+      'coredns_kubernetes_dns_programming_duration_seconds_count{service_kind="cluster_ip"} 1',
     ])
       assert.ok(metrics.includes(line), `${line}\n${metrics}`)
     const asked = server.requests.map((request) => request.replace(/^(\S+) ([^?]+).*$/, '$1 $2'))
