@@ -38,11 +38,15 @@ export async function run(options: IngressOptions, context: PartContext): Promis
   }
   let dataPlane: DataPlane | undefined
   let served: Served | undefined
+  let applyAgain = () => {}
   const ownCertificate = createOwnCertificate()
   const controller = ingressController({
     certificates: new Certificates(),
     writes,
-    openDataPlane: (mark) => (dataPlane = new DataPlane({ ...options, ownCertificate, onEnded: mark }, context)),
+    openDataPlane(mark) {
+      applyAgain = mark
+      return (dataPlane = new DataPlane({ ...options, ownCertificate, onEnded: mark }, context))
+    },
     onServed(now, keys) {
       const isFirst = served === undefined
       served = now
@@ -70,6 +74,8 @@ export async function run(options: IngressOptions, context: PartContext): Promis
     async lead(leading) {
       writes.leading = true
       changed()
+      // What could not be served before is told now.
+      applyAgain()
       await new Promise<void>((resolve) => leading.addEventListener('abort', () => resolve(), { once: true }))
       writes.leading = false
     },

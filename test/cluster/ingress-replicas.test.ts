@@ -15,9 +15,9 @@ before(() => {
 })
 after(() => live?.down())
 
-/** An Ingress for a host, which leads to the hostnames. */
-function ingress(name: string, host: string): void {
-  const backend = { service: { name: 'hostnames', port: { number: 80 } } }
+/** An Ingress for a host, which leads to a Service. */
+function ingress(name: string, host: string, service = 'hostnames'): void {
+  const backend = { service: { name: service, port: { number: 80 } } }
   const object = {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
@@ -77,6 +77,15 @@ test(
     live.kubectl(...own, 'rollout', 'status', 'deployment/fairway-ingress', '--timeout=30s')
   },
 )
+
+test('what cannot be served is told once, by the one that writes', { skip }, async () => {
+  ingress('wrong', 'wrong.test', 'gone')
+  await until(() =>
+    assert.match(live.kubectl('describe', 'ingress', 'wrong'), /NoService .*default\/gone does not exist/),
+  )
+  const told = live.kubectl('get', 'events', '--field-selector', 'reason=NoService', '-o', 'jsonpath={.items[*].count}')
+  assert.equal(told, '1')
+})
 
 test('an Ingress that is no longer ours loses the address', { skip }, async () => {
   const patch = '{"spec":{"ingressClassName":"nobody"}}'
