@@ -55,7 +55,8 @@ type Reply = {
 /** A way for each answer: also answers meet chance, and conditions. None where nothing is sent back. */
 export function answersOf(walk: Walk, final: Final, from: Standing): readonly Answered[] {
   const sent = firstTuple(final.way)
-  const reply = replyTo(final)
+  // Where ways are too many to follow, their answers are too.
+  const reply = walk.budget.ways < 0 ? undefined : replyTo(final)
   const { source, destination } = final.way.packet
   if (reply === undefined || sent === undefined || source === '?' || destination === '?') return []
   const { standing, way, packet } = reply

@@ -6,6 +6,7 @@ import { damage } from '#test/random-damage.ts'
 import { randomIptables, randomNft } from '#test/random-rules.ts'
 import { type Random, seeded } from '#test/random.ts'
 import { explain } from '#trace/explain.ts'
+import { renderWay } from '#trace/outcome.ts'
 import { firstPacket } from '#trace/packet.ts'
 import { closestRules } from '#trace/closest.ts'
 import { type Input, readWorld } from '#trace/read/read-world.ts'
@@ -177,4 +178,29 @@ test('trace: rules that nothing decides are bounded', () => {
     packet: firstPacket({ protocol: 'tcp', source: '192.0.2.1', destination: '10.0.0.1', destinationPort: 80 }),
   })
   assert.ok(ways.length > 500 && ways.some(({ outcome }) => outcome.kind === 'ended' && outcome.end.kind === 'unknown'))
+})
+
+test('trace: numbers that are none are no reason to fail', () => {
+  const said = (text: string) => {
+    const { world, problems } = readWorld([{ file: 'dump.txt', text }])
+    const ways = traceWorld(world, {
+      packet: firstPacket({ protocol: 'tcp', source: '10.0.0.9', destination: '10.96.0.1', destinationPort: 80 }),
+    })
+    return [...problems, ...ways.map((way) => `${renderWay(way)} if ${way.conditions.join(', ')}`)].join('\n')
+  }
+  assert.match(
+    said(
+      '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m statistic --mode random --probability 0ä5 -j DROP\nCOMMIT\n',
+    ),
+    /dropped by PREROUTING.* if "-m statistic --mode random --probability 0ä5" matches/,
+  )
+  const choice = 'dnat to numgen random mod 4000000000 map { 0 : 10.0.0.1 }'
+  assert.match(
+    said(`table ip t {\n chain c {\n  type nat hook prerouting priority -100; policy accept;\n  ${choice}\n }\n}\n`),
+    /a choice of one of 4000000000 is not followed/,
+  )
+  assert.match(
+    said('default proto static\n\tnexthop via 10.0.0.1 dev eth0 weight ä\n'),
+    /dump\.txt:2: a line is not understood: nexthop/,
+  )
 })

@@ -10,6 +10,7 @@ import {
   parseObjects,
   readPairs,
   textOf,
+  wholeNumber,
   wordsOf,
 } from '#kernel/dump/lines.ts'
 import { formatCidr, parseCidr } from '#lib/cidr.ts'
@@ -103,7 +104,7 @@ function readHop(object: JsonObject): NextHop {
   return defined({
     via: textOf(object['gateway']) ?? (isObject(object['via']) ? textOf(object['via']['host']) : undefined),
     device: textOf(object['dev']),
-    weight: numberOf(object['weight']) ?? 1,
+    weight: wholeNumber(String(object['weight'] ?? 1)) ?? 1,
     dead: flags.includes('dead') || flags.includes('linkdown'),
   })
 }
@@ -125,11 +126,12 @@ function readLine(line: string): { readonly route: DumpedRoute } | { readonly ho
   const words = wordsOf(line.replaceAll(/\bvia inet6? /g, 'via ').replaceAll(/\berror -?\d+/g, ''))
   if (words[0] === 'nexthop') {
     const pairs = readPairs(words.slice(1), flagWords)
-    if (pairs === undefined) return undefined
+    const weight = wholeNumber(pairs?.get('weight') ?? '1')
+    if (pairs === undefined || weight === undefined) return undefined
     const hop = defined({
       via: pairs.get('via'),
       device: pairs.get('dev'),
-      weight: Number(pairs.get('weight') ?? 1),
+      weight,
       dead: pairs.has('dead') || pairs.has('linkdown'),
     })
     return { hop }

@@ -1,5 +1,5 @@
 // `ipvsadm -Sn` and `ipvsadm -Ln`: virtual servers and the real ones behind them.
-import { defined, type Parsed, parseLines, wordsOf } from '#kernel/dump/lines.ts'
+import { defined, type Parsed, parseLines, wholeNumber, wordsOf } from '#kernel/dump/lines.ts'
 import { canonicalIp } from '#lib/ip.ts'
 
 export type VirtualServer = {
@@ -61,13 +61,14 @@ function readSaved([verb, option, address = '', ...rest]: readonly string[], ser
   }
   const real = splitAddress(after('-r') ?? '')
   const service = servers.findLast((item) => JSON.stringify(item.address) === JSON.stringify(where))
-  if (verb !== '-a' || real === undefined || service === undefined) return undefined
+  const weight = wholeNumber(after('-w') ?? '1')
+  if (verb !== '-a' || real === undefined || service === undefined || weight === undefined) return undefined
   const forward = rest.includes('-m') ? 'masquerade' : rest.includes('-i') ? 'tunnel' : 'route'
   const known = new Set(['-r', after('-r'), '-m', '-i', '-g', '-w', after('-w'), '-6'])
   return service.servers.push({
     ...real,
     forward,
-    weight: Number(after('-w') ?? 1),
+    weight,
     rest: rest.filter((word) => !known.has(word)),
   })
 }
@@ -101,8 +102,9 @@ function readListed(words: readonly string[], servers: Draft[]): unknown {
   if (/^(IP|Prot)$/.test(first) || second === 'RemoteAddress:Port') return true
   if (first === '->') {
     const [real, forward] = [splitAddress(second), forwards[third]]
-    if (real === undefined || forward === undefined || servers.length === 0) return undefined
-    return servers.at(-1)!.servers.push({ ...real, forward, weight: Number(words[3] ?? 1), rest: [] })
+    const weight = wholeNumber(words[3] ?? '1')
+    if (real === undefined || forward === undefined || weight === undefined || servers.length === 0) return undefined
+    return servers.at(-1)!.servers.push({ ...real, forward, weight, rest: [] })
   }
   const kind = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp', FWM: 'mark' }[first] as 'tcp' | undefined
   const where = kind && addressOf(kind, second, words.includes('IPv6'))

@@ -49,6 +49,10 @@ export const isJson = (text: string): boolean => /^\s*[[{]/.test(text)
 export const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 export const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
 
+/** Digits as the number that they are; undefined for anything else. */
+export const wholeNumber = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined
+
 /** Words in pairs, `dev eth0 metric 100`, with the words of `flags` standing alone; undefined where one is left over. */
 export function readPairs(
   words: readonly string[],

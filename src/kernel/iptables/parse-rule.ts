@@ -104,7 +104,8 @@ const matchReaders: Record<string, (options: Options, name: string) => Match | u
   statistic: (options) => {
     if (take(options, '--mode')?.value !== 'random') return undefined
     const probability = take(options, '--probability')
-    return probability && { kind: 'random', probability: { ...probability, value: Number(probability.value) } }
+    if (probability === undefined || !/^(0(\.\d+)?|1(\.0+)?)$/.test(probability.value)) return undefined
+    return { kind: 'random', probability: { ...probability, value: Number(probability.value) } }
   },
   recent: readRecent,
   nfacct: (options) => {

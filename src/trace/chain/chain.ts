@@ -57,10 +57,10 @@ export function walkChain<R>(book: RuleBook<R>, chain: string, from: Way, budget
         budget.ways -= costOf(inside, way)
         if (budget.ways < 0) {
           const end: End = { kind: 'unknown', what: 'there are too many ways to follow: give more of the inputs' }
-          walked.ended.push(...inside.slice(1).map((left) => ({ way: left, end })))
+          walked.ended.push(...inside.map((left) => ({ way: left, end })))
         } else open.push(...inside.slice(1).map((left) => ({ way: left, at })))
       }
-      isOpen = inside.length > 0
+      isOpen = inside.length > 0 && (inside.length === 1 || budget.ways >= 0)
       if (isOpen) way = inside[0]!
     }
     if (isOpen) walked.fellThrough.push(way)

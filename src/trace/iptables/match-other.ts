@@ -218,6 +218,7 @@ const readers: Readonly<Record<string, Reader>> = {
   statistic: (option, value, _, options) => {
     if (options.get('mode')?.values[0] !== 'nth') return undefined
     if (option !== 'every') return yes
+    if (!/^[1-9]\d{0,8}$/.test(value.values[0] ?? '')) return undefined
     return {
       kind: 'share',
       share: {

@@ -57,3 +57,22 @@ export const readHost32 = (bytes: Uint8Array): number => new DataView(bytes.buff
 
 export const big16 = (value: number): Uint8Array => Uint8Array.of(value >> 8, value & 255)
 export const readBig16 = (bytes: Uint8Array): number => (bytes[0]! << 8) | bytes[1]!
+
+export const masked = (value: Loaded, mask: Uint8Array, xor: Uint8Array): Loaded =>
+  value instanceof Uint8Array ? value.map((byte, i) => (byte & mask[i]!) ^ xor[i]!) : value
+
+export function swapped(value: Loaded, size: number): Loaded {
+  if (!(value instanceof Uint8Array)) return value
+  const bytes = value.slice()
+  for (let at = 0; at + size <= bytes.length; at += size) bytes.subarray(at, at + size).reverse()
+  return bytes
+}
+
+/** Shifts work on words in the machine's order. */
+export function shifted(value: Loaded, bits: number, left: boolean): Loaded {
+  if (!(value instanceof Uint8Array) || value.length > 4) return value
+  const padded = new Uint8Array(4)
+  padded.set(value)
+  const number = readHost32(padded)
+  return host32(left ? number << bits : number >>> bits)
+}

@@ -4,14 +4,24 @@ import { actMark } from '#kernel/nft/compile.ts'
 import type { NftChain, NftInstruction, NftRule, NftSet, NftTable, NftVerdict } from '#kernel/nftables/ruleset.ts'
 import { ruleText } from '#kernel/nftables/rule-text.ts'
 import { verdictText } from '#kernel/nftables/value-text.ts'
-import type { Act, RuleBook } from '#trace/chain/chain.ts'
+import { type Act, mostWays, type RuleBook } from '#trace/chain/chain.ts'
 import { fraction, randomShare } from '#trace/fraction.ts'
 import type { Origin } from '#trace/machine.ts'
 import { compareValue, rangeHolds } from '#trace/nft/compare.ts'
 import { loadConnection, loadFib, loadMeta, loadPayload, type Load } from '#trace/nft/load-value.ts'
 import { lookUp } from '#trace/nft/lookup.ts'
 import { rejectName, rewriteAct } from '#trace/nft/rewrite.ts'
-import { emptyRegisters, host32, load, type Loaded, read, readHost32, type Registers } from '#trace/nft/registers.ts'
+import {
+  emptyRegisters,
+  host32,
+  load,
+  masked,
+  read,
+  readHost32,
+  type Registers,
+  shifted,
+  swapped,
+} from '#trace/nft/registers.ts'
 import type { Place } from '#trace/place.ts'
 import { assume, factOf, type Matched, type Step, type Way, withPacket, withShare, withStep } from '#trace/way.ts'
 
@@ -230,11 +240,7 @@ function perform(run: Run, one: NftInstruction, state: State): Done {
     case 'range':
       return decide(state, rangeHolds(read(registers, one.register, one.first.length), one))
     case 'bitwise':
-      return put(
-        state,
-        one.to,
-        mapBytes(read(registers, one.from, one.mask.length), (byte, i) => (byte & one.mask[i]!) ^ one.xor[i]!),
-      )
+      return put(state, one.to, masked(read(registers, one.from, one.mask.length), one.mask, one.xor))
     case 'shift':
       return put(state, one.to, shifted(read(registers, one.from, one.length), one.bits, one.left))
     case 'byteorder':
@@ -242,7 +248,7 @@ function perform(run: Run, one: NftInstruction, state: State): Done {
     case 'lookup':
       return lookup(run, one, state)
     case 'number':
-      return choose(state, one)
+      return choose(run, state, one)
     case 'hash':
       return put(state, one.to, { what: 'the hash of the packet is', length: 4 })
     case 'limit':
@@ -270,27 +276,21 @@ function perform(run: Run, one: NftInstruction, state: State): Done {
   }
 }
 
-const mapBytes = (value: Loaded, change: (byte: number, i: number) => number): Loaded =>
-  value instanceof Uint8Array ? value.map(change) : value
-
-function swapped(value: Loaded, size: number): Loaded {
-  if (!(value instanceof Uint8Array)) return value
-  const bytes = value.slice()
-  for (let at = 0; at + size <= bytes.length; at += size) bytes.subarray(at, at + size).reverse()
-  return bytes
-}
-
-/** Shifts work on words in the machine's order. */
-function shifted(value: Loaded, bits: number, left: boolean): Loaded {
-  if (!(value instanceof Uint8Array) || value.length > 4) return value
-  const padded = new Uint8Array(4)
-  padded.set(value)
-  const number = readHost32(padded)
-  return host32(left ? number << bits : number >>> bits)
-}
-
 /** One way for each number that `numgen` may give. */
-function choose(state: State, { to, below, offset, random }: Extract<NftInstruction, { kind: 'number' }>): Done {
+function choose(
+  run: Run,
+  state: State,
+  { to, below, offset, random }: Extract<NftInstruction, { kind: 'number' }>,
+): Done {
+  if (!(below > 0 && below <= mostWays)) {
+    const what = `a choice of one of ${below} is not followed`
+    return {
+      kind: 'acts',
+      acts: [
+        { kind: 'end', way: withStep(state.way, stepOf(run, state, what, 'act')), end: { kind: 'unknown', what } },
+      ],
+    }
+  }
   const states = Array.from({ length: below }, (_, i) => {
     const share = random ? randomShare(below, i) : fraction(1n, BigInt(below))
     return {
