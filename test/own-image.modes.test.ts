@@ -3,7 +3,7 @@
 import * as assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -53,10 +53,7 @@ test('image build: the proxy in it programs Services in nftables mode; packages 
   for (const object of services) fake.put('services', object as FakeObject)
   for (const object of slices) fake.put('endpointslices', object as unknown as FakeObject)
   for (const object of nodes) fake.put('nodes', object as FakeObject)
-  const clusters = [{ name: 'fake', cluster: { server: fake.url } }]
-  const contexts = [{ name: 'fake', context: { cluster: 'fake' } }]
-  writeFileSync(join(root, 'tmp/kubeconfig'), JSON.stringify({ clusters, contexts, 'current-context': 'fake' }))
-  const flags = ['--kubeconfig', '/tmp/kubeconfig', '--hostname-override', 'node-1', '--cluster-cidr', '10.244.0.0/16']
+  const flags = ['--master', fake.url, '--hostname-override', 'node-1', '--cluster-cidr', '10.244.0.0/16']
   const others = ['--proxy-mode', 'nftables', '--healthz-bind-address', '', '--metrics-bind-address', '']
   const words = inside(['/usr/bin/fairway', 'proxy', ...flags, ...others])
   const proxy = spawn('unshare', words, { env, stdio: ['ignore', 'ignore', 'pipe'] })

@@ -4,7 +4,7 @@ import { stringify } from 'yaml'
 import { partCommand, partFlags } from '#cli/part-command.ts'
 import { proxyFlags, proxyOptions } from '#cli/process/proxy-flags.ts'
 import { connect } from '#client/client.ts'
-import { loadKubeconfig } from '#client/kubeconfig.ts'
+import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
 import { kebab, type OptionsOf } from '#daemon/flags.ts'
 import { createLogger, type Logger } from '#daemon/log.ts'
@@ -45,11 +45,21 @@ export const proxy = partCommand({
     const meant = proxyOptions(options)
     if (options.writeConfigTo !== undefined) return writeConfig(options.writeConfigTo, configuration(meant))
     if (options.initOnly) return initialize(meant, log)
-    const config = loadKubeconfig(options.kubeconfig)
-    const client = connect(options.master === undefined ? config : { ...config, server: options.master })
-    await run({ ...meant, client }, { ...context, log })
+    await run({ ...meant, client: connect(clientConfig(options)) }, { ...context, log })
   },
 })
+
+/** As with kube-proxy, an address alone is enough for a server that asks nobody for a name. */
+function clientConfig({ kubeconfig, master }: Options): ClientConfig {
+  try {
+    const config = loadKubeconfig(kubeconfig)
+    return master === undefined ? config : { ...config, server: master }
+  } catch (error) {
+    const isMissing = kubeconfig === undefined && error instanceof UserError && error.code === 'NoKubeconfig'
+    if (master === undefined || !isMissing) throw error
+    return { server: master }
+  }
+}
 
 function readConfig(path: string, mode: Options['proxyMode'] | undefined): ReadConfig {
   try {
