@@ -44,7 +44,7 @@ export function arrange(findings: readonly Finding[]): Finding[] {
   const sorted = joinAlike(findings).toSorted(compareFindings)
   const parents = new Map<Finding, Finding>()
   for (const child of sorted) {
-    const parent = sorted.find((other) => other !== child && explains(other, child))
+    const parent = parentOf(child, sorted)
     if (parent !== undefined) parents.set(child, parent)
   }
   const rootOf = (item: Finding): Finding => {
@@ -59,6 +59,19 @@ export function arrange(findings: readonly Finding[]): Finding[] {
   return sorted
     .filter((item) => rootOf(item) === item)
     .map((root) => ({ ...root, folded: sorted.filter((item) => item !== root && rootOf(item) === root) }))
+}
+
+/** One that explains it, or the first of several alike that do together, each on nodes of its own. */
+function parentOf(child: Finding, all: readonly Finding[]): Finding | undefined {
+  const others = all.filter((other) => other !== child)
+  const single = others.find((other) => explains(other, child))
+  if (single !== undefined || child.nodes.length < 2) return single
+  const partial = others.filter(({ nodes }) => nodes.some((node) => child.nodes.includes(node)))
+  return [...Map.groupBy(partial, ({ code }) => code).values()]
+    .map((alike) =>
+      alike.filter((one) => explains(one, { ...child, nodes: child.nodes.filter((node) => one.nodes.includes(node)) })),
+    )
+    .find((alike) => covers([...new Set(alike.flatMap(({ nodes }) => nodes))], child.nodes) && alike.length > 0)?.[0]
 }
 
 /** What two checks found of one thing, each in its own way. */

@@ -69,6 +69,15 @@ const rows: readonly Row[] = [
     evidence: /healthz: HTTP\/1\.1 503/,
   },
   {
+    name: 'proxies of all nodes that have not followed',
+    changes: [
+      edit('/proxy-healthz.txt', 'HTTP/1.1 200 OK', 'HTTP/1.1 503 Service Unavailable'),
+      edit('/proxy-healthz.txt', '"healthy":true', '"healthy":false'),
+      edit('/iptables-save.txt', '10.244.1.3:9376', '10.244.1.9:9376'),
+    ],
+    roots: ['ProxyDown node/node-1', 'ProxyDown node/node-2'],
+  },
+  {
     name: 'a proxy on a node that is to be deleted',
     changes: [
       edit('node-2/proxy-healthz.txt', 'HTTP/1.1 200 OK', 'HTTP/1.1 503 Service Unavailable'),
@@ -287,6 +296,22 @@ const rows: readonly Row[] = [
       ),
     ],
     roots: ['NodePortAtLoopback svc/default/hostnames-nodeport'],
+  },
+  {
+    name: 'images from a registry behind a node port at loopback',
+    changes: [
+      object('pods', 'hostnames-5c8dd7776d-bd7vg', ({ spec }) => (spec.containers[0].image = 'localhost:30225/app:1')),
+      sysctl('node-2', 'net.ipv4.conf.all.route_localnet', 0),
+    ],
+    roots: ['NodePortAtLoopback svc/default/hostnames-nodeport'],
+    evidence: /pod default\/hostnames-5c8dd7776d-bd7vg on node-2: image: localhost:30225\/app:1/,
+  },
+  {
+    name: 'images from a registry behind a node port that iptables leads on',
+    changes: [
+      object('pods', 'hostnames-5c8dd7776d-bd7vg', ({ spec }) => (spec.containers[0].image = 'localhost:30225/app:1')),
+    ],
+    roots: [],
   },
   {
     name: 'a node port asked at loopback and translated',

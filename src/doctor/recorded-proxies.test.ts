@@ -1,9 +1,10 @@
 // What kube-proxy leaves in each of its settings, as recorded, is healthy in every mode and family; then IPVS broken.
 import * as assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { compare } from '#doctor/compare/compare.ts'
 import { diagnose } from '#doctor/diagnose.ts'
+import { openInputs } from '#doctor/snapshot/open-inputs.ts'
 import { readView } from '#doctor/view.ts'
 import { applied, type Change, edit, recordedProxy } from '#test/doctor-snapshot.ts'
 
@@ -22,6 +23,25 @@ for (const file of readdirSync('src/proxy/testdata').filter((name) => /\.(save|i
     if (!file.startsWith('semantics.')) assert.deepEqual(findings, [])
     assert.deepEqual(view.problems, [])
   })
+
+test('kube-proxy in nftables mode: by the kernel, and as nft prints it', () => {
+  const files = openInputs(['src/doctor/testdata/kube-proxy'])
+  const text = readFileSync('src/doctor/testdata/kube-proxy.nft', 'utf8')
+  const [binary, printed] = ['nftables.json', 'nft.txt'].map((kept) =>
+    files.flatMap((item) =>
+      item.file.endsWith('node-1/nftables.json') && kept === 'nft.txt'
+        ? [{ file: item.file.replace('nftables.json', kept), text }]
+        : [item],
+    ),
+  )
+  for (const own of [binary!, printed!]) {
+    const codesOf = (...changes: readonly Change[]) =>
+      diagnose(readView(applied(own, changes))).findings.map(({ code, about }) => `${code} ${about}`)
+    assert.deepEqual(codesOf(), [])
+    const stale = codesOf(edit('endpointslices.json', '"10.244.1.3"', '"10.244.1.200"'))
+    assert.deepEqual(stale, ['StaleEndpoint svc/default/hostnames', 'StaleEndpoint svc/default/hostnames-nodeport'])
+  }
+})
 
 test('both families of one node at once', () => {
   const [v4, objects] = recordedProxy('semantics.v4.save')

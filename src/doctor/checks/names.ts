@@ -6,6 +6,7 @@ import { inNamespace } from '#doctor/compare/words.ts'
 import { slicesByService } from '#doctor/expect/endpoints.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import { keyOf, type View } from '#doctor/view.ts'
+import { parseResolvConf } from '#lib/resolv-conf.ts'
 
 const dnsService = 'kube-system/kube-dns'
 
@@ -70,11 +71,11 @@ function loop({ configMaps, services, nodes }: View): readonly Finding[] {
 }
 
 const isLoopback = (word: string) => /^127\.|^::1$|^\[::1\]/.test(word)
-const nameservers = (text = ''): readonly string[] => [...text.matchAll(/^nameserver\s+(\S+)/gm)].map(([, ip]) => ip!)
+const nameservers = (text = ''): readonly string[] => parseResolvConf(text).servers
 
-/** The same pod with a change: most of a pod cannot be changed while it lives. */
-const withPodAnew = (pod: Pod, change: string): string =>
-  `kubectl get pod ${inNamespace(keyOf(pod))} -o json | tr -d '\\n' | sed '${change}' | kubectl replace --force -f -`
+/** The same pod with a change of its spec: most of a pod cannot be changed while it lives. */
+const withPodAnew = (pod: Pod, spec: object): string =>
+  `kubectl get pod ${inNamespace(keyOf(pod))} -o json | kubectl patch --local -f - --type=merge -p '${JSON.stringify({ spec })}' -o json | kubectl replace --force -f -`
 
 /** Kubernetes' own: five dots, three suffixes and those of the node. */
 const [usualDots, mostSuffixes] = [5, 6]
@@ -82,19 +83,26 @@ const [usualDots, mostSuffixes] = [5, 6]
 function searches(it: Case): readonly Finding[] {
   if (it.only !== undefined && servicesOf(it).length === 0) return []
   return (it.view.pods ?? []).flatMap((pod: Pod): readonly Finding[] => {
-    const { searches: suffixes = [], options = [] } = pod.spec?.dnsConfig ?? {}
-    const dots = Number(options.find(({ name }) => name === 'ndots')?.value ?? usualDots)
-    const all = suffixes.length + (pod.spec?.dnsPolicy === 'None' ? 0 : 3)
+    const { dnsPolicy = 'ClusterFirst', dnsConfig: { searches: own = [], options = [] } = {} } = pod.spec ?? {}
+    const file = it.view.podTexts.get(keyOf(pod))?.get('resolv.conf')
+    const conf = file === undefined ? undefined : parseResolvConf(file)
+    const [clusterDots, clusterSuffixes] = dnsPolicy.startsWith('ClusterFirst') ? [usualDots, 3] : [1, 0]
+    const said = conf?.options.find((option) => option.startsWith('ndots:'))?.slice('ndots:'.length)
+    const asked = said ?? options.find(({ name }) => name === 'ndots')?.value
+    const dots = Number(asked ?? (conf === undefined ? clusterDots : 1))
+    const all = conf?.searches.length ?? own.length + clusterSuffixes
     if (dots <= usualDots && all <= mostSuffixes) return []
     return [
       finding({
         code: 'SearchExpansion',
         about: `pod/${keyOf(pod)}`,
         summary: `pod ${keyOf(pod)} tries ${all} suffixes for names of fewer than ${dots} dots`,
-        evidence: [`pod ${keyOf(pod)}: dnsConfig: ndots ${dots}, ${suffixes.length} searches of its own`],
+        evidence: [
+          `pod ${keyOf(pod)}: ${conf === undefined ? 'dnsConfig' : 'resolv.conf'}: ndots ${dots}, ${all} searches, ${own.length} of its own`,
+        ],
         consequence: `a lookup of a name outside the cluster takes up to ${(all + 1) * 2} questions (A and AAAA), and resolvers that know six suffixes only ignore the rest`,
         remedy: [
-          `${withPodAnew(pod, 's/"ndots", *"value": *"[0-9]*"/"ndots", "value": "2"/')}   # or write names outside with a dot at their end`,
+          `${withPodAnew(pod, { dnsConfig: { searches: null, options: [{ name: 'ndots', value: '2' }] } })}   # and in its template; or write names outside with a dot at their end`,
         ],
       }),
     ]
@@ -143,9 +151,7 @@ function elsewhere(view: View): readonly Finding[] {
             ? [
                 `kubectl get --raw /api/v1/nodes/${pod.spec?.nodeName}/proxy/configz   # clusterDNS of the kubelet names another server`,
               ]
-            : [
-                `${withPodAnew(pod, `s/"dnsPolicy": *"${dnsPolicy}"/"dnsPolicy": "ClusterFirst"/`)}   # and in its template`,
-              ],
+            : [`${withPodAnew(pod, { dnsPolicy: 'ClusterFirst' })}   # and in its template`],
         restsOn: file === undefined ? ['resolv.conf of the pod'] : [],
       }),
     ]

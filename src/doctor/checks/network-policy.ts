@@ -4,7 +4,7 @@ import type { Pod } from '#api/core.ts'
 import type { NetworkPolicy } from '#api/networking.ts'
 import { matchLabelSelector } from '#api/selector.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
-import { percentOf, someOf } from '#doctor/compare/words.ts'
+import { inNamespace, percentOf, someOf } from '#doctor/compare/words.ts'
 import { type Backend, backendsOf, slicesByService, usable } from '#doctor/expect/endpoints.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import { keyOf, podsByIp } from '#doctor/view.ts'
@@ -39,14 +39,20 @@ export function checkNetworkPolicies(it: Case): readonly Finding[] {
             (name) => `networkpolicy ${name}: no rule of ingress takes ${port.protocol ?? 'TCP'} ${backends[0]!.port}`,
           ),
           consequence: `${percentOf(shut.length / backends.length)} of new connections time out, where the pod network enforces NetworkPolicies`,
-          remedy: [
-            `kubectl edit networkpolicy ${names[0]!.replace(/^(.*)\/(.*)$/, '-n $1 $2')}   # an ingress rule for port ${backends[0]!.port}`,
-          ],
+          remedy: [openTo(shut[0]!.policies[0]!, backends[0]!.port, port.protocol ?? 'TCP')],
           restsOn: ['whether the pod network enforces NetworkPolicies (flannel alone does not)'],
         }),
       ]
     }),
   )
+}
+
+/** The command that lets everybody in at a port. */
+function openTo(policy: NetworkPolicy, port: number, protocol: string): string {
+  const rule = { ports: [{ port, protocol }] }
+  const isFirst = (policy.spec?.ingress ?? []).length === 0
+  const patch = [{ op: 'add', path: `/spec/ingress${isFirst ? '' : '/-'}`, value: isFirst ? [rule] : rule }]
+  return `kubectl patch networkpolicy ${inNamespace(keyOf(policy))} --type=json -p '${JSON.stringify(patch)}'`
 }
 
 /** Those that choose a pod and speak of what comes in. */

@@ -1,11 +1,12 @@
 // Node ports: processes and connections of the node that want the same port, and clients that ask at a loopback address.
 
+import { knowsRules } from '#doctor/compare/compare.ts'
 import { onNode } from '#doctor/remedy.ts'
 import type { Service } from '#api/core.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
-import { inNamespace, plural, someOf } from '#doctor/compare/words.ts'
+import { inNamespace, someOf } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
-import { keyOf, type NodeView } from '#doctor/view.ts'
+import { keyOf, type NodeView, type View } from '#doctor/view.ts'
 import { renderEnd } from '#trace/packet.ts'
 
 type NodePort = { readonly service: Service; readonly key: string; readonly port: number; readonly protocol: string }
@@ -100,49 +101,77 @@ const reserve = (nodes: readonly NodeView[], name: string, port: number): string
     .filter((part) => part !== '')
     .join(',')
 
-/** Only iptables can lead them to a Service, and only over IPv4; somebody who tries it all the same shows in conntrack. */
+/** Who asks for a node port at a loopback address of a node that does not lead it on. */
+type LocalAsker = { readonly node: NodeView; readonly seen: string }
+
+/**
+ * Only iptables can lead them to a Service, only over IPv4, and only with route_localnet. Connections that were refused leave
+ * nothing in conntrack; images that are pulled from there say it beforehand.
+ */
 function atLoopback({ view }: Case, nodePort: NodePort): readonly Finding[] {
-  const { key, port, protocol } = nodePort
-  const asked = view.nodes.flatMap(({ name, machine }) =>
-    (machine.connections ?? []).flatMap(({ protocol: of, original, reply }) =>
-      of === protocol &&
-      original.destinationPort === port &&
-      isLoopback(original.destination) &&
-      reply.source === original.destination
-        ? [{ name, to: renderEnd(original.destination, port), family: original.destination.includes(':') ? 6 : 4 }]
-        : [],
-    ),
-  )
-  if (asked.length === 0) return []
-  const names = [...new Set(asked.map(({ name }) => name))]
+  const { key, port } = nodePort
+  const askers = view.nodes.flatMap((node) => [...untranslated(node, nodePort), ...pulling(view, node, nodePort)])
+  if (askers.length === 0) return []
+  const nodes = [...new Set(askers.map(({ node }) => node))]
+  const names = nodes.map(({ name }) => name)
   return [
     finding({
       code: 'NodePortAtLoopback',
       about: `svc/${key}`,
       services: [key],
       nodes: names,
-      summary: `a process of ${someOf(names)} asks for the node port of ${key} at ${someOf(asked.map(({ to }) => to))}, where no rule leads to it`,
+      summary: `the node port of ${key} is asked for at a loopback address of ${someOf(names)}, where no rule leads it on`,
       evidence: [
-        `conntrack of ${names[0]}: ${protocol} ${asked[0]!.to}, not translated (${plural(asked.length, 'connection')})`,
-        ...view.nodes
-          .filter(({ name }) => names.includes(name))
-          .map(
-            (node) =>
-              `${node.name}: net.ipv4.conf.all.route_localnet = ${settingOf(node, 'conf.all.route_localnet') ?? 'not given'}`,
-          ),
-      ],
+        ...new Set(askers.map(({ seen }) => seen)),
+        ...nodes.map(
+          (node) =>
+            `${node.name}: net.ipv4.conf.all.route_localnet = ${settingOf(node, 'conf.all.route_localnet') ?? 'not given'}`,
+        ),
+      ].slice(0, 6),
       consequence:
         '100% of these connections are refused, or get whoever else listens there; from other machines the port works',
-      remedy: asked
+      remedy: nodes
         .slice(0, 1)
-        .flatMap(({ name }) =>
-          (view.nodes.find((node) => node.name === name)?.ips ?? []).map((ip) =>
+        .flatMap(({ name, ips }) =>
+          ips.map((ip) =>
             onNode(name, `curl -m 3 ${renderEnd(ip, port)}`, 'an address of the node is the one to ask for'),
           ),
         ),
     }),
   ]
 }
+
+const untranslated = (node: NodeView, { port, protocol }: NodePort): readonly LocalAsker[] =>
+  (node.machine.connections ?? []).flatMap(({ protocol: of, original, reply }) =>
+    of === protocol &&
+    original.destinationPort === port &&
+    isLoopback(original.destination) &&
+    reply.source === original.destination
+      ? [
+          {
+            node,
+            seen: `conntrack of ${node.name}: ${protocol} ${renderEnd(original.destination, port)}, not translated`,
+          },
+        ]
+      : [],
+  )
+
+/** A registry behind a node port, which container runtimes ask at the node's own loopback address. */
+function pulling({ pods = [] }: View, node: NodeView, { port, protocol }: NodePort): readonly LocalAsker[] {
+  if (protocol !== 'tcp' || !knowsRules(node) || leadsLoopback(node)) return []
+  const isFromHere = new RegExp(`^(localhost|127\\.\\d+\\.\\d+\\.\\d+):${port}/`)
+  return pods
+    .filter(({ spec }) => spec?.nodeName === node.name)
+    .flatMap((pod) =>
+      (pod.spec?.containers ?? [])
+        .filter(({ image }) => image !== undefined && isFromHere.test(image))
+        .map(({ image }) => ({ node, seen: `pod ${keyOf(pod)} on ${node.name}: image: ${image}` })),
+    )
+}
+
+const leadsLoopback = (node: NodeView): boolean =>
+  settingOf(node, 'conf.all.route_localnet') !== '0' &&
+  node.machine.iptables.some(({ rules }) => (rules.get('nat')?.get('KUBE-NODEPORTS')?.rules.length ?? 0) > 0)
 
 const isLoopback = (ip: string) => ip.startsWith('127.') || ip === '::1'
 

@@ -53,17 +53,23 @@ function fateOf(view: View, { outcome, answer, conditions, packet }: Traced, pro
     case 'ended':
       return outcome.end.kind === 'unknown' || outcome.end.kind === 'balanced' ? 'unknown' : 'fails'
     case 'left':
-      // Whoever is a pod is behind a machine that is known.
-      return podsByIp(view).has(packet.destination) ? 'fails' : 'unknown'
+      // Whoever is a pod is behind a machine that is known, and nobody outside has a cluster IP.
+      return podsByIp(view).has(packet.destination) || isClusterIp(view, packet.destination) ? 'fails' : 'unknown'
     case 'sent':
       return 'unknown'
     case 'delivered': {
       if (answer.kind === 'lost' || answer.kind === 'strange') return 'fails'
       const pod = podsByIp(view).get(packet.destination)
-      const sockets = pod && view.podSockets.get(keyOf(pod))
+      const sockets =
+        pod === undefined
+          ? view.nodes.find(({ ips }) => ips.includes(packet.destination))?.sockets
+          : view.podSockets.get(keyOf(pod))
       const protocol = probe.kind === 'name' ? 'udp' : probe.protocol
       if (sockets === undefined) return 'unknown'
       return listensAt(sockets, protocol, packet.destinationPort, packet.destination) === 'yes' ? 'works' : 'fails'
     }
   }
 }
+
+const isClusterIp = ({ services = [] }: View, ip: string): boolean =>
+  services.some(({ spec }) => spec?.clusterIP === ip || spec?.clusterIPs?.includes(ip) === true)

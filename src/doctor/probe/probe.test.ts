@@ -89,7 +89,7 @@ for (const [name, changes, from, want] of [
     'no rule',
     [without('node-1/iptables-save.txt', /-A KUBE-SERVICES -d 10\.104\.48\.131/)],
     `${pod1} ${hostnames}`,
-    [0, 0],
+    [0, 100],
   ],
   [
     'a firewall',
