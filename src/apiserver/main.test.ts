@@ -47,6 +47,14 @@ test('health and version for everyone, nothing else', async () => {
   await assert.rejects(ask('/readyz', { ca: other.cert }), /certificate/)
 })
 
+test('TLS 1.2 and later, nothing older', async () => {
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
+    assert.equal((await ask('/readyz', { minVersion: version, maxVersion: version })).code, 200)
+  // Without the security level of today this client would not even try.
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT:@SECLEVEL=0' } as const
+  await assert.rejects(ask('/readyz', old), /version|protocol/i)
+})
+
 test('a certificate is a user, and a user may do what its roles say', async () => {
   const proxy = api.issue('system:kube-proxy')
   assert.equal((await ask('/api/v1/services', admin)).code, 200)

@@ -100,6 +100,17 @@ test('what a patch is refused for', async () => {
   assert.match(strict.body.message, /strict decoding error: unknown field "spec\.nope"$/)
   const warned = await api.patch('merge', url, { spec: { nope: 1 } })
   assert.deepEqual([warned.code, warned.warnings], [200, ['unknown field "spec.nope"']])
+  const ignored = await api.patch('merge', `${url}?fieldValidation=Ignore`, { spec: { nope: 1 } })
+  assert.deepEqual([ignored.code, ignored.warnings], [200, []])
+  const made = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'x' }, spec: { nope: 1, ports: [{ port: 1 }] } }
+  for (const [validation, code, warnings] of [
+    ['Ignore', 201, []],
+    ['Warn', 201, ['unknown field "spec.nope"']],
+    ['Strict', 400, []],
+  ] as const) {
+    const reply = await api.request('POST', `${services}?dryRun=All&fieldValidation=${validation}`, { body: made })
+    assert.deepEqual([reply.code, reply.warnings], [code, warnings], validation)
+  }
   const strange = [{ op: 'test', path: '/spec/type', value: 'ClusterIP', form: 1 }]
   const refused = await api.patch('json', `${url}?fieldValidation=Strict`, strange)
   assert.equal(refused.code, 422)
