@@ -128,20 +128,23 @@ const setting = (name: keyof typeof settingFields): string => `var(txn.settings)
 const isSet = (name: keyof typeof settingFields): string =>
   `{ var(txn.settings) -m found } { ${setting(name)} -m int gt 0 }`
 
-/** As match.ts has it: the precise host, the wildcard, no host; with each the exact path, then the longest prefix. */
+/**
+ * As match.ts has it: the precise host, the wildcard, no host; with each the exact path, then the longest prefix. Most
+ * requests name the host as the rules do, without a port and in lower case, and take the first of these alone.
+ */
 function renderLookups(folder: string): string {
   const host = 'req.hdr(host),field(1,:),lower'
   const end = pathEnd.replaceAll(/[^]/g, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`)
-  const look = (from: string) =>
-    `http-request set-var(txn.route) ${from},concat(,txn.path,/${end}),map_beg(${mapFileOf(folder)})`
-  const notFound = ' if !{ var(txn.route) -m found }'
-  return [
+  const find = (key: string) => `http-request set-var(txn.route) ${key},map_beg(${mapFileOf(folder)})`
+  const findOf = (from: string) => find(`${from},concat(,txn.path,/${end})`)
+  const others = [
     'http-request set-var(txn.path) path',
-    look(host),
-    `http-request set-var(txn.wild) ${host},regsub(^[^.]+,*)${notFound}`,
-    `${look('var(txn.wild)')}${notFound}`,
-    `${look('str("")')}${notFound}`,
+    findOf(host),
+    `http-request set-var(txn.wild) ${host},regsub(^[^.]+,*)`,
+    findOf('var(txn.wild)'),
+    findOf('str("")'),
   ]
+  return [find(`base,concat(/${end})`), ...others.map((line) => `${line} if !{ var(txn.route) -m found }`)]
     .map((line) => `  ${line}`)
     .join('\n')
 }
