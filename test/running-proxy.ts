@@ -1,7 +1,7 @@
 // The whole proxy in this process and network namespace, against an API server that has the objects of a file.
 import * as assert from 'node:assert/strict'
 import { connect } from '#client/client.ts'
-import { systemClock } from '#daemon/clock.ts'
+import { type Clock, systemClock } from '#daemon/clock.ts'
 import { createLogger } from '#daemon/log.ts'
 import { createRegistry } from '#daemon/metrics.ts'
 import { run } from '#proxy/main.ts'
@@ -15,6 +15,7 @@ export type RunningProxy = AsyncDisposable & { readonly lines: string[]; readonl
 export async function startProxy(
   changed: Partial<ProxyOptions> = {},
   fakeBefore?: FakeKubernetes,
+  clock: Clock = systemClock,
 ): Promise<RunningProxy> {
   const fake = fakeBefore ?? (await FakeKubernetes.start())
   if (fakeBefore === undefined) {
@@ -27,7 +28,7 @@ export async function startProxy(
   const controller = new AbortController()
   const context = {
     signal: controller.signal,
-    clock: systemClock,
+    clock,
     registry: createRegistry(),
     log: createLogger({ format: 'text', level: 2, write: (line) => lines.push(line.replace(/^.*?\] /, '').trimEnd()) }),
   }

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { after, test } from 'node:test'
 import type { Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
+import { systemClock } from '#daemon/clock.ts'
 import { NetlinkError } from '#kernel/netlink/socket.ts'
 import { createNetns, deleteNetns } from '#kernel/netns.ts'
 import { Nftables, NftablesError } from '#kernel/nftables/nftables.ts'
@@ -23,6 +24,7 @@ import { viewTable } from '#test/nftables-view.ts'
 import { modes } from '#test/proxy-modes.ts'
 import { chance, randomService, randomSlice } from '#test/random-services.ts'
 import { type Random, seeded } from '#test/random.ts'
+import { eventually, get, startProxy } from '#test/running-proxy.ts'
 
 const skip = need({ root: true, programs: ['nft', 'iptables', 'ip'] })
 const soak = process.env['FAIRWAY_SOAK'] === '1'
@@ -103,7 +105,7 @@ after(() => {
   rmSync(folder, { recursive: true })
 })
 
-function startProxy(fake: FakeKubernetes, mode: string): ChildProcess {
+function spawnProxy(fake: FakeKubernetes, mode: string): ChildProcess {
   const kubeconfig = join(folder, 'kubeconfig')
   const contexts = [{ name: 'c', context: { cluster: 'c', user: 'u' } }]
   const clusters = [{ name: 'c', cluster: { server: fake.url } }]
@@ -210,7 +212,7 @@ for (const mode of ['nftables', 'iptables'] as const)
     const random = seeded(mode.length)
     await using fake = await startFake()
     for (let round = 0; round < (soak ? 60 : 3); round++) {
-      const child = startProxy(fake, mode)
+      const child = spawnProxy(fake, mode)
       const untilMs = performance.now() + random.integer(300, 1500)
       while (performance.now() < untilMs) {
         change(fake, random)
@@ -218,7 +220,7 @@ for (const mode of ['nftables', 'iptables'] as const)
       }
       await kill(child)
     }
-    const last = startProxy(fake, mode)
+    const last = spawnProxy(fake, mode)
     await converges(mode, fake, `after kills in ${mode} mode`)
     await kill(last)
   })
@@ -226,7 +228,7 @@ for (const mode of ['nftables', 'iptables'] as const)
 test('faults: the API server goes away, forgets, and lies about what happened', { skip }, async () => {
   const random = seeded(5)
   await using fake = await startFake()
-  const child = startProxy(fake, 'nftables')
+  const child = spawnProxy(fake, 'nftables')
   await converges('nftables', fake, 'at first')
   const { port } = fake
   const attacks: Readonly<Record<string, () => unknown>> = {
@@ -251,4 +253,22 @@ test('faults: the API server goes away, forgets, and lies about what happened', 
     await converges('nftables', fake, name)
   }
   await kill(child)
+})
+
+test('faults: the clock jumps', { skip }, async () => {
+  const random = seeded(6)
+  await using fake = await startFake()
+  let offsetMs = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + offsetMs }
+  const nodePortAddresses = ['0.0.0.0/0', '::/0']
+  const options = { mode: 'nftables', metrics: undefined, nodePortAddresses, allowNodeCapture: true } as const
+  await using _ = await startProxy(options, fake, clock)
+  const hourMs = 3_600_000
+  for (const jumpMs of [0, hourMs, -5 * hourMs, 100 * hourMs]) {
+    for (let i = 0; i < 10; i++) change(fake, random)
+    offsetMs += jumpMs
+    for (let i = 0; i < 10; i++) change(fake, random)
+    await converges('nftables', fake, `after a jump of ${jumpMs} ms`)
+    await eventually('healthy', async () => (await get('http://127.0.0.1:10256/healthz')).status === 200)
+  }
 })
