@@ -178,6 +178,11 @@ const rows: readonly Row[] = [
     roots: ['NameRewritten svc/default/hostnames'],
   },
   {
+    name: 'a pattern that would take for ever',
+    changes: [corefile('rewrite name regex (([a-z.-]+)+)+ {1}')],
+    roots: [],
+  },
+  {
     name: 'a rewrite of a name that is no Service',
     changes: [corefile('rewrite name shop.example.org hostnames.default.svc.cluster.local')],
     roots: [],

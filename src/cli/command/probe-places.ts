@@ -1,9 +1,10 @@
 // effect: namespaces of pods
-// From where the doctor can send probes: every pod, node and the client of a cluster of this machine; else this node alone.
+// From where the doctor can send probes: every pod, node and the client of a cluster of this machine; else this node and its pods.
 import type { Place } from '#doctor/probe/plan.ts'
 import type { View } from '#doctor/view.ts'
 import { type ClusterPlan, hostNamed } from '#lab/plan.ts'
 import { standAtPod } from '#lab/standpoint.ts'
+import { otherNamespaces } from '#doctor/snapshot/pod-namespaces.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 
 export type Places = Disposable & {
@@ -42,13 +43,21 @@ export function placesOfCluster(plan: ClusterPlan, { pods = [] }: View): Places 
   }
 }
 
-export function placesOfThisNode({ nodes }: View): Places {
+/** Pods on it too, whose namespaces stay as long as the pods do. */
+export function placesOfThisNode({ nodes, pods = [] }: View): Places {
   using route = openRoute()
   const own = new Set(route.addresses().map(({ ip }) => ip))
   const name = nodes.find(({ ips }) => ips.some((ip) => own.has(ip)))?.name
+  const byIp = new Map(
+    name === undefined ? [] : [...otherNamespaces()].flatMap(({ netns, ips }) => ips.map((ip) => [ip, netns] as const)),
+  )
+  const netnsOf = (place: Place) => {
+    const pod = pods.find(({ metadata }) => place === `pod/${metadata?.namespace}/${metadata?.name}`)
+    return pod?.spec?.nodeName === name ? byIp.get(pod?.status?.podIP ?? '') : undefined
+  }
   return {
-    has: (place) => name !== undefined && place === `node/${name}`,
-    netnsOf: () => undefined,
+    has: (place) => name !== undefined && (place === `node/${name}` || netnsOf(place) !== undefined),
+    netnsOf,
     [Symbol.dispose]: () => undefined,
   }
 }
