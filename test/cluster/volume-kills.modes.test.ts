@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { nodes, persistentVolumeClaims, persistentVolumes } from '#api/core.ts'
+import { events, nodes, persistentVolumeClaims, persistentVolumes } from '#api/core.ts'
 import { storageClasses } from '#api/storage.ts'
 import { mounts, unmount } from '#kernel/mount.ts'
 import { KilledPart, killNowAndThen, startServer } from '#test/killed-part.ts'
@@ -17,7 +17,8 @@ import { until } from '#test/until.ts'
 const skip = need({ root: true, programs: ['mkfs.ext4', 'losetup'] })
 const rounds = process.env['FAIRWAY_SOAK'] ? 200 : 15
 const folder = mkdtempSync(join(tmpdir(), 'fairway-volume-kills-'))
-const volumeFolder = join(folder, 'volumes')
+/** Images lie in the main folder, directories in another one of the node. */
+const folders = { image: join(folder, 'main'), directory: join(folder, 'other') } as const
 const below = () => mounts().filter(({ target }) => target.startsWith(folder))
 after(() => {
   for (const { target } of below()) unmount(target)
@@ -34,16 +35,24 @@ test('kills of provisioner and binder lose nothing and leave nothing', { skip, t
   await client.create(nodes, { metadata: { name: 'node-1', labels: { 'kubernetes.io/hostname': 'node-1' } } })
   const ready = { status: { conditions: [{ type: 'Ready', status: 'True' }] } }
   await client.patch(nodes, 'node-1', ready, { type: 'merge', subresource: 'status' })
-  for (const type of ['image', 'directory'])
+  const classes = { image: {}, directory: { folder: 'other' }, nowhere: { folder: 'gone' } }
+  for (const [name, parameters] of Object.entries(classes))
     await client.create(storageClasses, {
-      metadata: { name: type },
+      metadata: { name },
       provisioner: 'fairway/local',
       allowVolumeExpansion: true,
-      parameters: { type },
+      parameters: { type: name === 'image' ? 'image' : 'directory', ...parameters },
     })
   const deciding = ['persistentvolume-binder', 'pvc-protection', 'pv-protection', 'persistentvolume-expander']
   const at = ['--kubeconfig', kubeconfig]
-  const provisioning = ['--node-name', 'node-1', '--folder', volumeFolder, '--health-address', '0']
+  const provisioning = [
+    '--node-name',
+    'node-1',
+    '--folder',
+    folders.image,
+    '--named-folder',
+    `other=${folders.directory}`,
+  ]
   await using binder = new KilledPart([
     'controllers',
     ...at,
@@ -52,7 +61,7 @@ test('kills of provisioner and binder lose nothing and leave nothing', { skip, t
     '--controllers-health-address',
     '0',
   ])
-  await using provisioner = new KilledPart(['provisioner', ...at, ...provisioning])
+  await using provisioner = new KilledPart(['provisioner', ...at, ...provisioning, '--health-address', '0'])
 
   const claims = new Map<string, { size: number; readonly type: string }>()
   let made = 0
@@ -98,15 +107,28 @@ test('kills of provisioner and binder lose nothing and leave nothing', { skip, t
       [...claims.keys()].map((name) => `${name} Bound`).sort(),
       what(),
     )
-    const there = (part: string) => readdirSync(join(volumeFolder, part)).sort()
-    assert.deepEqual(there('volumes'), volumes.map(({ metadata }) => metadata!.name).sort(), what())
-    const images = [...claims.values()].filter(({ type }) => type === 'image').length
-    assert.deepEqual([there('images').length, below().length], [images, images], what())
+    for (const type of ['image', 'directory'] as const) {
+      const own = volumes.filter(({ spec }) => spec?.storageClassName === type)
+      const names = own.map(({ metadata }) => metadata!.name).sort()
+      assert.deepEqual(readdirSync(join(folders[type], 'volumes')).sort(), names, what())
+      assert.equal(readdirSync(join(folders[type], 'images')).length, type === 'image' ? own.length : 0, what())
+    }
+    assert.equal(below().length, [...claims.values()].filter(({ type }) => type === 'image').length, what())
   })
-  for (const name of claims.keys()) await client.delete(persistentVolumeClaims, name, { namespace })
+  await client.create(persistentVolumeClaims, {
+    metadata: { name: 'nowhere', namespace },
+    spec: { accessModes: ['ReadWriteOnce'], storageClassName: 'nowhere', ...storage(4) },
+  })
+  await until(async () => {
+    const { items } = await client.list(events, { namespace })
+    const said = items.filter(({ reason }) => reason === 'ProvisioningFailed').map(({ message }) => message)
+    assert.match(said.join(), /node node-1 has no folder called "gone": it has other$/)
+  })
+  for (const name of [...claims.keys(), 'nowhere']) await client.delete(persistentVolumeClaims, name, { namespace })
   await until(async () => {
     assert.deepEqual(await volumesNow(), [], what())
-    for (const part of ['volumes', 'images', 'published']) assert.deepEqual(readdirSync(join(volumeFolder, part)), [])
+    for (const one of Object.values(folders))
+      for (const part of ['volumes', 'images', 'published']) assert.deepEqual(readdirSync(join(one, part)), [])
     assert.deepEqual(below(), [])
     const { stdout } = spawnSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' })
     assert.ok(!stdout.includes(folder), stdout)
