@@ -1,6 +1,9 @@
 // Random Services and slices with every field that a proxy looks at, for model tests.
 import type { Service } from '#api/core.ts'
 import type { Endpoint, EndpointSlice } from '#api/discovery.ts'
+import type { Change } from '#proxy/dataplane.ts'
+import { planService, type PortPlan } from '#proxy/plan/plan.ts'
+import { type NodePlace, viewService, viewSlice } from '#proxy/state.ts'
 import type { Random } from '#test/random.ts'
 
 export const chance = (random: Random, p: number): boolean => random.next() < p
@@ -81,4 +84,20 @@ export function randomSlice(random: Random, i: number, which: number): EndpointS
     endpoints: numbers.map(endpoint),
     ports: ['TCP', 'UDP', 'SCTP'].map((protocol) => ({ name: protocol.toLowerCase(), port: 8080 + which, protocol })),
   }
+}
+
+/** Plans one of six Services anew, with one slice, and notes the change. */
+export function changePlan(
+  random: Random,
+  plans: Map<string, readonly PortPlan[]>,
+  changes: Map<string, Change>,
+  node: NodePlace,
+): void {
+  const i = random.integer(1, 6)
+  const key = `demo/service-${i}`
+  const service = chance(random, 0.85) ? viewService(randomService(random, i)) : undefined
+  const slice = viewSlice(randomSlice(random, i, 0))
+  const now = service === undefined ? [] : planService(service, slice === undefined ? [] : [slice], 4, node)
+  changes.set(key, { before: changes.get(key)?.before ?? plans.get(key) ?? [], after: now })
+  plans.set(key, now)
 }

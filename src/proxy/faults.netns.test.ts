@@ -22,7 +22,7 @@ import { startFairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 import { viewTable } from '#test/nftables-view.ts'
 import { modes } from '#test/proxy-modes.ts'
-import { chance, randomService, randomSlice } from '#test/random-services.ts'
+import { chance, changePlan, randomService, randomSlice } from '#test/random-services.ts'
 import { type Random, seeded } from '#test/random.ts'
 import { eventually, get, startProxy } from '#test/running-proxy.ts'
 
@@ -67,7 +67,7 @@ test('faults: the kernel refuses, or its answer gets lost', { skip }, async (t) 
     let unsure = true
     for (let step = 0; step < 30; step++) {
       const changes = new Map<string, Change>()
-      for (let i = random.integer(1, 3); i > 0; i--) changeOne(random, plans, changes)
+      for (let i = random.integer(1, 3); i > 0; i--) changePlan(random, plans, changes, node)
       // As the proxy does: after a failure everything is written, until that has worked.
       for (;;) {
         const failed: boolean = await plane.apply(plans, unsure ? undefined : changes).then(
@@ -87,16 +87,6 @@ test('faults: the kernel refuses, or its answer gets lost', { skip }, async (t) 
     mock.mock.restore()
   }
 })
-
-function changeOne(random: Random, plans: Map<string, readonly PortPlan[]>, changes: Map<string, Change>): void {
-  const i = random.integer(1, 6)
-  const key = `demo/service-${i}`
-  const service = chance(random, 0.85) ? viewService(randomService(random, i)) : undefined
-  const slice = viewSlice(randomSlice(random, i, 0))
-  const now = service === undefined ? [] : planService(service, slice === undefined ? [] : [slice], 4, node)
-  changes.set(key, { before: changes.get(key)?.before ?? plans.get(key) ?? [], after: now })
-  plans.set(key, now)
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'fairway-faults-'))
 const running = new Set<ChildProcess>()

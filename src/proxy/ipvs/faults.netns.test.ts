@@ -9,12 +9,12 @@ import { NetlinkError } from '#kernel/netlink/socket.ts'
 import { createNetns, deleteNetns } from '#kernel/netns.ts'
 import { openRoute, Route } from '#kernel/route/open-route.ts'
 import type { Change } from '#proxy/dataplane.ts'
-import { planService, type PortPlan } from '#proxy/plan/plan.ts'
-import { type NodePlace, viewService, viewSlice } from '#proxy/state.ts'
+import type { PortPlan } from '#proxy/plan/plan.ts'
+import type { NodePlace } from '#proxy/state.ts'
 import { skipWithoutIpvs as skip } from '#test/ipvs-node.ts'
 import { modes } from '#test/proxy-modes.ts'
-import { chance, randomService, randomSlice } from '#test/random-services.ts'
-import { type Random, seeded } from '#test/random.ts'
+import { chance, changePlan } from '#test/random-services.ts'
+import { seeded } from '#test/random.ts'
 import { eventually } from '#test/running-proxy.ts'
 
 const node: NodePlace = { name: 'node-1', zone: 'zone-1', ips: { 4: '10.168.0.2', 6: 'fd00:168::2' } }
@@ -40,16 +40,6 @@ function view(path: string): string[] {
     .split('\n')
     .filter((line) => line.startsWith('-A '))
   return [...run('ipvsadm', '-Sn').split('\n'), ...sets.split('\n'), ...addresses, ...rules].filter(Boolean).sort()
-}
-
-function changeOne(random: Random, plans: Map<string, readonly PortPlan[]>, changes: Map<string, Change>): void {
-  const i = random.integer(1, 6)
-  const key = `demo/service-${i}`
-  const service = chance(random, 0.85) ? viewService(randomService(random, i)) : undefined
-  const slice = viewSlice(randomSlice(random, i, 0))
-  const now = service === undefined ? [] : planService(service, slice === undefined ? [] : [slice], 4, node)
-  changes.set(key, { before: changes.get(key)?.before ?? plans.get(key) ?? [], after: now })
-  plans.set(key, now)
 }
 
 /** Every write to the kernel: what it may do instead is decided each time. */
@@ -87,7 +77,7 @@ for (let seed = 1; seed <= rounds; seed++)
     let unsure = true
     for (let step = 0; step < 25; step++) {
       const changes = new Map<string, Change>()
-      for (let i = random.integer(1, 3); i > 0; i--) changeOne(random, plans, changes)
+      for (let i = random.integer(1, 3); i > 0; i--) changePlan(random, plans, changes, node)
       faulty = true
       for (let isDone = false; !isDone;) {
         isDone = await plane.apply(plans, unsure ? undefined : changes).then(
