@@ -1,12 +1,12 @@
 // What dnsperf sees of a server, and what the server spends on it.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { percentile } from '../bench.ts'
 
 /** Runs dnsperf on the second core; its output. */
-export function perf(port: number, queries: string, more: readonly string[]): string {
+export function perf(port: number, queries: string, more: readonly string[], output: 'pipe' | number = 'pipe'): string {
   const words = ['-c', '1', 'dnsperf', '-s', '127.0.0.1', '-p', String(port), '-d', queries, ...more]
-  return spawnSync('taskset', words, { encoding: 'utf8', maxBuffer: 1 << 30 }).stdout
+  return spawnSync('taskset', words, { encoding: 'utf8', stdio: ['ignore', output, 'ignore'] }).stdout
 }
 
 /** Queries per second, and per second of the server's processor: the latter does not suffer from busy neighbours. */
@@ -26,7 +26,12 @@ export function measureLatency(port: number, queries: string, seconds: number, r
 }
 
 function latencyOnce(port: number, queries: string, seconds: number, rate: number) {
-  const text = perf(port, queries, ['-l', String(seconds), '-c', '8', '-q', '1000', '-Q', String(rate), '-v'])
+  // A line for each answer goes to a file: a pipe would make dnsperf wait for its reader.
+  const path = `${queries}.took`
+  const file = openSync(path, 'w')
+  perf(port, queries, ['-l', String(seconds), '-c', '8', '-q', '1000', '-Q', String(rate), '-v'], file)
+  closeSync(file)
+  const text = readFileSync(path, 'utf8')
   const took = [...text.matchAll(/^> \S+ \S+ \S+ ([\d.]+)$/gm)].map(([, time]) => Number(time) * 1000)
   return { p50: percentile(took, 0.5), p99: percentile(took, 0.99) }
 }
