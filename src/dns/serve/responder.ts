@@ -9,6 +9,7 @@ import { noZone, type Basis, type Reply, type Resolver } from '#dns/resolver.ts'
 import { AnswerStore, type Origin } from '#dns/serve/answer-store.ts'
 import { PlainQuery } from '#dns/serve/plain-query.ts'
 import { rcodes } from '#dns/wire/message.ts'
+import { recordTypes } from '#dns/wire/record.ts'
 
 /** How a query came. `family` is 1 for IPv4 and 2 for IPv6, as in CoreDNS's metrics. */
 export type Asked = {
@@ -48,7 +49,7 @@ const mega = 1 << 20
 export function createResponder(resolve: Resolver, onAnswer: OnAnswer = () => undefined): Responder {
   const plain = new PlainQuery(randomInt(2 ** 31))
   const known = new AnswerStore(96 * mega)
-  // Apart, so that a flood of names that do not exist, or of names outside, displaces nothing.
+  // Apart, so that a flood of names and types that do not exist, or of names outside, displaces nothing.
   const missing = new AnswerStore(8 * mega)
   const outside = new AnswerStore(8 * mega)
   const answered = { zone: '', plugin: '', rcode: 0, answers: 0, bytes: 0, queryBytes: 0, took: 0 }
@@ -69,7 +70,9 @@ export function createResponder(resolve: Resolver, onAnswer: OnAnswer = () => un
   }
   const keep = (body: Body, basis: Basis, origin: Origin, now: number) => {
     if (body.rcode === rcodes.SERVFAIL) return
-    const store = 'forMs' in basis ? outside : body.rcode === rcodes.NXDOMAIN ? missing : known
+    // Of names that exist resolvers ask addresses, so that their absence is asked for again; other types are endless.
+    const isUsual = body.counts[0] > 0 || plain.type === recordTypes.A || plain.type === recordTypes.AAAA
+    const store = 'forMs' in basis ? outside : body.rcode === rcodes.NXDOMAIN || !isUsual ? missing : known
     store.keep(plain, body, basis, origin, now)
   }
 
