@@ -2,7 +2,8 @@
 // parsed object is kept only as long as someone uses it: a hundred thousand of them would not fit.
 
 import type { ApiObject } from '#api/meta.ts'
-import type { Value } from '#apiserver/store/store.ts'
+import { byteLength } from '#api/go-text.ts'
+import type { Stored, Value } from '#apiserver/store/store.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -67,6 +68,34 @@ export function entryOf(key: string, revision: number, value: Value, fieldsOf: F
   const object = { ...plain, metadata: { ...plain.metadata, resourceVersion: String(revision) } }
   const fields = fieldsOf?.(object) ?? none
   return new Entry(key, revision, bytes, { labels: object.metadata.labels ?? none, fields }, object)
+}
+
+/**
+ * Many at once, as a server finds them when it starts: their bytes lie in one piece of memory, and nobody has the objects
+ * at hand yet.
+ */
+export function entriesOf(
+  items: readonly Stored[],
+  shorten: (key: string) => string,
+  fieldsOf: FieldsOf | undefined,
+): readonly Entry[] {
+  const texts = items.map(({ value, revision }) => withRevision(value.text, revision))
+  const joined = texts.join('')
+  const all = encoder.encode(joined)
+  // Most are ASCII: as many bytes as characters.
+  const isAscii = all.length === joined.length
+  let at = 0
+  return items.map(({ key, revision, value }, index) => {
+    const text = texts[index]!
+    const end = at + (isAscii ? text.length : byteLength(text))
+    const bytes = all.subarray(at, end)
+    at = end
+    const object = value.object ?? (JSON.parse(value.text) as ApiObject)
+    return new Entry(shorten(key), revision, bytes, {
+      labels: object.metadata?.labels ?? none,
+      fields: fieldsOf?.(object) ?? none,
+    })
+  })
 }
 
 /** The same object as of a later revision: how a deleted one is shown. */

@@ -19,6 +19,7 @@ function lateStore(inner: Store): Store & { tell(): void } {
     compacted: () => inner.compacted(),
     get: (key) => inner.get(key),
     list: (prefix, options) => inner.list(prefix, options),
+    parts: (prefix) => inner.parts(prefix),
     create: (key, value, options) => inner.create(key, value, options),
     update: (key, value, expected, options) => inner.update(key, value, expected, options),
     delete: (key, expected) => inner.delete(key, expected),
@@ -109,4 +110,41 @@ test('keys stay in order', () => {
   assert.deepEqual([all(), keys.from('b'), keys.from('c'), keys.from('z')], [['0', 'a', 'b', 'd'], 2, 3, 4])
   for (const key of ['f', 'e', '00', 'aa']) keys.add(key)
   assert.deepEqual(all(), ['0', '00', 'a', 'aa', 'b', 'd', 'e', 'f'])
+})
+
+test('many objects are read in parts, while others write', async () => {
+  await using store = openSqliteStore({ path: ':memory:', clock: fakeClock() })
+  const count = 5000
+  const name = (n: number) => String(n).padStart(5, '0')
+  // Some are longer in bytes than in characters.
+  const text = (n: number) => (n % 1000 === 7 ? `${n} é 😀` : String(n))
+  const make = (n: number) => valueOf({ metadata: { name: name(n), labels: { n: text(n) } } })
+  for (let n = 0; n < count; n += 500)
+    await Promise.all(Array.from({ length: 500 }, (_, more) => store.create(`c/${name(n + more)}`, make(n + more))))
+  const cache = new ResourceCache(store, 'c/')
+  let turns = 0
+  const ticking = setInterval(() => turns++, 0)
+  const loading = cache.fresh()
+  // Behind and before what has been read by then.
+  await new Promise((resolve) => setTimeout(resolve, 1))
+  const first = await store.get('c/00000')
+  await store.update('c/00000', valueOf({ metadata: { name: '00000', labels: { n: 'changed' } } }), first!.revision)
+  await store.delete(`c/${name(count - 1)}`, (await store.get(`c/${name(count - 1)}`))!.revision)
+  await store.create('c/99999', make(99_999))
+  await loading
+  await cache.fresh()
+  clearInterval(ticking)
+  assert.ok(turns > 0, 'nobody else had a turn')
+  assert.equal(cache.size, count)
+  assert.deepEqual(
+    [cache.get('00000')?.labels['n'], cache.get(name(count - 1)), cache.get('99999')?.labels['n']],
+    ['changed', undefined, '99999'],
+  )
+  for (const n of [1, 7, 999, 1000, 1007, 4007, 4998]) {
+    const entry = cache.get(name(n))!
+    assert.deepEqual(entry.labels, { n: text(n) })
+    const { metadata } = JSON.parse(new TextDecoder().decode(entry.bytes)) as { metadata: object }
+    assert.deepEqual(metadata, { resourceVersion: String(n + 1), name: name(n), labels: { n: text(n) } })
+    assert.equal(entry.object.metadata?.name, name(n))
+  }
 })

@@ -1,9 +1,9 @@
 // All objects of one resource as they are now, and what happened to them lately. Loaded from the store at the first use
 // and kept by a watch on it; every read and every watch of clients is answered from here.
 
-import { type Entry, entryAt, entryOf, type FieldsOf } from '#apiserver/cache/entry.ts'
+import { entriesOf, type Entry, entryAt, entryOf, type FieldsOf } from '#apiserver/cache/entry.ts'
 import { SortedKeys } from '#apiserver/cache/sorted-keys.ts'
-import { endOf, type Change, type Store, type Value } from '#apiserver/store/store.ts'
+import { endOf, type Change, type Store, type Stored, type Value } from '#apiserver/store/store.ts'
 
 /** How many events are kept for watches that resume; older ones come from the store's own history. */
 const ringSize = 1000
@@ -116,21 +116,27 @@ export class ResourceCache {
       if (isLoaded) await this.#reload()
     })
     this.#close = () => watch.close()
-    const page = await this.#store.list(this.#prefix)
-    for (const { key, revision, value } of page.items) {
-      const entry = this.#entryOf(key, revision, value)
-      this.#entries.set(entry.key, entry)
+    let shown = 0
+    for await (const { items, revision } of this.#store.parts(this.#prefix)) {
+      for (const entry of entriesOf(items, (key) => this.#shorten(key), this.#fieldsOf))
+        this.#entries.set(entry.key, entry)
+      shown = revision
     }
     this.#keys.replace(this.#entries.keys())
-    this.#ringAfter = this.#through = page.revision
+    this.#ringAfter = this.#through = shown
     isLoaded = true
-    const later = early.filter(({ revision }) => revision > page.revision)
-    this.#apply(later, later.at(-1)?.revision ?? page.revision)
+    const later = early.filter(({ revision }) => revision > shown)
+    this.#apply(later, later.at(-1)?.revision ?? shown)
   }
 
   /** Changes were missed: what is different now is told as if it had just happened. */
   async #reload(): Promise<void> {
-    const { items, revision } = await this.#store.list(this.#prefix)
+    const items: Stored[] = []
+    let revision = 0
+    for await (const part of this.#store.parts(this.#prefix)) {
+      for (const item of part.items) items.push(item)
+      revision = part.revision
+    }
     const found = new Set(items.map(({ key }) => this.#shorten(key)))
     const changed = items.filter((item) => this.#entries.get(this.#shorten(item.key))?.revision !== item.revision)
     const gone = [...this.#entries.keys()].filter((key) => !found.has(key))

@@ -105,18 +105,32 @@ export class EtcdStore implements Store {
     return items[0] && this.#storedOf(items[0])
   }
 
-  async list(prefix: string, { limit = 0, from = prefix, revision = 0 }: ListOptions = {}): Promise<Page> {
+  async list(prefix: string, options: ListOptions = {}): Promise<Page> {
     const items: Stored[] = []
-    let [key, shown] = [this.#root + from, revision]
+    let last = { revision: 0, remaining: 0 }
+    for await (const part of this.#pages(prefix, options)) {
+      for (const item of part.items) items.push(item)
+      last = part
+    }
+    return { items, revision: last.revision, remaining: last.remaining }
+  }
+
+  parts(prefix: string): AsyncIterable<Page> {
+    return this.#pages(prefix, {})
+  }
+
+  async *#pages(prefix: string, { limit = 0, from = prefix, revision = 0 }: ListOptions): AsyncGenerator<Page> {
+    let [key, shown, told] = [this.#root + from, revision, 0]
     for (;;) {
-      const size = limit > 0 ? Math.min(limit - items.length, this.#pageSize) : this.#pageSize
+      const size = limit > 0 ? Math.min(limit - told, this.#pageSize) : this.#pageSize
       const end = this.#endOf(prefix)
       const page = await this.#ask(() => this.#client.range({ key, end, limit: size, revision: shown }))
       // All pages are of the moment of the first.
       if (shown === 0) shown = page.revision
-      for (const item of page.items) items.push(this.#storedOf(item))
-      const remaining = page.count - page.items.length
-      if (remaining <= 0 || items.length === limit) return { items, revision: shown, remaining: Math.max(0, remaining) }
+      const remaining = Math.max(0, page.count - page.items.length)
+      yield { items: page.items.map((item) => this.#storedOf(item)), revision: shown, remaining }
+      told += page.items.length
+      if (remaining === 0 || told === limit) return
       key = `${page.items.at(-1)!.key}\0`
     }
   }

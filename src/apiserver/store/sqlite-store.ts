@@ -26,6 +26,8 @@ const sweepMs = 30_000
 const compactionStep = 1000
 /** How many keys of a backup are read at once. */
 const exportStep = 1000
+/** How many objects are read before others get their turn: some 10 ms. */
+const partStep = 1000
 
 /** So many writes do not wait for more of their turn: the first of a crowd would wait for the last. */
 const mostInBatch = 64
@@ -112,6 +114,18 @@ export class SqliteStore implements Store {
       const remaining = isAll ? 0 : Number(this.#statements.count.get(`${lastKey}\0`, end, revision)!['count'])
       return { items: rows.map((row) => storedOf(row)!), revision, remaining }
     })
+  }
+
+  async *parts(prefix: string): AsyncGenerator<Pick<Page, 'items' | 'revision'>> {
+    const revision = this.#revision
+    for (let from = prefix; ;) {
+      this.#check(revision)
+      const rows = this.#read(() => this.#statements.list.all(from, endOf(prefix), revision, partStep)) as Row[]
+      yield { items: rows.map((row) => storedOf(row)!), revision }
+      if (rows.length < partStep) return
+      from = `${rows.at(-1)!.key}\0`
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   create(key: string, value: Value, { ttlSeconds }: WriteOptions = {}): Promise<Written> {

@@ -67,6 +67,11 @@ export interface Store extends AsyncDisposable {
   revision(): Promise<number>
   get(key: string): Promise<Stored | undefined>
   list(prefix: string, options?: ListOptions): Promise<Page>
+  /**
+   * Everything below a prefix as of one revision, which each part names, in parts between which others get their turn; at
+   * least one part.
+   */
+  parts(prefix: string): AsyncIterable<Pick<Page, 'items' | 'revision'>>
   create(key: string, value: Value, options?: WriteOptions): Promise<Written>
   /** Writes if the key's last write was `expected`. */
   update(key: string, value: Value, expected: number, options?: WriteOptions): Promise<Written>

@@ -31,6 +31,9 @@ export function translatedStore(store: Store, { toStored, fromStored }: StoredFo
       const page = await store.list(prefix, options)
       return { ...page, items: page.items.map(shown) }
     },
+    async *parts(prefix) {
+      for await (const part of store.parts(prefix)) yield { ...part, items: part.items.map(shown) }
+    },
     create: async (key, value, options) => written(await store.create(key, inside(value), options)),
     update: async (key, value, expected, options) => written(await store.update(key, inside(value), expected, options)),
     delete: async (key, expected) => written(await store.delete(key, expected)),
