@@ -1,5 +1,5 @@
 // What a machine has that a cluster could leave behind.
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { mounts } from '#kernel/mount.ts'
 
@@ -8,6 +8,10 @@ export function machineState(name: string) {
   using own = openRoute()
   return {
     links: own.links().map((link) => link.name),
+    addresses: own.addresses().map(({ ip, prefix }) => `${ip}/${prefix}`),
+    loops: list('/sys/block')
+      .map((device) => read(`/sys/block/${device}/loop/backing_file`))
+      .filter((file) => file.includes(`/${name}/`)),
     routes: own.routes({ family: 4 }).map(({ destination }) => destination),
     mounts: mounts()
       .map(({ target }) => target)
@@ -26,10 +30,6 @@ function processesOf(name: string): readonly string[] {
     .map((pid) => read(`/proc/${pid}/cmdline`).replaceAll('\0', ' '))
 }
 
-/** Network namespaces that processes live in, each once. */
-export const livingNetns = (): readonly string[] =>
-  [...new Set(list('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? link(`/proc/${pid}/ns/net`) : [])))].sort()
-
 function list(path: string): readonly string[] {
   return existsSync(path) ? readdirSync(path) : []
 }
@@ -39,13 +39,5 @@ function read(path: string): string {
     return readFileSync(path, 'utf8')
   } catch {
     return ''
-  }
-}
-
-function link(path: string): readonly string[] {
-  try {
-    return [readlinkSync(path)]
-  } catch {
-    return []
   }
 }

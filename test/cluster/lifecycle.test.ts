@@ -161,7 +161,7 @@ test('interrupted at any moment: nothing is left', { skip }, async () => {
   }
 })
 
-test('killed at any moment: down leaves nothing, up mends', { skip }, async () => {
+test('killed at any moment of up and of down: down leaves nothing, up mends', { skip }, async () => {
   const random = seeded(2)
   const rounds = process.env['FAIRWAY_SOAK'] ? 100 : 4
   for (let round = 0; round < rounds; round++) {
@@ -171,7 +171,14 @@ test('killed at any moment: down leaves nothing, up mends', { skip }, async () =
     await sleep(afterMs)
     child.kill('SIGKILL')
     await ended
-    if (round % 2 === 0) up()
+    if (round % 2 === 0) {
+      up()
+      const ending = startFairway(['down', '--name', name])
+      const hasEnded = new Promise((resolve) => ending.on('exit', resolve))
+      await sleep(random.integer(80, 350))
+      ending.kill('SIGKILL')
+      await hasEnded
+    }
     down()
   }
 })

@@ -137,9 +137,9 @@ test('a node is killed, started, deleted', { skip }, async () => {
 
 test('every process says how it is, and has metrics', { skip }, () => {
   const asked = (place: string, url: string) => live.sh(place, `curl -sSk -m 5 ${url}`).text
-  for (const port of [10248, 10249, 8471])
+  for (const port of [10248, 10249, 8471, 8473, 8474])
     assert.match(asked('node/node-1', `http://127.0.0.1:${port}/metrics`), /^process_cpu_seconds_total /m, `${port}`)
-  for (const url of ['10248/healthz', '10248/readyz', '10256/healthz', '8471/healthz', '8471/readyz'])
+  for (const url of ['10248/healthz', '10248/readyz', '10256/healthz', '8471/readyz', '8473/readyz', '8474/readyz'])
     assert.match(asked('node/node-1', `http://127.0.0.1:${url}`), /^ok$|lastUpdated/, url)
   for (const path of ['/healthz', '/livez', '/readyz']) assert.equal(live.kubectl('get', '--raw', path), 'ok')
   assert.match(live.kubectl('get', '--raw', '/metrics'), /^process_cpu_seconds_total /m)
