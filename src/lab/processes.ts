@@ -60,33 +60,39 @@ export function startProcess(plan: ClusterPlan, { name, namespaces, words, log, 
   })
   closeSync(out)
   closeSync(signs)
-  const failed = new Promise<never>((_resolve, reject) => child.on('error', (error) => reject(ended(name, log, error))))
+  const end = Promise.withResolvers<string>()
+  child.on('error', (error) => end.resolve(`: ${error.message}`))
+  child.on('exit', (code, signal) => end.resolve(signal === null ? ` with code ${code}` : ` by ${signal}`))
   const identity = child.pid === undefined ? undefined : identify(child.pid)
   if (identity)
     writeFileSync(recordPath(plan.paths, name), JSON.stringify({ ...identity, words } satisfies RunningProcess))
   child.stdin!.on('error', () => undefined)
   child.stdin!.end('go\n')
   child.unref()
-  return started(plan, { name, log }, identity ?? { pid: child.pid ?? 0, startTime: 0 }, failed)
+  return { isNew: true, ...signsOf(plan, { name, log }, end.promise) }
 }
 
 /** A process that runs already, as if it had been started now. */
-export const adoptProcess = (plan: ClusterPlan, process: ProcessPlan, identity: ProcessIdentity): Started =>
-  started(plan, process, identity)
+export const adoptProcess = (plan: ClusterPlan, process: ProcessPlan, identity: ProcessIdentity): Started => ({
+  isNew: false,
+  ...signsOf(
+    plan,
+    process,
+    whenExited(identity).then(() => ''),
+  ),
+})
 
-/** `failed`: of one that is new, rejects where it could not begin. */
-function started(
+/** `end` resolves with how it has ended. */
+function signsOf(
   { paths }: ClusterPlan,
   { name, log }: Pick<ProcessPlan, 'name' | 'log'>,
-  identity: ProcessIdentity,
-  failed?: Promise<never>,
-): Started {
-  const exited = whenExited(identity).then(() => Promise.reject(ended(name, log)))
-  const alive = Promise.race([exited, ...(failed ? [failed] : [])])
+  end: Promise<string>,
+): Pick<Started, 'ready' | 'alive'> {
+  const alive = end.then((how) => Promise.reject(ended(name, log, how)))
   const ready = Promise.race([untilWritten(readyPath(paths, name), alive), alive])
   // Whoever does not wait for it is not to be ended by it.
   for (const promise of [alive, ready]) promise.catch(() => undefined)
-  return { isNew: failed !== undefined, ready, alive }
+  return { ready, alive }
 }
 
 /** Resolves when there is something in the file, or no file; watches no longer than `whileAlive`. */
@@ -112,12 +118,11 @@ export const enterCommand = ({ net, mount, uts }: Namespaces): readonly string[]
   return flags.length === 0 ? [] : ['nsenter', ...flags, '--']
 }
 
-function ended(name: string, log: string, cause?: Error): UserError {
+function ended(name: string, log: string, how: string): UserError {
   const last = lastLines(log, 8)
-  return new UserError(`${name} has ended${cause === undefined ? '' : `: ${cause.message}`}`, {
+  return new UserError(`${name} has ended${how}`, {
     code: 'ProcessEnded',
     remedy: last === '' ? 'it said nothing' : `it said:\n${last.replaceAll(/^/gm, '    ')}`,
-    cause,
   })
 }
 
