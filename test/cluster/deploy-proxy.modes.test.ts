@@ -34,10 +34,8 @@ test('deploy/proxy.yaml takes over from the proxies of the nodes', { skip }, asy
   live.kubectl('-n', 'kube-system', 'rollout', 'status', 'daemonset/fairway-proxy', '--timeout=60s')
   const logs = live.kubectl('-n', 'kube-system', 'logs', 'daemonset/fairway-proxy')
   assert.match(logs, /Adding new service port "default\/hostnames-nodeport:http"/)
-  const images = live.kubectl(
-    ...['-n', 'kube-system', 'get', 'pods', '-l', 'k8s-app=fairway-proxy'],
-    ...['-o', 'jsonpath={.items[*].status.containerStatuses[0].imageID}'],
-  )
+  const path = 'jsonpath={.items[*].status.containerStatuses[0].imageID}'
+  const images = live.kubectl('-n', 'kube-system', 'get', 'pods', '-l', 'k8s-app=fairway-proxy', '-o', path)
   assert.ok(images !== '' && !images.includes('built-in'), images)
   const nodePort = live.value('.spec.ports[0].nodePort', 'service', 'hostnames-nodeport')
   for (const node of nodes) {
