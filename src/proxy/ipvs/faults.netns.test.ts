@@ -19,7 +19,7 @@ import { eventually } from '#test/running-proxy.ts'
 
 const node: NodePlace = { name: 'node-1', zone: 'zone-1', ips: { 4: '10.168.0.2', 6: 'fd00:168::2' } }
 const mode = modes.find(({ name }) => name === 'ipvs')!
-const rounds = process.env['FAIRWAY_SOAK'] === '1' ? 40 : 5
+const rounds = process.env['FAIRWAY_SOAK'] === '1' ? 40 : 3
 
 /** A namespace with a node's addresses; the name tells the mode which node it is. */
 function namespace(name: string): Disposable & { readonly path: string } {
