@@ -108,6 +108,9 @@ export type ContainerConfig = {
   readonly annotations: Readonly<Record<string, string>>
 }
 
+/** The reason of an end that nobody has seen, as containerd names it. */
+export const unseenEnd = 'Unknown'
+
 export type ContainerState = 'created' | 'running' | 'exited' | 'unknown'
 
 export type ContainerStatus = {

@@ -63,8 +63,10 @@ test('back-off: 0, 10 s, doubling to 300 s, forgotten after ten minutes of life'
   assert.equal(backoffOfNext(old, 's'), 10_000)
 })
 
-test('back-off: none in a new sandbox, and it begins anew there', () => {
+test('back-off: none in a new sandbox or after an end that nobody saw, and it begins anew then', () => {
   const crashed = instance({ annotations: { [backoffAnnotation]: '40000' } })
   assert.deepEqual([backoffAfter(crashed, 's'), backoffOfNext(crashed, 's')], [40_000, 80_000])
   assert.deepEqual([backoffAfter(crashed, 'new'), backoffOfNext(crashed, 'new')], [0, 0])
+  const unseen = { ...crashed, exitCode: 255, reason: 'Unknown' }
+  assert.deepEqual([backoffAfter(unseen, 's'), backoffOfNext(unseen, 's')], [0, 0])
 })

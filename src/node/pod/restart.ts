@@ -2,11 +2,11 @@
 //
 // The wait is Kubernetes' crash-loop back-off: none before the first restart, then 10 s, 20 s ... up to 300 s; a
 // container that ran for more than 10 minutes starts over. Each instance of a container carries the wait that follows
-// it, so that nothing is forgotten when the agent itself restarts. What ended together with its sandbox did not crash: a
-// node that was shut down and started again makes a new sandbox, and nobody waits there.
+// it, so that nothing is forgotten when the agent itself restarts. What ended together with its sandbox or its monitor did
+// not crash, somebody took the node down: nobody waits after that.
 
 import type { Container, Pod } from '#api/core.ts'
-import type { ContainerStatus } from '#node/runtime.ts'
+import { type ContainerStatus, unseenEnd } from '#node/runtime.ts'
 
 /** The annotation, on a container, of how long its successor waits after its end. */
 export const backoffAnnotation = 'fairway/restart-backoff-ms'
@@ -38,14 +38,18 @@ export function shouldStart(container: Container, pod: Pod, newest: ContainerSta
 
 const ranLong = (ended: ContainerStatus) => (ended.finishedAt ?? 0) - ended.createdAt > forgottenAfterMs
 
+/** How it ended nobody has seen, or not in the sandbox that there is now. */
+const wentWithNode = (ended: ContainerStatus, sandboxId: string) =>
+  ended.sandboxId !== sandboxId || ended.reason === unseenEnd
+
 /** How long after its end the successor of this instance has to wait, in that sandbox. */
 export function backoffAfter(ended: ContainerStatus, sandboxId: string): number {
-  return ranLong(ended) || ended.sandboxId !== sandboxId ? 0 : Number(ended.annotations[backoffAnnotation] ?? 0)
+  return ranLong(ended) || wentWithNode(ended, sandboxId) ? 0 : Number(ended.annotations[backoffAnnotation] ?? 0)
 }
 
 /** What to write on the instance that follows `ended` (undefined: the first one) in that sandbox. */
 export function backoffOfNext(ended: ContainerStatus | undefined, sandboxId: string): number {
-  if (ended === undefined || ended.sandboxId !== sandboxId) return 0
+  if (ended === undefined || wentWithNode(ended, sandboxId)) return 0
   if (ranLong(ended)) return firstBackoffMs
   return Math.min(Math.max(firstBackoffMs, 2 * backoffAfter(ended, sandboxId)), mostBackoffMs)
 }

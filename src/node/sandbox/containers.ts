@@ -10,7 +10,13 @@ import { messageOf } from '#daemon/error.ts'
 import { mountOverlay, unmount } from '#kernel/mount.ts'
 import { identify, whenExited } from '#kernel/process.ts'
 import { podCache, type ImageConfig } from '#node/images/resolve.ts'
-import { RuntimeError, type ContainerConfig, type ContainerState, type ContainerStatus } from '#node/runtime.ts'
+import {
+  RuntimeError,
+  type ContainerConfig,
+  type ContainerState,
+  type ContainerStatus,
+  unseenEnd,
+} from '#node/runtime.ts'
 import { capabilitiesOf } from '#node/sandbox/capabilities.ts'
 import { readPid, type Crun } from '#node/sandbox/crun.ts'
 import type { Layout } from '#node/sandbox/layout.ts'
@@ -245,7 +251,7 @@ function readExit(layout: Layout, id: string): { exitCode: number; reason: strin
     return { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' }
   } catch {
     const message = 'the exit code is not known: the process that watched the container was killed'
-    return { exitCode: 255, reason: 'Unknown', message }
+    return { exitCode: 255, reason: unseenEnd, message }
   }
 }
 
