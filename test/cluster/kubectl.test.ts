@@ -251,6 +251,22 @@ for (const kubectl of others)
     ask('delete', 'service/life', 'service/life2', 'deployment/life')
   })
 
+test('through the server to a Service, a pod and a node', { skip }, () => {
+  const raw = (path: string) => live.kubectl('get', '--raw', path)
+  const base = '/api/v1/namespaces/default'
+  for (const service of ['hostnames:default', 'hostnames:80', 'http:hostnames:80'])
+    assert.match(raw(`${base}/services/${service}/proxy/`), /^hostnames-/)
+  const { name } = firstPod()
+  assert.equal(raw(`${base}/pods/${name}:9376/proxy/`).trim(), name)
+  const { kind, items } = JSON.parse(raw('/api/v1/nodes/node-1/proxy/pods')) as { kind: string; items: object[] }
+  assert.equal(kind, 'PodList')
+  assert.ok(items.length > 0)
+  assert.match(
+    live.tryKubectl(['get', '--raw', `${base}/pods/${name}:1/proxy/`]).stderr,
+    /error trying to reach service/,
+  )
+})
+
 test('drain waits for a budget, and goes on once it allows', { skip }, async () => {
   live.kubectl('create', 'deployment', 'guarded', '--image=pause')
   live.kubectl('create', 'poddisruptionbudget', 'guarded', '--selector=app=guarded', '--min-available=1')
