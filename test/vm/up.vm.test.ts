@@ -26,7 +26,7 @@ const ask = 'ask() { for i in $(seq 60); do said=$(eval "$1"); [ -z "$said" ] ||
 const namesThrough = [
   'kubectl --kubeconfig /var/lib/fairway/*/kubeconfig apply -f test/cluster/testdata/dns.yaml >&2',
   'until ./fairway exec pod/looker -- true; do sleep 2; done',
-  'echo names:',
+  'echo; echo names:',
   `./fairway exec pod/looker -- sh -c ${quoted(`${ask}; ${asking}`)}`,
 ]
 
