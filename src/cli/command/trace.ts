@@ -20,10 +20,11 @@ export const trace = defineCommand({
   usage: '--from PLACE --to PLACE:PORT[/tcp|udp|sctp] [--snapshot FILE | --rules FILE...]',
   description:
     'Walks one packet and its answer from machine to machine, and prints every way it may take, with its share, the\n' +
-    'rules that led there, and what the inputs did not tell. Without files it looks at a cluster of this machine.\n' +
+    'rules that led there, what the client sees in the end, and what the inputs did not tell. Without files it looks at a\n' +
+    'cluster of this machine.\n' +
     'Files are told apart by what they say, not by name: iptables-save, iptables -L -v -n, nft list ruleset (-j), ipset\n' +
-    'save, ipvsadm -Sn or -Ln, conntrack -L, ip addr|link|route|rule|neigh (-j), bridge fdb, sysctl -a, kubectl get -o\n' +
-    'json|yaml; any subset, also as a folder or tar with one folder for each node (nodes/NAME/...).',
+    'save, ipvsadm -Sn or -Ln, conntrack -L, ip addr|link|route|rule|neigh (-j), bridge fdb, sysctl -a, ss -lntu,\n' +
+    'kubectl get -o json|yaml; any subset, also as a folder or tar with one folder for each node (nodes/NAME/...).',
   examples: [
     'fairway trace --from pod/web-0 --to svc/hostnames:80                           # in the cluster of this machine',
     'fairway trace --from 192.0.2.7 --to node/node-2:30080 --snapshot cluster.tgz   # mailed by somebody',
