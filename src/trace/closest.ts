@@ -6,7 +6,7 @@ import type { Rule } from '#kernel/iptables/rule.ts'
 import { elementText } from '#kernel/nftables/value-text.ts'
 import type { Machine } from '#trace/machine.ts'
 import { matchRule } from '#trace/iptables/match.ts'
-import { type Packet, renderEnd } from '#trace/packet.ts'
+import { type Packet, protocolNumber, renderEnd } from '#trace/packet.ts'
 import { addressBytes, rangeHas } from '#trace/ranges.ts'
 import type { Traced } from '#trace/trace.ts'
 
@@ -51,13 +51,25 @@ function nearElements(machine: Machine, packet: Packet): readonly Near[] {
       .filter((set) => set.data !== undefined && set.key.length > 1 && /^ipv[46]$/.test(set.key[0]!))
       .flatMap((set) =>
         set.elements
-          .filter(({ key }) => key.length > ip.length && ip.every((byte, i) => key[i] === byte))
+          .filter(
+            ({ key }) => key.length > ip.length && ip.every((byte, i) => key[i] === byte) && !names(key, ip, packet),
+          )
           .map((element) => ({
             distance: 1,
             text: `${table.family} ${table.name} ${set.name}: ${elementText(element, set)}`,
             why: `it is not about ${renderEnd(packet.destination, packet.destinationPort)}/${packet.protocol}`,
           })),
       ),
+  )
+}
+
+/** Whether a key of address, protocol and port is just the packet's: it was found then, and misses nothing. */
+function names(key: Uint8Array, ip: Uint8Array, { protocol, destinationPort }: Packet): boolean {
+  const [proto, port] = [ip.length, ip.length + 4]
+  return (
+    key[proto] === protocolNumber(protocol) &&
+    key[port] === destinationPort >> 8 &&
+    key[port + 1] === (destinationPort & 255)
   )
 }
 
