@@ -71,7 +71,15 @@ export const codes = {
     title: 'the proxy of a node does not run or does not keep up',
     severity: 'error',
     stage: 'proxy',
-    explains: ['RulesMissing', 'EndpointMissing', 'StaleEndpoint', 'StaleService', 'StaleRefusal', 'NoRefusal'],
+    explains: [
+      'RulesMissing',
+      'EndpointMissing',
+      'StaleEndpoint',
+      'StaleService',
+      'StaleRefusal',
+      'StaleFlow',
+      'NoRefusal',
+    ],
   },
   JumpMissing: {
     title: "nothing leads to the proxy's rules",

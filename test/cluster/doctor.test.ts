@@ -1,7 +1,16 @@
 // The doctor over a cluster in which things are broken for real: alone and at once, and mended as it says.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { examine, type Fault, faults, headlines, makeAndMend, untilHealthy } from '#test/cluster/doctor-faults.ts'
+import {
+  examine,
+  type Fault,
+  faults,
+  follow,
+  headlines,
+  makeAndMend,
+  type Reported,
+  untilHealthy,
+} from '#test/cluster/doctor-faults.ts'
 import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
 import { fairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
@@ -134,8 +143,48 @@ for (const codes of [
   ['NoListener', 'FirewallDrops', 'HairpinOff', 'BridgePastRules', 'LeftoverRules'],
   ['NoPodMatches', 'ForeignRule', 'ForwardingOff', 'RouteMissing'],
   ['ProxyMissing', 'ProxyDown', 'MtuTooLarge'],
+  ['PathBroken', 'NodePortTaken', 'NodePortInLocalRange', 'StaleFlow'],
 ])
   test(`at once: ${codes.join(', ')}`, { skip, timeout: 120_000 }, () => makeAndMend(live, codes.map(named)))
+
+test('objects that are wrong, and mended by what is printed', { skip, timeout: 120_000 }, async (t) => {
+  const file = 'test/cluster/testdata/sick.yaml'
+  t.after(() => live.kubectl('delete', '-f', file, '--ignore-not-found', '--grace-period=1'))
+  live.kubectl('apply', '-f', file)
+  live.kubectl('wait', '--for=condition=Ready', 'pod/sick', '--timeout=30s')
+  const byHand = [
+    'LoadBalancerPending svc/default/balanced',
+    'NameLoop svc/default/itself',
+    'NoEndpoints svc/default/nobody',
+    'PodsNotReady svc/default/unready',
+    'NodePortAtLoopback svc/default/hostnames-nodeport',
+  ]
+  const byCommand = [
+    'NamedPortMissing svc/default/named',
+    'AsksElsewhere pod/default/sick',
+    'SearchExpansion pod/default/sick',
+    'ExternalLocalNoPod svc/default/near',
+    'InternalLocalNoPod svc/default/near',
+    'PolicyDenies svc/default/balanced',
+    'PolicyDenies svc/default/near',
+  ]
+  const said = (findings: readonly Reported[]) => findings.map(({ code, about }) => `${code} ${about}`).toSorted()
+  // Programs take a moment until they listen.
+  const findings = await until(() => {
+    const found = examine(live).findings
+    assert.deepEqual(said(found), [...byHand, ...byCommand].toSorted())
+    return found
+  })
+  // A pod that is made anew takes its other faults with it.
+  for (const { code, about, remedy } of findings)
+    if (byCommand.includes(`${code} ${about}`) && code !== 'AsksElsewhere') follow(live, remedy)
+  await until(() => {
+    const left = said(examine(live).findings)
+    assert.deepEqual(left, [...byHand, 'AsksElsewhere pod/default/sick'].toSorted())
+  })
+  follow(live, findings.find(({ code }) => code === 'AsksElsewhere')!.remedy)
+  await until(() => assert.deepEqual(said(examine(live).findings), byHand.toSorted()))
+})
 
 test('a Service that does not exist, and bad words', { skip }, () => {
   assert.equal(live.fairway('doctor', 'pod/x').status, 2)

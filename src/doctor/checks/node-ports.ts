@@ -90,16 +90,16 @@ const isReserved = (list: string, port: number): boolean =>
     return first !== undefined && port >= first && port <= last!
   })
 
-const reserve = (nodes: readonly NodeView[], name: string, port: number): string =>
-  [
+/** All of Kubernetes' usual range at once, where the port is of it: the next Service may get any of them. */
+const reserve = (nodes: readonly NodeView[], name: string, port: number): string => {
+  const isUsual = port >= firstNodePort && port <= lastNodePort
+  const known =
     settingOf(
       nodes.find((node) => node.name === name)!,
       'ip_local_reserved_ports',
-    ) ?? '',
-    `${port}`,
-  ]
-    .filter((part) => part !== '')
-    .join(',')
+    ) ?? ''
+  return [known, isUsual ? `${firstNodePort}-${lastNodePort}` : `${port}`].filter((part) => part !== '').join(',')
+}
 
 /** Who asks for a node port at a loopback address of a node that does not lead it on. */
 type LocalAsker = { readonly node: NodeView; readonly seen: string }
