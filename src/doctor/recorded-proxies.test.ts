@@ -6,7 +6,7 @@ import { compare } from '#doctor/compare/compare.ts'
 import { diagnose } from '#doctor/diagnose.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
 import { readView } from '#doctor/view.ts'
-import { applied, type Change, edit, recordedProxy } from '#test/doctor-snapshot.ts'
+import { applied, type Change, changed, edit, recordedProxy } from '#test/doctor-snapshot.ts'
 
 for (const file of readdirSync('src/proxy/testdata').filter((name) => /\.(save|ipvs)$/.test(name)))
   test(`kube-proxy's rules do what the objects demand: ${file}`, () => {
@@ -132,3 +132,44 @@ for (const { name, picture, changes, roots, evidence } of broken)
     )
     assert.match(findings.flatMap((item) => item.evidence).join('\n'), evidence)
   })
+
+const healthy: readonly (readonly [name: string, changes: readonly Change[]])[] = [
+  [
+    'a tunnel that a program carries: nobody knows where it leads',
+    [
+      edit(
+        'ip-addr.json',
+        /"ifname":"flannel\.1","flags":\["UP","LOWER_UP"\],"mtu":1450,"link_type":"ether","address":"[^"]*","linkinfo":\{"info_kind":"vxlan","info_data":\{[^}]*\}/,
+        '"ifname":"flannel0","flags":["POINTOPOINT","NOARP","UP","LOWER_UP"],"mtu":1450,"link_type":"none","linkinfo":{"info_kind":"tun"',
+      ),
+      edit(
+        'ip-route.json',
+        /"gateway":"10\.244\.\d\.0","dev":"flannel\.1","flags":\["onlink"\]/,
+        '"dev":"flannel0","flags":[]',
+      ),
+    ],
+  ],
+  [
+    "a server of the node's own at the address of the cluster DNS",
+    [
+      edit(
+        'node-1/ip-addr.json',
+        '{"family":"inet","local":"10.168.0.2"',
+        '{"family":"inet","local":"10.96.0.10","prefixlen":32,"scope":"global"},{"family":"inet","local":"10.168.0.2"',
+      ),
+      edit(
+        'node-1/sockets.txt',
+        /^tcp   LISTEN 0      0      0\.0\.0\.0:10256/,
+        [
+          'udp   UNCONN 0      0      10.96.0.10:53      *:*',
+          ...[53, 9153].map((port) => `tcp   LISTEN 0      0      10.96.0.10:${port}      *:*`),
+          '$&',
+        ].join('\n'),
+      ),
+      edit('node-1/iptables-save.txt', /^.*-A KUBE-SERVICES -d 10\.96\.0\.10.*\n/, ''),
+    ],
+  ],
+]
+
+for (const [name, changes] of healthy)
+  test(`healthy all the same: ${name}`, () => assert.deepEqual(diagnose(readView(changed(...changes))).findings, []))

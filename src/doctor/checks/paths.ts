@@ -12,7 +12,7 @@ import { toNumber } from '#trace/fraction.ts'
 import { renderWay } from '#trace/outcome.ts'
 import { firstPacket } from '#trace/packet.ts'
 import { type Traced, traceWorld } from '#trace/trace.ts'
-import { podIps, podName, standingOf } from '#trace/world.ts'
+import { machineNamed, podIps, podName, standingOf } from '#trace/world.ts'
 import type { Step } from '#trace/way.ts'
 
 type Broken = {
@@ -68,10 +68,23 @@ function tryPath(view: View, from: Pod, to: Pod, family: 4 | 6): readonly Broken
     const { outcome, answer } = way
     // Whether somebody listens there is another matter.
     const isFine = outcome.kind === 'delivered' && ['returns', 'refused', 'none'].includes(answer.kind)
-    const isUnknown = outcome.kind === 'sent' || (outcome.kind === 'ended' && outcome.end.kind === 'unknown')
+    const ends = [outcome, ...(answer.kind === 'lost' ? [answer.outcome] : [])]
+    const isUnknown = ends.some((end) => isUnfollowed(view, end))
     if (isFine || isUnknown || way.conditions.length > 0) return []
     return [describe(way, podName(from), podName(to))]
   })
+}
+
+/** Interfaces behind which a program, or another protocol than those that are walked, carries packets on. */
+const carriers = ['tun', 'wireguard', 'gre', 'geneve', 'sit', 'ip6tnl']
+
+/** Whether the inputs do not tell where the packet goes from there. */
+export function isUnfollowed({ world }: View, outcome: Traced['outcome']): boolean {
+  if (outcome.kind === 'left') {
+    const links = machineNamed(world, outcome.machine)?.links
+    return carriers.includes(links?.find(({ name }) => name === outcome.device)?.kind ?? '')
+  }
+  return outcome.kind === 'sent' || (outcome.kind === 'ended' && outcome.end.kind === 'unknown')
 }
 
 function describe(way: Traced, from: string, to: string): Broken {

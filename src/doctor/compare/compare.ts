@@ -8,6 +8,7 @@ import { observe } from '#doctor/compare/observe.ts'
 import { slicesByService } from '#doctor/expect/endpoints.ts'
 import { admits, type Asker, type Expected, expectAt, type Front, frontsOf } from '#doctor/expect/expect.ts'
 import { keyOf, type NodeView, podsByIp, type View } from '#doctor/view.ts'
+import { listensAt } from '#kernel/dump/sockets.ts'
 
 export type Comparison = {
   readonly differences: readonly Difference[]
@@ -38,7 +39,7 @@ export function compare(view: View, only?: string): Comparison {
     for (const { service, front } of certain)
       for (const asker of askersOf(front)) {
         const question = ask(node, front, asker)
-        if (question === undefined || !knowsRules(node, front.family)) continue
+        if (question === undefined || !knowsRules(node, front.family) || servesItself(node, front)) continue
         const expected: Expected = admits(service, front, question.packet.source)
           ? expectAt(service, front, node, asker)
           : { kind: 'shut-out' }
@@ -56,3 +57,12 @@ export function compare(view: View, only?: string): Comparison {
 
 /** Fronts for outsiders are asked from there, cluster IPs from a pod. */
 const askersOf = ({ kind }: Front): readonly Asker[] => (kind === 'cluster-ip' ? ['pod'] : ['outside'])
+
+/** A server on the node that has taken the Service's own address, as node-local DNS does: no rule is asked. */
+const servesItself = ({ machine, sockets }: NodeView, { ip, protocol, port }: Front): boolean =>
+  ip !== undefined &&
+  sockets !== undefined &&
+  machine.links?.some(
+    ({ name, addresses }) => name !== 'kube-ipvs0' && addresses?.some((address) => address.ip === ip),
+  ) === true &&
+  listensAt(sockets, protocol, port, ip) === 'yes'

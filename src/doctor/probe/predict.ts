@@ -1,6 +1,7 @@
 // What should become of a probe by everything that is known: the shares of its ways, walked through rules, routes and tunnels
 // to the process that has the port.
 
+import { isUnfollowed } from '#doctor/checks/paths.ts'
 import type { Probe } from '#doctor/probe/plan.ts'
 import { keyOf, podsByIp, type View } from '#doctor/view.ts'
 import { listensAt } from '#kernel/dump/sockets.ts'
@@ -48,7 +49,8 @@ function requestOf(view: View, probe: Probe): TraceRequest | undefined {
 }
 
 function fateOf(view: View, { outcome, answer, conditions, packet }: Traced, probe: Probe): keyof Prediction {
-  if (conditions.length > 0) return 'unknown'
+  const ends = [outcome, ...(answer.kind === 'lost' ? [answer.outcome] : [])]
+  if (conditions.length > 0 || ends.some((end) => isUnfollowed(view, end))) return 'unknown'
   switch (outcome.kind) {
     case 'ended':
       return outcome.end.kind === 'unknown' || outcome.end.kind === 'balanced' ? 'unknown' : 'fails'
