@@ -4,6 +4,7 @@ import { pods, services } from '#api/core.ts'
 import { ApiError, connect, isAlreadyExists, isConflict, isNotFound } from '#client/client.ts'
 import { ConnectionError } from '#client/transport.ts'
 import { FakeKubernetes } from '#test/fake-kubernetes.ts'
+import { until } from '#test/until.ts'
 
 const pod = (name: string) => ({ metadata: { name, namespace: 'default' } })
 
@@ -129,15 +130,15 @@ test('client: the ways in which a watch ends', async () => {
     return types.join()
   }
   server.put('pods', pod('a'))
-  const later = (act: () => void) => setTimeout(act, 20)
-  later(() => server.endWatches())
+  const onceWatched = (act: () => void) => void until(() => assert.equal(server.watches, 1)).then(act)
+  onceWatched(() => server.endWatches())
   assert.equal(await read(), 'ADDED')
-  later(() => {
+  onceWatched(() => {
     server.send('{"type":"ADDED","obj')
     setTimeout(() => server.cut(), 5)
   })
   await assert.rejects(read(), ConnectionError)
-  later(() => server.send('half a line\n'))
+  onceWatched(() => server.send('half a line\n'))
   await assert.rejects(read(), /the answer is not JSON/)
   server.compact()
   await assert.rejects(read(), (error: ApiError) => error.httpStatus === 410)
