@@ -54,10 +54,12 @@ before(async () => {
   const { stdout } = fairway(['token', 'create', '--kubeconfig', join(folder, 'kubeconfig')])
   ;[, token = '', hash = ''] = /--token (\S+) --ca-cert-hash (\S+)/.exec(stdout) ?? []
 })
-after(() => {
-  for (const { agent, holder } of machines) {
-    agent?.kill('SIGKILL')
-    holder.kill('SIGKILL')
+after(async () => {
+  for (const machine of machines) {
+    // With its pods, which outlive an agent.
+    if (machine.agent?.exitCode === null && machine.agent.signalCode === null) await endAgent(machine)
+    on(machine, [...main, 'node', 'leave'].join(' '))
+    machine.holder.kill('SIGKILL')
   }
   controlPlane?.kill('SIGKILL')
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
@@ -221,5 +223,8 @@ test('it leaves: its pods end and start elsewhere, its Node goes, and nothing of
   assert.match(on(b, 'ip -br link').text, /^lo .*\neth0\S* .*\n$/)
   assert.doesNotMatch(on(b, 'ip route').text, /10\.244/)
   assert.equal(on(b, 'nft list ruleset; ip6tables-save; iptables-save').text.match(/fairway|KUBE|FLANNEL/g), null)
-  assert.equal(on(b, `ip netns pids "" 2>/dev/null; pgrep -a conmon | grep -c ${folder}/machine-b`).text.trim(), '0')
+  // Its pods' monitors were in its own mount namespace.
+  const monitors =
+    'for pid in $(pgrep conmon); do readlink /proc/$pid/ns/mnt; done | grep -c "$(readlink /proc/self/ns/mnt)"'
+  assert.equal(on(b, monitors).text.trim(), '0')
 })
