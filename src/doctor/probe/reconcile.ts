@@ -66,7 +66,13 @@ export function reconcile(diagnosis: Diagnosis, probed: readonly Probed[], left:
   }))
   const tries = probed.flatMap((item) => item.tries)
   const failures = probed.flatMap(failuresOf)
-  const text = `${plural(tries.length, 'connection')} tried from ${someOf(probed.map(({ probe }) => shortPlace(probe.from)))}; ${failures.length} failed, ${foreseen.flatMap(failuresOf).length} of them as the rules say${left > 0 ? `; ${plural(left, 'more was', 'more were')} not tried` : ''}`
+  const text = [
+    `${plural(tries.length, 'connection')} tried from ${someOf(probed.map(({ probe }) => shortPlace(probe.from)))}`,
+    failures.length === 0
+      ? 'none failed'
+      : `${failures.length} failed, ${foreseen.flatMap(failuresOf).length} of them as the rules say`,
+    ...(left > 0 ? [`${plural(left, 'more was', 'more were')} not tried`] : []),
+  ].join('; ')
   return {
     ...diagnosis,
     steps: diagnosis.steps.length === 0 ? [] : stepsWith(diagnosis.steps, fresh, text, failures.length > 0),
