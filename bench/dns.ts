@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build, type BuildOptions } from 'esbuild'
-import { decodeMessage, encodeMessage } from '#dns/wire/message.ts'
+import { decodeMessage, encodeMessage, queryMessage } from '#dns/wire/message.ts'
 import { classIn, recordTypes } from '#dns/wire/record.ts'
 import { percentile, type Bench, type BenchOptions, type Figures } from './bench.ts'
 import { startApi, type BenchApi } from './dns/api.ts'
@@ -159,23 +159,9 @@ async function measureChanges(api: BenchApi, { port, folder }: Place, rounds: nu
 }
 
 const queryFor = (name: string): Uint8Array =>
-  encodeMessage({
-    id: 1,
-    response: false,
-    opcode: 0,
-    authoritative: false,
-    truncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    checkingDisabled: false,
-    rcode: 0,
-    questions: [{ name, type: recordTypes.A, class: classIn }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-  })
+  encodeMessage(queryMessage(1, { name, type: recordTypes.A, class: classIn }))
 
-/** One file, as published packages have it: Node then needs no stripper of types. */
+/** One file: Node then needs no stripper of types. */
 async function bundle(): Promise<string> {
   const out = join(process.cwd(), 'node_modules/.cache/bench')
   mkdirSync(out, { recursive: true })

@@ -2,24 +2,10 @@ import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readQuery, type Query } from '#dns/query.ts'
 import { renderBody, replyLimit, writeRejection, writeReply } from '#dns/reply.ts'
-import { decodeMessage, encodeMessage, rcodes, type Message } from '#dns/wire/message.ts'
+import { decodeMessage, encodeMessage, rcodes, type Message, queryMessage } from '#dns/wire/message.ts'
 import { recordTypes, type ResourceRecord } from '#dns/wire/record.ts'
 
-const base: Message = {
-  id: 0x1234,
-  response: false,
-  opcode: 0,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: true,
-  recursionAvailable: false,
-  checkingDisabled: false,
-  rcode: 0,
-  questions: [{ name: 'db.default.svc.cluster.local', type: recordTypes.A, class: 1 }],
-  answers: [],
-  authorities: [],
-  additionals: [],
-}
+const base = queryMessage(0x1234, { name: 'db.default.svc.cluster.local', type: recordTypes.A, class: 1 })
 const edns = { udpSize: 4096, version: 0, dnssecOk: false, options: [] }
 const addresses = (count: number): ResourceRecord[] =>
   Array.from({ length: count }, (_, i) => ({

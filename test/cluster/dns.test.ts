@@ -4,43 +4,19 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { testNames } from '#test/cluster/dns-cases.ts'
 import { type LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { kubeadmCorefile } from '#test/kubeadm-corefile.ts'
 
 const system = ['-n', 'kube-system'] as const
 const name = 'web.default.svc.cluster.local'
 const address = '10.96.77.1'
 const selector = 'app=fairway-dns'
-/** CoreDNS's own, as kubeadm writes it. */
-const corefile = `.:53 {
-    errors
-    health {
-       lameduck 5s
-    }
-    ready
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-       pods insecure
-       fallthrough in-addr.arpa ip6.arpa
-       ttl 30
-    }
-    prometheus :9153
-    forward . /etc/resolv.conf {
-       max_concurrent 1000
-    }
-    cache 30 {
-       disable success cluster.local
-       disable denial cluster.local
-    }
-    loop
-    reload
-    loadbalance
-}
-`
 
 testNames('dns', [], (cluster, skip) => {
   test('dns: deploy/dns.yaml takes the place of the DNS that is there', { skip }, async () => {
     const live = cluster()
     // The resolv.conf of this machine leads nowhere here, and may lead back: a server that refuses is one, too.
     const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'coredns', namespace: 'kube-system' } }
-    const text = corefile.replace('/etc/resolv.conf', '192.0.2.1')
+    const text = kubeadmCorefile.replace('/etc/resolv.conf', '192.0.2.1')
     const applied = live.tryKubectl(['apply', '-f', '-'], JSON.stringify({ ...config, data: { Corefile: text } }))
     assert.equal(applied.status, 0, applied.stderr)
     live.kubectl('apply', '-f', 'deploy/dns.yaml')

@@ -2,33 +2,9 @@ import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readCorefile, type ServerConfig } from '#dns/corefile/config.ts'
 import { rewrite } from '#dns/corefile/rewrite.ts'
+import { kubeadmCorefile } from '#test/kubeadm-corefile.ts'
 
-/** kubeadm's, in its shape. */
-const usual = `
-.:53 {
-    errors
-    health {
-       lameduck 5s
-    }
-    ready
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-       pods insecure
-       fallthrough in-addr.arpa ip6.arpa
-       ttl 30
-    }
-    prometheus :9153
-    forward . /etc/resolv.conf {
-       max_concurrent 1000
-    }
-    cache 30 {
-       disable success cluster.local
-       disable denial cluster.local
-    }
-    loop
-    reload
-    loadbalance
-}
-# a stub domain
+const usual = `${kubeadmCorefile}# a stub domain
 example.org:53 {
     forward . 192.0.2.1:5353 [2001:db8::1]:53
 }

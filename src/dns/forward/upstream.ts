@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { TcpConnection } from '#dns/forward/tcp-connection.ts'
-import { decodeMessage, encodeMessage, type Message } from '#dns/wire/message.ts'
+import { decodeMessage, encodeMessage, type Message, queryMessage } from '#dns/wire/message.ts'
 import { classIn } from '#dns/wire/record.ts'
 
 export type UpstreamAddress = { readonly address: string; readonly port: number }
@@ -51,24 +51,8 @@ export function createUpstream(
   }
 }
 
-function encodeQuestion(id: number, { name, type, dnssecOk }: UpstreamQuestion): Uint8Array {
-  return encodeMessage({
-    id,
-    response: false,
-    opcode: 0,
-    authoritative: false,
-    truncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    checkingDisabled: false,
-    rcode: 0,
-    questions: [{ name, type, class: classIn }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-    edns: { udpSize, version: 0, dnssecOk, options: [] },
-  })
-}
+const encodeQuestion = (id: number, { name, type, dnssecOk }: UpstreamQuestion): Uint8Array =>
+  encodeMessage(queryMessage(id, { name, type, class: classIn }, { udpSize, version: 0, dnssecOk, options: [] }))
 
 const isAnswerTo =
   (asked: UpstreamQuestion) =>

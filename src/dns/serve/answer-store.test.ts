@@ -4,26 +4,11 @@ import { readQuery } from '#dns/query.ts'
 import { renderBody, type Body } from '#dns/reply.ts'
 import { AnswerStore } from '#dns/serve/answer-store.ts'
 import { PlainQuery } from '#dns/serve/plain-query.ts'
-import { encodeMessage, type Edns } from '#dns/wire/message.ts'
+import { encodeMessage, type Edns, queryMessage } from '#dns/wire/message.ts'
 import { seeded } from '#test/random.ts'
 
 const requestFor = (name: string, type: number, edns?: Edns): Uint8Array =>
-  encodeMessage({
-    id: 1,
-    response: false,
-    opcode: 0,
-    authoritative: false,
-    truncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    checkingDisabled: false,
-    rcode: 0,
-    questions: [{ name, type, class: 1 }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-    ...(edns === undefined ? {} : { edns }),
-  })
+  encodeMessage(queryMessage(1, { name, type, class: 1 }, edns))
 
 const asked = (query: PlainQuery, name: string, type = 1): PlainQuery => {
   const request = requestFor(name, type)

@@ -3,7 +3,7 @@ import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createResolver, type Server } from '#dns/resolver.ts'
 import { createResponder, type Asked } from '#dns/serve/responder.ts'
-import { encodeMessage, type Message } from '#dns/wire/message.ts'
+import { encodeMessage, type Message, queryMessage } from '#dns/wire/message.ts'
 import { recordTypes } from '#dns/wire/record.ts'
 import { Zone } from '#dns/zone.ts'
 import { seeded } from '#test/random.ts'
@@ -51,22 +51,10 @@ function clusterServer(): Server {
   return { config, kubernetes: { zone, options }, forwards: [] }
 }
 
-const queryFor = (name: string, type: number, udpSize: number | undefined): Message => ({
-  id: 7,
-  response: false,
-  opcode: 0,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: true,
-  recursionAvailable: false,
-  checkingDisabled: false,
-  rcode: 0,
-  questions: [{ name, type, class: 1 }],
-  answers: [],
-  authorities: [],
-  additionals: [],
-  ...(udpSize === undefined ? {} : { edns: { udpSize, version: 0, dnssecOk: false, options: [] } }),
-})
+const queryFor = (name: string, type: number, udpSize: number | undefined): Message => {
+  const edns = udpSize === undefined ? undefined : { udpSize, version: 0, dnssecOk: false, options: [] }
+  return queryMessage(7, { name, type, class: 1 }, edns)
+}
 
 test('responder: whatever the bytes, no throw, and no answer that is larger than allowed', () => {
   const seed = Number(process.env['FAIRWAY_SEED'] ?? Date.now())

@@ -12,29 +12,13 @@ import { createResolver, type Resolver, type Server } from '#dns/resolver.ts'
 import { createResponder } from '#dns/serve/responder.ts'
 import { serveTcp } from '#dns/serve/tcp.ts'
 import { serveUdp } from '#dns/serve/udp.ts'
-import { decodeMessage, encodeMessage, rcodes, type Message } from '#dns/wire/message.ts'
+import { decodeMessage, encodeMessage, rcodes, type Message, queryMessage } from '#dns/wire/message.ts'
 import { recordTypes } from '#dns/wire/record.ts'
 import { Zone } from '#dns/zone.ts'
 
 const address = '127.0.0.1'
 
-function queryFor(name: string, id = 7): Message {
-  return {
-    id,
-    response: false,
-    opcode: 0,
-    authoritative: false,
-    truncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    checkingDisabled: false,
-    rcode: 0,
-    questions: [{ name, type: recordTypes.A, class: 1 }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-  }
-}
+const queryFor = (name: string, id = 7): Message => queryMessage(id, { name, type: recordTypes.A, class: 1 })
 
 async function askUdp(port: number, query: Message): Promise<Message | undefined> {
   const socket = createSocket('udp4')

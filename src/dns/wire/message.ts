@@ -43,6 +43,24 @@ export type Message = {
   readonly edns?: Edns
 }
 
+/** What a client asks of a resolver: one question, nothing known yet. */
+export const queryMessage = (id: number, question: Question, edns?: Edns): Message => ({
+  id,
+  response: false,
+  opcode: 0,
+  authoritative: false,
+  truncated: false,
+  recursionDesired: true,
+  recursionAvailable: false,
+  checkingDisabled: false,
+  rcode: 0,
+  questions: [question],
+  answers: [],
+  authorities: [],
+  additionals: [],
+  ...(edns && { edns }),
+})
+
 const headerBytes = 12
 
 /** The message in `bytes`, or undefined where they hold none. */
