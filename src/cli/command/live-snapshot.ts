@@ -8,7 +8,7 @@ import { collectNamespace, type NamespaceState } from '#doctor/snapshot/collect-
 import { collectResolvConfs, resolvConfAt } from '#doctor/snapshot/collect-resolv-conf.ts'
 import { collectObjects } from '#doctor/snapshot/collect-objects.ts'
 import { type Manifest, nodeFile, podFile, type SnapshotFile } from '#doctor/snapshot/snapshot.ts'
-import { otherNamespaces } from '#doctor/snapshot/pod-namespaces.ts'
+import { namespacesByAddress } from '#doctor/snapshot/pod-namespaces.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { type ClusterPlan, hostNamed, nodesOf } from '#lab/plan.ts'
 import { standAtPod } from '#lab/standpoint.ts'
@@ -103,13 +103,12 @@ async function addPod(draft: Draft, plan: ClusterPlan, pod: Pod, confs: ResolvCo
 }
 
 async function addPodsHere(draft: Draft, here: readonly Pod[], confs: ResolvConfs): Promise<void> {
-  const waiting = new Map(
-    here.filter(({ spec }) => spec?.hostNetwork !== true).flatMap((pod) => podIps(pod).map((ip) => [ip, pod] as const)),
-  )
-  for (const { netns, ips } of otherNamespaces()) {
-    const pod = ips.map((ip) => waiting.get(ip)).find((found) => found !== undefined)
-    if (pod === undefined) continue
-    for (const ip of podIps(pod)) waiting.delete(ip)
+  const found = namespacesByAddress()
+  for (const pod of here.filter(({ spec }) => spec?.hostNetwork !== true)) {
+    const netns = podIps(pod)
+      .map((ip) => found.get(ip))
+      .find((path) => path !== undefined)
+    if (netns === undefined) continue
     const { name = '', namespace = 'default' } = pod.metadata ?? {}
     add(draft, await stateOf(netns, confs, false), `pod ${namespace}/${name}`, (file) => podFile(namespace, name, file))
   }

@@ -4,7 +4,7 @@ import type { Place } from '#doctor/probe/plan.ts'
 import type { View } from '#doctor/view.ts'
 import { type ClusterPlan, hostNamed } from '#lab/plan.ts'
 import { standAtPod } from '#lab/standpoint.ts'
-import { otherNamespaces } from '#doctor/snapshot/pod-namespaces.ts'
+import { namespacesByAddress } from '#doctor/snapshot/pod-namespaces.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 
 export type Places = Disposable & {
@@ -48,9 +48,7 @@ export function placesOfThisNode({ nodes, pods = [] }: View): Places {
   using route = openRoute()
   const own = new Set(route.addresses().map(({ ip }) => ip))
   const name = nodes.find(({ ips }) => ips.some((ip) => own.has(ip)))?.name
-  const byIp = new Map(
-    name === undefined ? [] : [...otherNamespaces()].flatMap(({ netns, ips }) => ips.map((ip) => [ip, netns] as const)),
-  )
+  const byIp = name === undefined ? new Map<string, string>() : namespacesByAddress()
   const netnsOf = (place: Place) => {
     const pod = pods.find(({ metadata }) => place === `pod/${metadata?.namespace}/${metadata?.name}`)
     return pod?.spec?.nodeName === name ? byIp.get(pod?.status?.podIP ?? '') : undefined

@@ -65,19 +65,25 @@ for link in $(ip -o link show type vxlan 2>/dev/null | sed 's/^[0-9]*: \\([^:@]*
   take "ethtool-$link.txt" ethtool -k "$link"
 done
 
-# The namespaces of pods, by a process in each.
-own=$(readlink /proc/self/ns/net)
-seen=" $own "
-for proc in /proc/[0-9]*; do
-  command -v nsenter >/dev/null 2>&1 || break
-  id=$(readlink "$proc/ns/net" 2>/dev/null) || continue
-  case $seen in *" $id "*) continue ;; esac
+# The namespaces of pods, by a process in each; those that links of this node lead into have a number here.
+numbers=$(lsns -t net -n -r -o NS,NETNSID 2>/dev/null)
+pids=$(lsns -t net -n -r -o PID 2>/dev/null) || pids=$(cd /proc && echo [0-9]*)
+seen=" $(readlink /proc/self/ns/net) "
+enter='nsenter --net=/proc/self/fd/9'
+pod() {
+  id=$(readlink /proc/self/fd/9)
+  case $seen in *" $id "*) return ;; esac
   seen="$seen$id "
   into=$dir/nodes/$node/namespaces/\${id#net:}
   mkdir -p "$into"
-  enter="nsenter --net=$proc/ns/net"
+  inode=\${id#*[}
+  printf '%s\\n' "$numbers" | sed -n "s/^\${inode%]} //p" >"$into/netnsid.txt"
   ${podCommands.map(([file, command]) => `take ${file} ${command}`).join('\n  ')}
-done
+}
+for pid in $pids; do
+  command -v nsenter >/dev/null 2>&1 || break
+  { pod; } 9<"/proc/$pid/ns/net"
+done 2>/dev/null
 
 if command -v kubectl >/dev/null 2>&1; then
   for resource in ${resources}; do

@@ -11,6 +11,7 @@ import * as address from '#kernel/route/address.ts'
 import type { Family } from '#kernel/route/family.ts'
 import * as ipRoute from '#kernel/route/ip-route.ts'
 import * as link from '#kernel/route/link.ts'
+import { decodeNamespaceId, encodeNamespaceIdQuery, RTM_NAMESPACE_ID } from '#kernel/route/namespace-id.ts'
 import * as neighbour from '#kernel/route/neighbour.ts'
 import * as rule from '#kernel/route/rule.ts'
 
@@ -274,6 +275,16 @@ export class Route implements Disposable {
         rule.encodeRule(w, options),
       ),
     )
+  }
+
+  /** As in a link's `peerNetnsId`; undefined for a namespace that none of the links here has its other end in. */
+  namespaceId(netns: string): number | undefined {
+    const [answer] = this.#withFiles((file) => {
+      const number = file(netns)
+      const what = `number of namespace ${netns}`
+      return this.#socket.request(what, RTM_NAMESPACE_ID.get, 0, (w) => encodeNamespaceIdQuery(w, number))
+    })
+    return answer && decodeNamespaceId(answer)
   }
 
   /** Hears every change in the groups named (GROUP) of this namespace; `onOverrun`: some were lost, look anew. */

@@ -10,12 +10,21 @@ import { podIps } from '#trace/world.ts'
 
 const form = /^(.*\/)?nodes\/([^/]+)\/namespaces\/([^/]+)\/([^/]+)$/
 
-/** The same files, those of pods named `pods/NAMESPACE/NAME/FILE`; namespaces of nobody who is known are left out. */
+/** What the node calls that namespace, where a link of it leads there: `0`, `unassigned`. */
+const numberFile = 'netnsid.txt'
+
+/**
+ * The same files, those of pods named `pods/NAMESPACE/NAME/FILE`; namespaces of nobody who is known are left out. Where
+ * several have a pod's address, as with two clusters on one machine, the pod's is the one that a link of the node leads into.
+ */
 export function namePodFiles(files: readonly Input[]): readonly Input[] {
   const parts = files.map(({ file }) => form.exec(file))
   if (parts.every((part) => part === null)) return files
   const pods = podsByAddress(files)
-  const owners = new Map<string, string>()
+  const linked = new Set(
+    parts.flatMap((part, i) => (part?.[4] === numberFile && /^\d+\s*$/.test(files[i]!.text) ? [idOf(part)] : [])),
+  )
+  const namespaces = new Map<string, string>()
   for (const [i, part] of parts.entries()) {
     const { text, file } = files[i]!
     if (part === null || identify(text, file) !== 'ip addr') continue
@@ -23,15 +32,22 @@ export function namePodFiles(files: readonly Input[]): readonly Input[] {
       .value.flatMap(({ addresses }) => addresses ?? [])
       .map(({ ip }) => pods.get(`${part[2]} ${ip}`))
       .find((name) => name !== undefined)
-    if (pod !== undefined) owners.set(`${part[2]} ${part[3]}`, pod)
+    if (pod === undefined) continue
+    const known = namespaces.get(pod)
+    if (known === undefined || (!linked.has(known) && linked.has(idOf(part)))) namespaces.set(pod, idOf(part))
   }
+  const owners = new Map([...namespaces].map(([pod, id]) => [id, pod]))
   return files.flatMap((input, i): readonly Input[] => {
     const part = parts[i]
     if (part === null || part === undefined) return [input]
-    const owner = owners.get(`${part[2]} ${part[3]}`)
-    return owner === undefined ? [] : [{ ...input, file: `${part[1] ?? ''}pods/${owner}/${part[4]}` }]
+    const owner = owners.get(idOf(part))
+    return owner === undefined || part[4] === numberFile
+      ? []
+      : [{ ...input, file: `${part[1] ?? ''}pods/${owner}/${part[4]}` }]
   })
 }
+
+const idOf = ([, , node = '', id = '']: readonly string[]): string => `${node} ${id}`
 
 function podsByAddress(files: readonly Input[]): ReadonlyMap<string, string> {
   const objects = files
