@@ -9,7 +9,7 @@ import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '#api/rba
 import { priorityClasses, type PriorityClass } from '#api/scheduling.ts'
 import { StatusError } from '#api/status.ts'
 import { equalJson } from '#lib/equal.ts'
-import { ipFamily } from '#lib/ip.ts'
+import { ipFamily, isLoopback } from '#lib/ip.ts'
 import type { Objects } from '#apiserver/kind.ts'
 import { joinBindings, joinRoleBindings, joinRoles } from '#apiserver/rbac/join-objects.ts'
 import { partBindings, partRoles } from '#apiserver/rbac/part-objects.ts'
@@ -112,8 +112,6 @@ export async function keepItself(objects: Objects, itself: Itself): Promise<void
     metadata: found.metadata ?? {},
   }))
 }
-
-const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
 
 async function ensure<T extends ApiObject>(
   objects: Objects,

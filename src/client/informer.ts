@@ -3,6 +3,7 @@
 // servers that restart and watches that are too old; a new list is compared with what is known, so that whoever listens
 // sees the same changes as if nothing had happened.
 import type { ApiObject } from '#api/meta.ts'
+import { keyOf } from '#api/object-key.ts'
 import type { Resource } from '#api/resource.ts'
 import { ApiError, isExpired, type Client } from '#client/client.ts'
 import { ConnectionError } from '#client/transport.ts'
@@ -211,11 +212,6 @@ class Cache<T, V> {
   keepOnly(keys: ReadonlySet<string>): void {
     for (const key of this.#entries.keys()) if (!keys.has(key)) this.remove(key)
   }
-}
-
-/** `namespace/name`, or the name of an object without a namespace: the keys of informers, loops and queues. */
-export function keyOf({ metadata }: ApiObject): string {
-  return metadata?.namespace ? `${metadata.namespace}/${metadata.name}` : (metadata?.name ?? '')
 }
 
 /** The objects are fresh from JSON and no one else's yet, so they are changed in place. */

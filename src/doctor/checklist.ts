@@ -1,8 +1,9 @@
 // The whole path of one Service, step by step: what was looked at and how it stands, and not only what is wrong.
 
 import type { Pod, Service } from '#api/core.ts'
+import { isPodReady } from '#api/pod-state.ts'
 import { hasSelector, isHeadless, specOf } from '#api/service/traits.ts'
-import { isReady, podsBehind } from '#doctor/checks/selector.ts'
+import { podsBehind } from '#doctor/checks/selector.ts'
 import { pathSamples } from '#doctor/checks/paths.ts'
 import { type Code, factsOf, type Stage } from '#doctor/codes.ts'
 import { type Comparison, knowsRules } from '#doctor/compare/compare.ts'
@@ -110,7 +111,7 @@ function seenOfSelector(service: Service, pods: readonly Pod[] | undefined): See
 const seenOfReadiness = (pods: readonly Pod[] | undefined): Seen =>
   pods === undefined
     ? unseen('no pods were given')
-    : seen(`${pods.filter(isReady).length} of ${plural(pods.length, 'pod')} ready`)
+    : seen(`${pods.filter(isPodReady).length} of ${plural(pods.length, 'pod')} ready`)
 
 const backendsOfAll = (view: View, service: Service): readonly Backend[] => {
   const fronts = frontsOf(service, slicesByService(view.slices ?? []).get(keyOf(service)) ?? [])

@@ -6,6 +6,7 @@
 import type { Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { Ingress, IngressBackend, IngressClass } from '#api/networking.ts'
+import { keyOf } from '#api/object-key.ts'
 import type { Stored } from '#api/stored.ts'
 import type { Settings } from '#ingress/annotations.ts'
 import { BackendTable } from '#ingress/backend-table.ts'
@@ -263,5 +264,3 @@ export class IngressTable implements RoutingTable {
     else this.routes.set(at, { ...holder.route, ...holder.target })
   }
 }
-
-const keyOf = ({ metadata }: Stored<Ingress>): string => `${metadata.namespace}/${metadata.name}`

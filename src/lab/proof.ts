@@ -1,10 +1,11 @@
 // effect: requests out of the cluster's namespaces
 // The proof that Services answer: real requests, each from where such a client would be, with the pod that answered.
 import type { Pod, Service } from '#api/core.ts'
+import { keyOf } from '#api/object-key.ts'
 import { isPodReady } from '#api/pod-state.ts'
 import { type Answer, fetchFrom, resolveAliasFrom } from '#lab/connect.ts'
 import { type ClusterPlan, hostNamed, nodesOf } from '#lab/plan.ts'
-import { keyOf, type Observed, readyEndpoints } from '#lab/readiness.ts'
+import { type Observed, readyEndpoints } from '#lab/readiness.ts'
 import { type Standpoint, standAtPod } from '#lab/standpoint.ts'
 
 /** One thing to try. */

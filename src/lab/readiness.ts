@@ -3,6 +3,7 @@ import type { Deployment } from '#api/apps.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { ContainerStatus, Node, Pod, Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
+import { keyOf } from '#api/object-key.ts'
 import { isPodReady, isPodTerminal, isPodTerminating, podCondition } from '#api/pod-state.ts'
 
 export type Observed = {
@@ -67,12 +68,6 @@ export function waitingForNews(observed: Observed, written: readonly ApiObject[]
 const versionOf = ({ metadata }: ApiObject): bigint => BigInt(metadata?.resourceVersion ?? 0)
 
 const still = (what: string): readonly Waiting[] => [{ what, hopeless: false }]
-export const keyOf = ({
-  metadata,
-}: {
-  readonly metadata?: { readonly name?: string; readonly namespace?: string }
-}): string => `${metadata?.namespace}/${metadata?.name}`
-
 function waitForNode(name: string, node: Node | undefined): readonly Waiting[] {
   if (node === undefined) return still(`node ${name}: has not come`)
   const ready = node.status?.conditions?.find(({ type }) => type === 'Ready')

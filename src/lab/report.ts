@@ -1,9 +1,10 @@
 // What `up` and `status` print of a cluster. Pure: from what was seen to text.
 import type { Node, Service } from '#api/core.ts'
+import { keyOf } from '#api/object-key.ts'
 import { renderTable } from '#lib/table.ts'
 import type { ClusterPlan } from '#lab/plan.ts'
 import type { Proven } from '#lab/proof.ts'
-import { keyOf, type Observed, readyEndpoints } from '#lab/readiness.ts'
+import { type Observed, readyEndpoints } from '#lab/readiness.ts'
 
 export const renderKubeconfigLine = ({ paths }: ClusterPlan): string => `export KUBECONFIG=${paths.kubeconfig}\n`
 
@@ -20,7 +21,7 @@ export function renderNodes({ nodes, pods }: Observed): string {
   return renderTable([['NODE', 'STATUS', 'ADDRESS', 'POD CIDR', 'PODS'], ...rows])
 }
 
-export const isReady = (node: Node): boolean =>
+const isReady = (node: Node): boolean =>
   node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
 
 export function renderServices(services: readonly Service[], { slices }: Pick<Observed, 'slices'>): string {

@@ -1,6 +1,7 @@
 // effect: makes a cluster
 // Boots a cluster and puts objects into it.
 import type { Service } from '#api/core.ts'
+import { keyOf } from '#api/object-key.ts'
 import type { Client } from '#client/client.ts'
 import { applyAll, locate } from '#lab/apply.ts'
 import { boot, untilReporting, untilServing, whileAlive } from '#lab/boot.ts'
@@ -16,7 +17,7 @@ import { type ClusterPlan, expectedOf, nodesWithAgent } from '#lab/plan.ts'
 import type { Progress } from '#lab/progress.ts'
 import { storageManifests } from '#lab/storage-manifest.ts'
 import { planTrials, prove, type Proven } from '#lab/proof.ts'
-import { keyOf, type Observed } from '#lab/readiness.ts'
+import type { Observed } from '#lab/readiness.ts'
 import { allReady, nodesReady, watchCluster } from '#lab/watch-cluster.ts'
 
 export type UpOptions = {

@@ -105,6 +105,8 @@ export function ipFamily(text: string): 4 | 6 | undefined {
 
 export const isValidIp = (text: string): boolean => parseIp(text) !== undefined
 
+export const isLoopback = (ip: Ip): boolean => ip.startsWith('127.') || ip === '::1'
+
 /** The same address in canonical text, or undefined where the text is no address. */
 export function canonicalIp(text: string): Ip | undefined {
   const bytes = parseIp(text)

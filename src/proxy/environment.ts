@@ -1,7 +1,7 @@
 // What the rules of an address family depend on besides Services: decided from the options, the Node and the addresses
 // of the machine. When it changes, all rules are written anew.
 import { containsIp, parseCidr } from '#lib/cidr.ts'
-import type { Ip } from '#lib/ip.ts'
+import { type Ip, isLoopback } from '#lib/ip.ts'
 import type { LocalDetector } from '#proxy/local-detector.ts'
 import type { ProxyOptions } from '#proxy/options.ts'
 import type { Family, NodePlace, NodeView } from '#proxy/state.ts'
@@ -45,7 +45,7 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
   const isAll = ranges.length === 0 || ranges.some(({ prefix }) => prefix === 0)
   const isOfFamily = (ip: Ip) => ip.includes(':') === (family === 6)
   const reachable = mode === 'ipvs' ? machineIps.filter((ip) => isOfFamily(ip) && isReachable(ip)).sort() : []
-  const isAllowed = (ip: Ip) => mode !== 'ipvs' || !isLoopbackIp(ip)
+  const isAllowed = (ip: Ip) => mode !== 'ipvs' || !isLoopback(ip)
   return {
     node: known,
     local: planDetector(options, node.podCidrs, family),
@@ -57,16 +57,15 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
       options.localhostNodePorts &&
       mode === 'iptables' &&
       family === 4 &&
-      (isAll || matches('127.0.0.0') || ranges.some(isLoopback)),
+      (isAll || matches('127.0.0.0') || ranges.some(isLoopbackRange)),
   }
 }
 
-const isLoopbackIp = (ip: Ip) => ip.startsWith('127.') || ip === '::1'
-const isReachable = (ip: Ip) => !isLoopbackIp(ip) && !/^fe[89ab]/.test(ip)
+const isReachable = (ip: Ip) => !isLoopback(ip) && !/^fe[89ab]/.test(ip)
 const ownIps = (nodeIp: Ip | undefined, { addresses }: NodeView): readonly Ip[] =>
   nodeIp === undefined || addresses.includes(nodeIp) ? addresses : [nodeIp, ...addresses]
 
-const isLoopback = ({ base }: { readonly base: Uint8Array }) => base.length === 4 && base[0] === 127
+const isLoopbackRange = ({ base }: { readonly base: Uint8Array }) => base.length === 4 && base[0] === 127
 
 function rangesOf(texts: readonly string[], node: NodePlace, family: Family) {
   const ip = node.ips[family]

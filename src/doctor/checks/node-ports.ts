@@ -7,6 +7,7 @@ import { type Case, servicesOf } from '#doctor/checks/check.ts'
 import { inNamespace, someOf } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import { keyOf, type NodeView, type View } from '#doctor/view.ts'
+import { isLoopback } from '#lib/ip.ts'
 import { renderEnd } from '#trace/packet.ts'
 
 type NodePort = { readonly service: Service; readonly key: string; readonly port: number; readonly protocol: string }
@@ -172,8 +173,6 @@ function pulling({ pods = [] }: View, node: NodeView, { port, protocol }: NodePo
 const leadsLoopback = (node: NodeView): boolean =>
   settingOf(node, 'conf.all.route_localnet') !== '0' &&
   node.machine.iptables.some(({ rules }) => (rules.get('nat')?.get('KUBE-NODEPORTS')?.rules.length ?? 0) > 0)
-
-const isLoopback = (ip: string) => ip.startsWith('127.') || ip === '::1'
 
 const [firstNodePort, lastNodePort] = [30_000, 32_767]
 

@@ -1,6 +1,7 @@
 // A selector and the pods that it should find: none, not ready ones, or ones that EndpointSlices do not know.
 
 import type { Pod, Service } from '#api/core.ts'
+import { isPodReady } from '#api/pod-state.ts'
 import { matchSelectorMap } from '#api/selector.ts'
 import { hasSelector, specOf } from '#api/service/traits.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
@@ -113,11 +114,8 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!
 }
 
-export const isReady = ({ status }: Pod) =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false
-
 function notReady(service: Service, chosen: readonly Pod[]): readonly Finding[] {
-  const bad = chosen.filter((pod) => !isReady(pod))
+  const bad = chosen.filter((pod) => !isPodReady(pod))
   if (bad.length === 0 || service.spec?.publishNotReadyAddresses === true) return []
   const key = keyOf(service)
   const all = bad.length === chosen.length
@@ -162,7 +160,7 @@ function behind(
 ): readonly Finding[] {
   if (view.slices === undefined) return []
   const left = chosen.filter(
-    (pod) => isReady(pod) && podIps(pod).length > 0 && !podIps(pod).some((ip) => addresses.has(ip)),
+    (pod) => isPodReady(pod) && podIps(pod).length > 0 && !podIps(pod).some((ip) => addresses.has(ip)),
   )
   if (left.length === 0) return []
   const key = keyOf(service)

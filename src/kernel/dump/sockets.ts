@@ -1,7 +1,7 @@
 // Which sockets of a machine wait for others: what `ss -lntu`, `netstat -lntu` and /proc/net/tcp, tcp6, udp, udp6 say.
 
 import { type Parsed, wordsOf } from '#kernel/dump/lines.ts'
-import { canonicalIp, formatIp, ipFamily, type Ip } from '#lib/ip.ts'
+import { canonicalIp, formatIp, type Ip, ipFamily, isLoopback } from '#lib/ip.ts'
 
 export type ListeningSocket = {
   readonly protocol: 'tcp' | 'udp'
@@ -79,8 +79,6 @@ export const renderSockets = (sockets: readonly ListeningSocket[]): string =>
       return `${protocol}   ${protocol === 'tcp' ? 'LISTEN' : 'UNCONN'} 0      0      ${host}:${port}      *:*\n`
     })
     .join('')
-
-const isLoopback = (ip: string) => ip.startsWith('127.') || ip === '::1'
 
 /** Whether somebody waits at this address; `only local`: only on the loopback address. */
 export function listensAt(

@@ -1,7 +1,7 @@
 // What a Service must not take from the node: an external address that is the node's own (its kubelet, its sshd would no
 // longer be reached there), a NodePort that a process of the node listens on.
 import type { ListeningSocket } from '#kernel/dump/sockets.ts'
-import type { Ip } from '#lib/ip.ts'
+import { type Ip, isLoopback } from '#lib/ip.ts'
 import type { Front } from '#proxy/plan/plan.ts'
 import type { Family, Protocol } from '#proxy/state.ts'
 
@@ -54,7 +54,7 @@ function takes(
 ): boolean {
   if (protocol !== wanted || port !== nodePort || !families.includes(family)) return false
   if (ip === undefined) return true
-  if (ip === '::1' || ip.startsWith('127.')) return localhostNodePorts
+  if (isLoopback(ip)) return localhostNodePorts
   return nodePortIps === 'all' || nodePortIps.includes(ip)
 }
 
