@@ -38,8 +38,7 @@ const writer = `
       try {
         await store.create(key, { text: JSON.stringify({ key, pad: 'x'.repeat(500) }) })
       } catch (error) {
-        process.stdout.write('error ' + error.code + ': ' + error.message + '\\n')
-        process.exit(3)
+        return process.stdout.write('error ' + error.code + ': ' + error.message + '\\n', () => process.exit(3))
       }
       process.stdout.write(key + '\\n')
     }
