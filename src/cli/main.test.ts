@@ -1,5 +1,8 @@
 import * as assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { commands, groups } from '#cli/commands.ts'
 import { renderHelp } from '#daemon/command.ts'
@@ -64,4 +67,25 @@ test('cli: a reader that goes away is no error', async () => {
   child.stdout.destroy()
   const errors = (await child.stderr.setEncoding('utf8').toArray()).join('')
   assert.equal(errors, '')
+})
+
+test('cli: a reader that takes its time gets everything', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairway-cli-'))
+  try {
+    const rules = Array.from({ length: 2000 }, (_, n) => `-A FORWARD -d 10.96.${n >> 8}.${n & 255}/32 -j DROP\n`)
+    writeFileSync(
+      join(folder, 'rules'),
+      `*filter\n:FORWARD ACCEPT [0:0]\n${rules.join('')}-A FORWARD -j ACCEPT\nCOMMIT\n`,
+    )
+    const command = `"$NODE" ${words.join(' ')} trace --from 10.244.1.9 --to 10.244.2.9:80 --rules "$FOLDER/rules" --all`
+    const script = `${command} >"$FOLDER/all"; ${command} | { sleep 0.5; cmp - "$FOLDER/all" && wc -c <"$FOLDER/all"; }`
+    const { stdout, stderr } = spawnSync('sh', ['-c', script], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE: process.execPath, FOLDER: folder },
+    })
+    assert.equal(stderr, '')
+    assert.ok(Number(stdout) > 100_000, stdout)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -13,7 +13,10 @@ const { stdout, stderr } = process
 // A reader that went away (`fairway logs | head`) is no error.
 stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
-process.exit(await main(process.argv.slice(2)))
+const exitCode = await main(process.argv.slice(2))
+// What a slow reader has not taken yet would be lost with this process.
+for (const stream of [stdout, stderr]) await new Promise<void>((resolve) => void stream.write('', () => resolve()))
+process.exit(exitCode)
 
 async function main(all: readonly string[]): Promise<number> {
   const [name = '--help', ...words] = joinName(all)
