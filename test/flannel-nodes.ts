@@ -147,7 +147,7 @@ export async function makeNodes({ count, families = [4], far = [] }: NodesOption
     const log = createLogger({ format: 'text', level: 0, write })
     const registry = createRegistry()
     const networks = Object.fromEntries(families.map((family) => [family, allNetworks[family]]))
-    const config = { networks, backend: { ...defaultBackend, ...backend } }
+    const config = { networks, backend: { ...defaultBackend, ...backend }, rules: 'iptables' as const }
     const own = { subnetFile, rulesResyncMs: 20, health: undefined, keeper, nodeName: name, config, netns, ...more }
     const done = run({ ...defaultOptions, ...own }, { signal: controller.signal, log, clock: systemClock, registry })
     const stop = async () => {

@@ -8,6 +8,9 @@ import { families, untypedBackend, type Family, type FamilyLease, type Lease, ty
 
 export type EtcdLease = { readonly subnets: Subnets; readonly lease: Lease }
 
+/** Another one separates two networks in one etcd. */
+export const defaultEtcdPrefix = '/coreos.com/network'
+
 export const configKey = (prefix: string): string => `${prefix}/config`
 
 /** All keys of leases: from `key` to before `end`. */

@@ -12,7 +12,7 @@ export function createFlannelMetrics(registry: Registry) {
   const steps = registry.counter('flannel_network_changes_total', 'Links, routes, neighbours and entries changed.')
   const repairs = registry.counter('flannel_repairs_total', 'What others had taken away and was set again.', ['what'])
   const seconds = registry.histogram('flannel_sync_seconds', 'Time from looking at the kernel to its state.', bounds)
-  const restores = registry.counter('flannel_iptables_restores_total', 'Chains written, by name.', ['chain'])
+  const written = registry.counter('flannel_rules_written_total', 'Chains or tables of rules written.', ['name'])
   for (const what of ['network', 'rules']) repairs.add(0, what)
   return {
     planned(plans: readonly FamilyPlan[]) {
@@ -26,9 +26,9 @@ export function createFlannelMetrics(registry: Registry) {
       if (repaired > 0) repairs.add(repaired, 'network')
       seconds.observe(duration)
     },
-    rulesWritten(chains: readonly string[], isRepair: boolean) {
-      for (const chain of chains) restores.add(1, chain)
-      if (isRepair) repairs.add(chains.length, 'rules')
+    rulesWritten(names: readonly string[], isRepair: boolean) {
+      for (const name of names) written.add(1, name)
+      if (isRepair) repairs.add(names.length, 'rules')
     },
   }
 }

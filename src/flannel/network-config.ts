@@ -14,10 +14,15 @@ export type BackendConfig = {
   readonly mtu: number | undefined
 }
 
+/** Who is told of masquerading and forwarding: masquerade/. */
+export const rulesForms = ['iptables', 'nftables'] as const
+export type RulesForm = (typeof rulesForms)[number]
+
 export type NetworkConfig = {
   /** range of all pods by family, `10.244.0.0/16`; a family without one is off */
   readonly networks: { readonly 4?: string; readonly 6?: string }
   readonly backend: BackendConfig
+  readonly rules: RulesForm
 }
 
 export const defaultBackend: BackendConfig = {
@@ -40,8 +45,6 @@ export function parseNetworkConfig(text: string): NetworkConfig | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object'
   // flannel reads its keys without regard to case.
   const config = lowered(value as Record<string, unknown>)
-  if (config['enablenftables'] === true)
-    return 'EnableNFTables is not served: rules are written by iptables, which may well be its nftables form'
   const isOn = (key: string, byDefault: boolean) => (config[key] === undefined ? byDefault : config[key] === true)
   const networks: { 4?: string; 6?: string } = {}
   for (const [family, key, on] of [
@@ -56,7 +59,8 @@ export function parseNetworkConfig(text: string): NetworkConfig | string {
   }
   if (networks[4] === undefined && networks[6] === undefined) return 'neither IPv4 nor IPv6 is enabled'
   const backend = parseBackend(config['backend'])
-  return typeof backend === 'string' ? backend : { networks, backend }
+  const rules = isOn('enablenftables', false) ? 'nftables' : 'iptables'
+  return typeof backend === 'string' ? backend : { networks, backend, rules }
 }
 const examples = { 4: '10.244.0.0/16', 6: 'fd00:10:244::/56' }
 

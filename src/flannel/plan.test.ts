@@ -23,7 +23,8 @@ const lease = (
 })
 
 function input(backend: Partial<BackendConfig>, leases: readonly Lease[], more: Partial<PlanInput> = {}): PlanInput {
-  const config = { networks: { 4: '10.244.0.0/16' }, backend: { ...defaultBackend, ...backend } }
+  const networks = { 4: '10.244.0.0/16' }
+  const config = { networks, backend: { ...defaultBackend, ...backend }, rules: 'iptables' as const }
   const address = { ip: '10.168.0.2', publicIp: '10.168.0.2', onLink: ['10.168.0.0/24'] }
   return {
     node: 'node-1',

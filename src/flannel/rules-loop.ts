@@ -1,13 +1,15 @@
-// effect: iptables programs
+// effect: iptables programs, netlink sockets
 // Looks after the masquerading and forwarding rules.
 import { messageOf } from '#daemon/error.ts'
 import type { Check } from '#daemon/health.ts'
 import { createLoop, type Loop } from '#daemon/loop.ts'
 import type { PartContext } from '#daemon/part.ts'
+import { fnv32a } from '#lib/hash.ts'
+import { defaultPrefix, keysOf } from '#flannel/annotations.ts'
 import type { Self } from '#flannel/backend.ts'
+import { defaultEtcdPrefix } from '#flannel/etcd-records.ts'
 import type { Family } from '#flannel/lease.ts'
-import { RuleKeeper } from '#flannel/masquerade/keep-rules.ts'
-import { forwardChain, masqueradeChain, wallChain } from '#flannel/masquerade/rules.ts'
+import { openKeeper, type RuleKeeper } from '#flannel/masquerade/open-keeper.ts'
 import type { FlannelMetrics } from '#flannel/metrics.ts'
 import type { FlannelOptions } from '#flannel/options.ts'
 
@@ -20,23 +22,25 @@ export function createRulesLoop(
 ): Loop & { readonly reason: Check } {
   const { config, masquerade, forwardRules, isolateFrom, netns } = options
   const isWanted = masquerade || forwardRules || isolateFrom.length > 0
+  const suffix = suffixOf(options)
   const keepers = new Map<Family, RuleKeeper>()
   let written: readonly Self[] = []
   let reason: string | undefined = isWanted ? 'rules are not written yet' : undefined
 
   const keep = async (self: Self): Promise<void> => {
     const { family, subnet } = self
-    const network = config.networks[family]!
-    const keeper = keepers.get(family) ?? (await RuleKeeper.open(family, netns))
+    const keeper = keepers.get(family) ?? (await openKeeper(config.rules, family, suffix, { netns, log }))
     keepers.set(family, keeper)
-    const randomFully = options.randomFully && keeper.randomFully
-    const others = isolateFrom.filter((other) => other.includes(':') === (family === 6))
-    const chains = [
-      ...(masquerade ? [masqueradeChain({ family, network, subnet, randomFully })] : []),
-      ...(forwardRules ? [forwardChain(network)] : []),
-      ...(others.length > 0 ? [wallChain(network, others)] : []),
-    ]
-    const names = await keeper.ensure(chains)
+    const names = await keeper.ensure({
+      family,
+      network: config.networks[family]!,
+      subnet,
+      suffix,
+      masquerade,
+      randomFully: options.randomFully,
+      forward: forwardRules,
+      isolateFrom: isolateFrom.filter((other) => other.includes(':') === (family === 6)),
+    })
     const isRepair = written.some((one) => one.family === family && one.subnet === subnet)
     for (const name of names) log.info(isRepair ? `Rules recovered: ${name}` : `Setting up rules: ${name}`)
     metrics.rulesWritten(names, isRepair && names.length > 0)
@@ -61,4 +65,13 @@ export function createRulesLoop(
     },
   })
   return { ...loop, reason: () => reason }
+}
+
+/** Networks that share a node have prefixes of their own in Kubernetes or etcd, by which their rules are told apart too. */
+function suffixOf({ keeper, annotationPrefix }: FlannelOptions): string {
+  const isEtcd = keeper.kind === 'etcd'
+  const [prefix, usual] = isEtcd
+    ? [keeper.prefix, defaultEtcdPrefix]
+    : [keysOf(annotationPrefix).managed, keysOf(defaultPrefix).managed]
+  return prefix === usual ? '' : `-${fnv32a(prefix).toString(16).padStart(8, '0')}`
 }

@@ -11,7 +11,7 @@ import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'python3'] })
 
-const wall = { isolateFrom: ['10.244.0.0/16'] }
+const wall = { isolateFrom: ['10.244.0.0/16'], annotationPrefix: 'b.example.com' }
 
 /** A second network, 10.245.0.0/16 with VNI 2, and a pod in it on each node. */
 async function secondNetwork(nodes: readonly TestNode[]) {
@@ -36,7 +36,7 @@ async function secondNetwork(nodes: readonly TestNode[]) {
     return { ...node, podNetns, pod: { 4: `10.245.${i}.2`, 6: '' } }
   })
   const flannels = nodes.map((node) => {
-    const config = { networks, backend: { ...defaultBackend, vni: 2 } }
+    const config = { networks, backend: { ...defaultBackend, vni: 2 }, rules: 'iptables' as const }
     const keeper = { kind: 'kubernetes', client } as const
     return started.use(node.start({}, { keeper, config, subnetFile: `${node.folder}/b/subnet.env`, ...wall }))
   })
@@ -62,10 +62,10 @@ test('two VNIs on the same nodes cannot reach each other', { skip }, async () =>
   assert.ok(reaches(one, two.pod[4]), 'within the first network')
   assert.ok(reaches(oneB, twoB.pod[4]), 'within the second network')
   await until(
-    () => one.show('iptables', '-S', 'FLANNEL-WALL') !== '',
+    () => one.show('iptables-save').includes(':FLANNEL-WALL'),
     () => one.show('iptables-save'),
   )
-  assert.match(one.show('iptables', '-S', 'FORWARD'), /^-P FORWARD ACCEPT\n-A FORWARD .*-j FLANNEL-WALL\n/)
+  assert.match(one.show('iptables', '-S', 'FORWARD'), /^-P FORWARD ACCEPT\n-A FORWARD .*-j FLANNEL-WALL-[0-9a-f]{8}\n/)
   assert.ok(isCut(one, twoB.pod[4]), 'to the other network on another node')
   assert.ok(isCut(one, oneB.pod[4]), 'to the other network on the same node')
   assert.ok(isCut(oneB, two.pod[4]), 'and back')

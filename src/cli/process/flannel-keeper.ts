@@ -7,7 +7,7 @@ import { list, number, text, toggle, type OptionsOf } from '#daemon/flags.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { EtcdClient } from '#etcd/client.ts'
 import { parsePools, type Pools } from '#flannel/allocation.ts'
-import { configKey } from '#flannel/etcd-records.ts'
+import { configKey, defaultEtcdPrefix } from '#flannel/etcd-records.ts'
 import type { Subnets } from '#flannel/lease.ts'
 import { parseNetworkConfig, type NetworkConfig } from '#flannel/network-config.ts'
 import type { Keeper } from '#flannel/options.ts'
@@ -29,7 +29,7 @@ export const keeperFlags = {
     placeholder: 'URL',
     env: 'FLANNELD_ETCD_ENDPOINTS',
   }),
-  etcdPrefix: text({ help: 'of their keys', default: '/coreos.com/network', env: 'FLANNELD_ETCD_PREFIX' }),
+  etcdPrefix: text({ help: 'of their keys', default: defaultEtcdPrefix, env: 'FLANNELD_ETCD_PREFIX' }),
   etcdCafile: text({ help: "authority of etcd's certificates", placeholder: 'FILE', env: 'FLANNELD_ETCD_CAFILE' }),
   etcdCertfile: text({ help: 'certificate shown to etcd', placeholder: 'FILE', env: 'FLANNELD_ETCD_CERTFILE' }),
   etcdKeyfile: text({ help: 'its key', placeholder: 'FILE', env: 'FLANNELD_ETCD_KEYFILE' }),

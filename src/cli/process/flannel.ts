@@ -11,7 +11,7 @@ import { backendTypes } from '#flannel/backends.ts'
 import { defaultPrefix } from '#flannel/annotations.ts'
 import { offloadSettings } from '#flannel/checksum.ts'
 import { run } from '#flannel/main.ts'
-import { defaultBackend, parseNetworkConfig, type NetworkConfig } from '#flannel/network-config.ts'
+import { defaultBackend, parseNetworkConfig, rulesForms, type NetworkConfig } from '#flannel/network-config.ts'
 
 const usualConfigPath = '/etc/kube-flannel/net-conf.json'
 
@@ -25,6 +25,9 @@ const flags = {
   }),
   network: list({ help: 'range of all pods, one per address family, instead of a file', placeholder: 'CIDR' }),
   backend: choice(backendTypes, { help: 'how packets reach the other nodes, instead of what the file says' }),
+  rules: choice(rulesForms, {
+    help: 'who is told of masquerading and forwarding, instead of what the file says; default: iptables',
+  }),
   iface: list({
     help: 'interface to the other nodes, by name or address; default: that of the default route',
     placeholder: 'NAME|IP',
@@ -152,15 +155,20 @@ export const command = partCommand({
   },
 })
 
-function networkConfig({ network, backend, netConfigPath }: OptionsOf<typeof flags>): NetworkConfig {
+function networkConfig({ network, backend, rules, netConfigPath }: OptionsOf<typeof flags>): NetworkConfig {
   if (network.length > 0)
     return {
       networks: rangesOf(network),
       backend: { ...defaultBackend, ...(backend !== undefined && { type: backend }) },
+      rules: rules ?? 'iptables',
     }
   const config = parseNetworkConfig(readConfig(netConfigPath))
   if (typeof config === 'string') throw new UserError(`${netConfigPath}: ${config}`, { code: 'BadNetworkConfig' })
-  return backend === undefined ? config : { ...config, backend: { ...config.backend, type: backend } }
+  return {
+    ...config,
+    ...(backend !== undefined && { backend: { ...config.backend, type: backend } }),
+    ...(rules !== undefined && { rules }),
+  }
 }
 
 function readConfig(path: string): string {

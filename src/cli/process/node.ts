@@ -273,7 +273,7 @@ async function startFlannel({ options, nodeName, ...common }: Common, context: P
   const client = clientOf(options.flannelKubeconfig, common.client)
   const cidrs = checkCidrs(options.clusterCidr)
   const networks = Object.fromEntries(cidrs.map((cidr) => [ipFamily(cidr.split('/')[0]!), cidr]))
-  const config = { networks, backend: { ...defaultBackend, type: options.podNetwork } }
+  const config = { networks, backend: { ...defaultBackend, type: options.podNetwork }, rules: 'iptables' as const }
   // The interface that has the node's address leads to the other nodes.
   const interfaces = options.nodeIp.slice(0, 1)
   const subnetFile = options.subnetFile ?? usualSubnetFile

@@ -2,8 +2,10 @@
 import type { NftComparison, NftInstruction, NftPayload, NftRule, NftVerdict } from '#kernel/nftables/ruleset.ts'
 import { nftFamilies } from '#kernel/nftables/ruleset.ts'
 import { RULE } from '#kernel/nftables/batch.ts'
+import type { Expression } from '#kernel/nftables/expression.ts'
 import { type Attributes, decodeAttributes, eachAttribute, readText } from '#kernel/netlink/message.ts'
 import { readU16be, readU32be, readU64be } from '#kernel/netlink/message.ts'
+import { MessageWriter } from '#kernel/netlink/message-writer.ts'
 
 const nothing = new Uint8Array()
 
@@ -18,6 +20,15 @@ export function decodeRule(attributes: Attributes): NftRule {
     comment: userdataText(attributes.get(RULE.userdata), 0),
     code,
   }
+}
+
+/** What the kernel says of a rule that was written so. */
+export function instructionsOf(expressions: readonly Expression[]): readonly NftInstruction[] {
+  const writer = new MessageWriter()
+  writer.nest(RULE.expressions, () => {
+    for (const write of expressions) write(writer)
+  })
+  return decodeRule(decodeAttributes(writer.bytes)).code
 }
 
 /** Texts that nft keeps with things are one-byte type, one-byte length, text with its NUL; '' where there is none. */

@@ -25,8 +25,10 @@ const writeValue = (writer: MessageWriter, type: number, value: Uint8Array): voi
 /** A number in the machine's order, as marks and shape numbers are kept. */
 export const hostNumber = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer)
 
-export type Verdict = { readonly kind: 'accept' | 'drop' } | { readonly kind: 'jump' | 'goto'; readonly chain: string }
-const verdictCodes = { accept: 1, drop: 0, jump: -3, goto: -4 } as const
+export type Verdict =
+  | { readonly kind: 'accept' | 'drop' | 'return' }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+const verdictCodes = { accept: 1, drop: 0, jump: -3, goto: -4, return: -5 } as const
 
 export function writeVerdict(writer: MessageWriter, type: number, verdict: Verdict): void {
   writer.nest(type, () =>
@@ -141,6 +143,8 @@ export const destinationNat = (family: 4 | 6, address: number, port: number): Ex
 
 /** Gives the connection an own address and a random port of this machine as its source. */
 export const masquerade: Expression = expression('masq', (w) => w.attributeU32be(1, 0x10))
+/** The same with the port that it has, where that is free. */
+export const masqueradeInOrder: Expression = expression('masq', () => undefined)
 
 /** The packet makes no connection, and no NAT touches it. */
 export const notrack: Expression = expression('notrack', () => undefined)

@@ -66,6 +66,13 @@ export class Nftables implements Disposable {
     return handle && { handle: readU64be(handle), comment: userdataText(answer?.get(TABLE.userdata), 0) }
   }
 
+  /** The names of all tables of the family. */
+  tables(): string[] {
+    return this.#get('list tables', NFT.getTable, NLM_F.dump, () => undefined).map((attributes) =>
+      textOf(attributes, TABLE.name),
+    )
+  }
+
   chains(table: string): string[] {
     return this.#get('list chains', NFT.getChain, NLM_F.dump, () => undefined)
       .filter((attributes) => textOf(attributes, CHAIN.table) === table)

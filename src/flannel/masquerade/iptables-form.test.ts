@@ -1,12 +1,22 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { forwardChain, listingOf, masqueradeChain, renderRemoval, renderRestore } from '#flannel/masquerade/rules.ts'
+import { listingOf, planChains, renderRemoval, renderRestore } from '#flannel/masquerade/iptables-form.ts'
+import type { RulesInput } from '#flannel/masquerade/rules.ts'
 
-const input = { family: 4, network: '10.244.0.0/16', subnet: '10.244.1.0/24', randomFully: true } as const
+const input: RulesInput = {
+  family: 4,
+  network: '10.244.0.0/16',
+  subnet: '10.244.1.0/24',
+  suffix: '',
+  masquerade: true,
+  randomFully: true,
+  forward: true,
+  isolateFrom: [],
+}
 
 test('masquerade: the rules that flannel itself writes', () => {
   assert.equal(
-    renderRestore(masqueradeChain(input), false),
+    renderRestore(planChains(input)[0]!, false),
     `*nat
 :FLANNEL-POSTRTG - [0:0]
 -A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -m comment --comment "flanneld masq" -j RETURN
@@ -19,14 +29,15 @@ test('masquerade: the rules that flannel itself writes', () => {
 COMMIT
 `,
   )
-  const v6 = masqueradeChain({ family: 6, network: 'fd00::/56', subnet: 'fd00:1::/64', randomFully: false })
+  const v6Input = { ...input, family: 6, network: 'fd00::/56', subnet: 'fd00:1::/64', randomFully: false } as const
+  const v6 = planChains(v6Input)[0]!
   assert.match(renderRestore(v6, true), /! -d ff00::\/8 -m comment --comment "flanneld masq" -j MASQUERADE\n/)
   assert.doesNotMatch(renderRestore(v6, true), /-A POSTROUTING/)
 })
 
 test('forwarding: what is from or to pods', () => {
   assert.equal(
-    listingOf(forwardChain('10.244.0.0/16')),
+    listingOf(planChains(input)[1]!),
     `-N FLANNEL-FWD
 -A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
 -A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT`,
@@ -52,4 +63,29 @@ COMMIT
 `,
   )
   assert.equal(renderRemoval('filter', saved), undefined)
+  assert.equal(renderRemoval('nat', saved, '-0badcafe'), undefined, 'of another network on the same node')
+})
+
+test('several networks on a node: each has chains of its own', () => {
+  const [masquerading, , wall] = planChains({ ...input, suffix: '-0badcafe', isolateFrom: ['10.245.0.0/16'] })
+  assert.match(renderRestore(masquerading!, false), /-A POSTROUTING .* -j FLANNEL-POSTRTG-0badcafe\n/)
+  assert.equal(
+    renderRestore(wall!, false),
+    `*filter
+:FLANNEL-WALL-0badcafe - [0:0]
+-A FLANNEL-WALL-0badcafe -s 10.244.0.0/16 -d 10.245.0.0/16 -m comment --comment "flanneld wall" -j DROP
+-A FLANNEL-WALL-0badcafe -s 10.245.0.0/16 -d 10.244.0.0/16 -m comment --comment "flanneld wall" -j DROP
+-I FORWARD -m comment --comment "flanneld wall" -j FLANNEL-WALL-0badcafe
+COMMIT
+`,
+  )
+  const saved = `*filter
+:FLANNEL-FWD - [0:0]
+:FLANNEL-WALL-0badcafe - [0:0]
+-A FORWARD -m comment --comment "flanneld wall" -j FLANNEL-WALL-0badcafe
+-A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD
+COMMIT
+`
+  assert.match(renderRemoval('filter', saved)!, /-X FLANNEL-FWD\n-X FLANNEL-WALL-0badcafe\n/)
+  assert.doesNotMatch(renderRemoval('filter', saved, '')!, /WALL/)
 })

@@ -6,11 +6,13 @@ import { findIptables, type Iptables } from '#kernel/iptables/program.ts'
 import { restoreTables, saveTables } from '#kernel/iptables/restore.ts'
 import { renderRuleLine } from '#kernel/iptables/save.ts'
 import { nftablesGeneration } from '#kernel/netfilter/generation.ts'
-import { listingOf, renderRestore, type OwnChain } from '#flannel/masquerade/rules.ts'
+import { listingOf, planChains, renderRestore } from '#flannel/masquerade/iptables-form.ts'
+import type { RuleKeeper } from '#flannel/masquerade/open-keeper.ts'
+import type { RulesInput } from '#flannel/masquerade/rules.ts'
 import type { Family } from '#flannel/lease.ts'
 
 /** One family's tables. */
-export class RuleKeeper {
+export class IptablesKeeper implements RuleKeeper {
   readonly #iptables: Iptables
   /** of the state that was last found right */
   #fingerprint: string | undefined
@@ -20,16 +22,13 @@ export class RuleKeeper {
   }
 
   /** Throws IptablesError where the machine has no iptables for the family. */
-  static async open(family: Family, netns: string | undefined): Promise<RuleKeeper> {
-    return new RuleKeeper(await findIptables(family, { netns }))
+  static async open(family: Family, netns: string | undefined): Promise<IptablesKeeper> {
+    return new IptablesKeeper(await findIptables(family, { netns }))
   }
 
-  get randomFully(): boolean {
-    return this.#iptables.randomFully
-  }
-
-  /** Answers the names of the chains that had to be written. Throws IptablesError. */
-  async ensure(chains: readonly OwnChain[]): Promise<readonly string[]> {
+  /** Throws IptablesError. */
+  async ensure(input: RulesInput): Promise<readonly string[]> {
+    const chains = planChains({ ...input, randomFully: input.randomFully && this.#iptables.randomFully })
     // Taken before the look: whoever writes meanwhile makes the next call look again, and so do we ourselves.
     const fingerprint = `${this.#tables()} ${JSON.stringify(chains)}`
     if (this.#fingerprint === fingerprint) return []
