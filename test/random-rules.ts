@@ -73,9 +73,12 @@ const marks = ['--set-xmark 0x1/0x1', '--set-xmark 0x4000/0x4000', '--set-xmark 
 export function randomIptables(random: Random, count: number): string {
   const nat: string[] = []
   const filter: string[] = []
-  // A trace follows the first packet of a connection and what comes back of it: nothing happens to the sender's later ones.
+  // A trace follows the first packet of a connection and what comes back of it: nothing happens to later ones.
   for (const chain of ['FORWARD', 'OUTPUT'])
-    filter.push(`-A ${chain} -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j ACCEPT`)
+    filter.push(
+      `-A ${chain} -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j ACCEPT`,
+      `-A ${chain} -p tcp -m tcp --tcp-flags SYN,RST NONE -j ACCEPT`,
+    )
   const mangle: string[] = []
   const chains = { nat: [] as string[], filter: [] as string[] }
   const rule = (to: string[], chain: string, words: string, act: string) =>
@@ -305,7 +308,7 @@ export function randomNft(random: Random, count: number): string {
       `chain post-${i} { ${post.map((rule) => `${rule}; `).join('')}}`,
     )
   }
-  const later = 'ct state established ct direction original accept'
+  const later = 'ct state established ct direction original accept; tcp flags & (syn | rst) == 0x0 accept'
   const map = `{ ${entries.join(', ')} }`
   const after = (name: string) =>
     `ct original ip daddr vmap { ${Array.from({ length: count }, (_, i) => `${virtualIp(i)} : jump ${name}-${i}`).join(', ')} }`

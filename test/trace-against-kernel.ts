@@ -2,6 +2,7 @@
 // is said of them. What happened must be the verdict of the trace or one of its branches.
 import { execFileSync } from 'node:child_process'
 import { collectNamespace } from '#doctor/snapshot/collect-namespace.ts'
+import { deleteFlows, listFlows } from '#kernel/conntrack/conntrack.ts'
 import { withNetns } from '#kernel/netns.ts'
 import { writeSysctls } from '#kernel/sysctl.ts'
 import { canonicalIp } from '#lib/ip.ts'
@@ -112,6 +113,16 @@ export async function compare(net: Net, world: World, probes: readonly Probe[], 
     }),
   )
   return wrong
+}
+
+/** A client's port may come again, and what was decided for its first connection would still hold. */
+export function forgetConnections(net: Net): void {
+  for (const name of ['node1', 'node2', 'a'] as const)
+    for (const family of [4, 6] as const)
+      for (const protocol of [6, 17]) {
+        const { netns } = net[name]
+        deleteFlows(family, listFlows(family, protocol, netns), netns)
+      }
 }
 
 export async function servingTopology(): Promise<Net> {

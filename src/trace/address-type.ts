@@ -19,6 +19,15 @@ export function addressType(ip: string, machine: Machine): AddressType | undefin
   return broadcastsOf(machine).has(ip) ? 'BROADCAST' : 'UNICAST'
 }
 
+/** The same where only what is an address of this interface counts as the machine's (net/ipv4/fib_frontend.c, inet_dev_addr_type). */
+export function addressTypeOn(ip: string, machine: Machine, device: string): AddressType | undefined {
+  const type = addressType(ip, machine)
+  if (type !== 'LOCAL') return type
+  const isLoopback = ip.startsWith('127.') || ip === '::1'
+  const link = machine.links?.find(({ name }) => name === device)
+  return (isLoopback && device === 'lo') || link?.addresses?.some((own) => own.ip === ip) === true ? 'LOCAL' : 'UNICAST'
+}
+
 const broadcastsOf = perMachine((machine): ReadonlySet<string> => {
   const found = new Set<string>()
   for (const link of machine.links ?? [])

@@ -1,6 +1,8 @@
 // What comes back to who sent a packet: the answer of the process that has it, or what refuses it, walked all the way.
 
-import { listenerInput } from '#trace/listener.ts'
+import { answersAnywhere, listenerInput } from '#trace/listener.ts'
+import type { Machine } from '#trace/machine.ts'
+import { type Final, type Known, machineOf, type Outcome, type Walk } from '#trace/move.ts'
 import {
   equalTuples,
   familyOf,
@@ -12,8 +14,10 @@ import {
   tupleOf,
 } from '#trace/packet.ts'
 import { closedPort, errorOf, refusalOf, type SocketError } from '#trace/refusal.ts'
-import { type Final, type Known, type Outcome, type Walk, walkFrom, walkStraight } from '#trace/walk-world.ts'
-import { lacks, type Step, stepsOf, type Way } from '#trace/way.ts'
+import { lookupRoute } from '#trace/route/lookup.ts'
+import { sourceAddress } from '#trace/route/source.ts'
+import { walkFrom, walkStraight } from '#trace/walk-world.ts'
+import { assume, factOf, lacks, type Step, stepsOf, type Way } from '#trace/way.ts'
 import type { Standing } from '#trace/world.ts'
 
 /** `what`: the words for what was sent back: `its answer`, `the reset`, `the refusal`. */
@@ -54,45 +58,69 @@ type Reply = {
 
 /** A way for each answer: also answers meet chance, and conditions. None where nothing is sent back. */
 export function answersOf(walk: Walk, final: Final, from: Standing): readonly Answered[] {
-  const sent = firstTuple(final.way)
-  // Where ways are too many to follow, their answers are too.
-  const reply = walk.budget.ways < 0 ? undefined : replyTo(final)
+  const { sent } = final.way
   const { source, destination } = final.way.packet
-  if (reply === undefined || sent === undefined || source === '?' || destination === '?') return []
-  const { standing, way, packet } = reply
-  const replied: Way = { ...way, packet, trail: undefined }
-  const backs =
-    reply.isStraight === true && from.kind === 'behind'
-      ? walkStraight(walk, from, replied)
-      : walkFrom(walk, standing, replied)
-  return backs.map((back) => ({
-    way: back.way,
-    answer: judge(back, reply, sent, from),
-  }))
+  // Where ways are too many to follow, their answers are too.
+  if (walk.budget.ways < 0 || source === '?' || destination === '?' || sent.source === '?') return []
+  return repliesTo(final).flatMap((reply) => {
+    const { standing, way, packet } = reply
+    const replied: Way = { ...way, packet, trail: undefined }
+    const backs =
+      reply.isStraight === true && from.kind === 'behind'
+        ? walkStraight(walk, from, replied)
+        : walkFrom(walk, standing, replied)
+    return backs.map((back) => ({ way: back.way, answer: judge(back, reply, sent, from) }))
+  })
 }
 
-/** As the sender sees its own packet: the tuple of the first machine that tracked it. */
-const firstTuple = (way: Way): Tuple | undefined => way.tracked[0]?.connection.original
-
-function replyTo({ way, outcome }: Final): Reply | undefined {
+function repliesTo({ way, outcome }: Final): readonly Reply[] {
   if (outcome.kind === 'ended') {
     const { end, standing } = outcome
-    if (end.kind !== 'reject' || end.unheard !== undefined || end.call?.hears === 'every socket') return undefined
+    if (end.kind !== 'reject' || end.unheard !== undefined || end.call?.hears === 'every socket') return []
     const refused = refuse(way, standing, end.with)
-    return refused && { ...refused, isStraight: end.isStraight === true }
+    return refused === undefined ? [] : [{ ...refused, isStraight: end.isStraight === true }]
   }
-  if (outcome.kind !== 'delivered') return undefined
+  if (outcome.kind !== 'delivered') return []
   const { standing, listener, to } = outcome
   if (listener === 'no' || listener === 'only local') {
     const how = closedPort(way.packet)
     const refused = refuse(way, standing, how)
     // A closed port of TCP answers within the connection; a rule does so beside it.
-    return (
-      refused && { ...refused, packet: { ...refused.packet, ...(how === 'tcp-reset' && { state: 'ESTABLISHED' }) } }
-    )
+    const more = how === 'tcp-reset' ? { state: 'ESTABLISHED' as const } : {}
+    return refused === undefined ? [] : [{ ...refused, packet: { ...refused.packet, ...more } }]
   }
   const known = listener === 'yes' ? way : lacks(way, listenerInput(to, way.packet))
-  return { standing, way: known, packet: answerTo(way.packet), protocol: way.packet.protocol, what: 'its answer' }
+  return answersFrom(standing, known)
+}
+
+/** Of a server's process; one of UDP that listens on every address may leave it to routing which one it answers from. */
+function answersFrom(standing: Known, way: Way): readonly Reply[] {
+  const { packet } = way
+  const answer: Reply = { standing, way, packet: answerTo(packet), protocol: packet.protocol, what: 'its answer' }
+  const machine = machineOf(standing)
+  if (!answersAnywhere(machine, packet)) return [answer]
+  const usual = usualSource(machine, packet)
+  if (usual === undefined || usual === packet.destination) return [answer]
+  const condition = `the program answers from ${packet.destination}, where it was asked, and not from ${usual}, where it would be routed`
+  const other = { ...answer, packet: { ...answer.packet, source: usual } }
+  const known = factOf(way, condition)
+  if (known !== undefined) return [known ? answer : other]
+  return [
+    { ...answer, way: assume(way, condition, true, undefined) },
+    { ...other, way: assume(way, condition, false, undefined) },
+  ]
+}
+
+/** The address that a machine uses towards who sent a packet. */
+function usualSource(machine: Machine, packet: Packet): string | undefined {
+  const { source: to, protocol, sourcePort, destinationPort } = packet
+  const query = { destination: to, source: '', mark: 0, incoming: '', protocol }
+  const ports = { sourcePort: destinationPort, destinationPort: sourcePort }
+  const [route] = lookupRoute(machine, { family: familyOf(packet), ...query, ...ports })
+  if (route?.routed.kind === 'local') return to
+  if (route?.routed.kind !== 'forward') return undefined
+  const { source, device, via } = route.routed
+  return source ?? sourceAddress(machine, familyOf(packet), device, via ?? to)
 }
 
 function refuse(way: Way, standing: Known, how: string): Reply | undefined {

@@ -2,7 +2,7 @@
 
 import { errorWords, type SocketError } from '#trace/refusal.ts'
 import type { Traced } from '#trace/trace.ts'
-import type { Outcome } from '#trace/walk-world.ts'
+import type { Outcome } from '#trace/move.ts'
 import type { CallError } from '#trace/way.ts'
 
 /** `smaller`: the kernel learns how much it may send at once, and sends again. */

@@ -6,6 +6,7 @@ import type { Rule } from '#kernel/iptables/rule.ts'
 import { elementText } from '#kernel/nftables/value-text.ts'
 import type { Machine } from '#trace/machine.ts'
 import { matchRule } from '#trace/iptables/match.ts'
+import { connectionOf } from '#trace/nat.ts'
 import { type Packet, protocolNumber, renderEnd } from '#trace/packet.ts'
 import { addressBytes, rangeHas } from '#trace/ranges.ts'
 import type { Traced } from '#trace/trace.ts'
@@ -80,7 +81,10 @@ function nearness(rule: Rule, packet: Packet, machine: Machine): Omit<Near, 'tex
   const port = rule.matches.find((match) => match.kind === 'ports')?.destination
   if (rangeHas(destination.value, packet.destination) === true) {
     if (/\/([0-9]|1[0-9]|2[0-7])$/.test(destination.value)) return undefined
-    const refused = [...matchRule(rule, { packet, machine, hook: 'prerouting' })].filter(({ kind }) => kind === 'no')
+    const tracked = { ...packet, connection: connectionOf(packet) }
+    const refused = [...matchRule(rule, { packet: tracked, machine, hook: 'prerouting' })].filter(
+      ({ kind }) => kind === 'no',
+    )
     const [first] = refused
     return first?.kind === 'no' ? { distance: refused.length, why: first.why } : undefined
   }

@@ -4,7 +4,6 @@ import * as assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { collectNamespace } from '#doctor/snapshot/collect-namespace.ts'
-import { deleteFlows, listFlows } from '#kernel/conntrack/conntrack.ts'
 import { openIpset } from '#kernel/ipset/ipset.ts'
 import { findIptables } from '#kernel/iptables/program.ts'
 import { openIpvs } from '#kernel/ipvs/ipvs.ts'
@@ -20,13 +19,13 @@ import { need } from '#test/need.ts'
 import { addresses, type Name } from '#test/proxy-topology.ts'
 import { type Random, seeded } from '#test/random.ts'
 import { ipsets, randomIptables, randomNft, virtualIp } from '#test/random-rules.ts'
-import { compare, type Net, observe, type Probe, run, servingTopology } from '#test/trace-against-kernel.ts'
+import { compare, forgetConnections, observe, type Probe, run, servingTopology } from '#test/trace-against-kernel.ts'
 import { readObjects } from '#test/yaml-objects.ts'
 import { type Input, readWorld } from '#trace/read/read-world.ts'
 
 const skip = need({ root: true, programs: ['iptables', 'iptables-legacy', 'ip6tables', 'nft', 'ipset'] })
 const soak = process.env['FAIRWAY_SOAK'] === '1'
-const loads = soak ? 200 : 5
+const loads = Number(process.env['FAIRWAY_LOADS'] ?? (soak ? 200 : 5))
 /** Of the first load; each next has the next. Those of nftables begin a thousand later. */
 const firstSeed = Number(process.env['FAIRWAY_SEED'] ?? (soak ? Math.floor(Math.random() * 2 ** 31) : 1000))
 const perLoad = 20
@@ -74,12 +73,6 @@ async function writeIpvs(netns: string): Promise<IpvsDataplane> {
   )
   await plane.apply(servicePlans(4))
   return plane
-}
-
-/** A client's port may come again, and what was decided for its first connection would still hold. */
-function forgetConnections(net: Net): void {
-  const { netns } = net.node1
-  for (const protocol of [6, 17]) deleteFlows(4, listFlows(4, protocol, netns), netns)
 }
 
 const senders: readonly Name[] = ['client', 'a', 'b', 'node1']

@@ -18,6 +18,15 @@ export function listenerOn({ sockets }: Machine, packet: Packet): Listener {
   return destination === '?' && found !== 'yes' ? 'unknown' : found
 }
 
+/** A server of UDP that listens on every address sends its answers from whichever it likes. */
+export function answersAnywhere(
+  { sockets }: Machine,
+  { protocol, destination, destinationPort: port }: Packet,
+): boolean {
+  const at = (sockets?.udp ?? []).filter((socket) => socket.port === port)
+  return protocol === 'udp' && at.length > 0 && !at.some(({ ip }) => ip === destination)
+}
+
 /** The input that would tell. */
 export const listenerInput = (to: string, { protocol }: Packet): string =>
   protocol === 'tcp' || protocol === 'udp' ? `ss -lntu of ${to}` : `who takes ${protocol} on ${to}`

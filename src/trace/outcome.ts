@@ -5,7 +5,7 @@ import { percent, plus, zero, type Fraction } from '#trace/fraction.ts'
 import type { Listener } from '#trace/listener.ts'
 import { type Packet, renderEnd } from '#trace/packet.ts'
 import type { Traced } from '#trace/trace.ts'
-import type { Outcome } from '#trace/walk-world.ts'
+import type { Outcome } from '#trace/move.ts'
 import type { Step } from '#trace/way.ts'
 
 /** Ways that end alike, for those who ask what happens. */

@@ -88,6 +88,10 @@ export const replyTuple = ({ original, destinationNat, sourceNat }: Connection):
   destinationPort: sourceNat?.port ?? original.sourcePort,
 })
 
+/** Whatever no connection is known of is invalid to rules: also what tracking has not seen yet, in the table raw. */
+export const trackedState = ({ state, connection }: Packet): Packet['state'] =>
+  connection === undefined && state !== 'UNTRACKED' ? 'INVALID' : state
+
 export const hasPorts = (protocol: Protocol): boolean => ['tcp', 'udp', 'sctp', 'dccp', 'udplite'].includes(protocol)
 
 /** `10.0.0.1:80`, `[fd00::1]:80`; the address alone for protocols without ports */

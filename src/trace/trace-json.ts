@@ -6,7 +6,7 @@ import { percent } from '#trace/fraction.ts'
 import { renderWay } from '#trace/outcome.ts'
 import type { Packet } from '#trace/packet.ts'
 import type { Traced } from '#trace/trace.ts'
-import type { Outcome } from '#trace/walk-world.ts'
+import type { Outcome } from '#trace/move.ts'
 import type { Step } from '#trace/way.ts'
 
 export type TraceDocument = {

@@ -1,7 +1,6 @@
 // One packet through one machine: in by an interface or made there; out by an interface, to a process, or ended.
 
 import { passHook, type Station } from '#trace/hooks.ts'
-import { no, yes } from '#trace/iptables/match.ts'
 import type { Machine } from '#trace/machine.ts'
 import { familyOf, type Packet } from '#trace/packet.ts'
 import type { Hook, Place } from '#trace/place.ts'
@@ -10,19 +9,19 @@ import { believesSource } from '#trace/route/reverse-path.ts'
 import { sourceAddress } from '#trace/route/source.ts'
 import { stationsOf } from '#trace/stations.ts'
 import {
-  assume,
   type CallError,
   type End,
   type Ended,
-  factOf,
+  fork,
   lacks,
-  type Matched,
+  no,
   type Passed,
   type Step,
   type Way,
   withPacket,
   withShare,
   withStep,
+  yes,
 } from '#trace/way.ts'
 import type { Budget } from '#trace/chain/chain.ts'
 
@@ -109,32 +108,6 @@ const step = (
   effect,
   weight,
 })
-
-/** Both ways where something is not decided: on which it holds, and on which it does not. */
-export function fork(
-  way: Way,
-  matched: Matched,
-  holds: (way: Way) => readonly Exit[],
-  fails: (way: Way, why: string) => readonly Exit[],
-): readonly Exit[] {
-  switch (matched.kind) {
-    case 'yes':
-      return holds(way)
-    case 'no':
-      return fails(way, matched.why)
-    case 'share':
-      return holds(withShare(way, matched.share))
-    case 'maybe': {
-      const { condition, missing } = matched
-      const known = factOf(way, condition)
-      if (known !== undefined) return known ? holds(way) : fails(way, `not: ${condition}`)
-      return [
-        ...holds(assume(way, condition, true, missing)),
-        ...fails(assume(way, condition, false, missing), `not: ${condition}`),
-      ]
-    }
-  }
-}
 
 function arrive(walker: Walker, from: Way, isBridged: boolean): readonly Exit[] {
   const ingress = from.packet.inInterface === undefined ? [{ way: from }] : pass(walker, 'ingress', from)
@@ -379,7 +352,12 @@ function routeMade(walker: Walker, way: Way, hears: CallError['hears']): readonl
   })
 }
 
-const withSource = (way: Way, source: string): Way => (way.packet.source === '' ? withPacket(way, { source }) : way)
+/** Chosen now, if it was not yet: the sender knows its packet by it. */
+function withSource(way: Way, source: string): Way {
+  if (way.packet.source !== '') return way
+  const sent = way.sent.source === '' ? { ...way.sent, source } : way.sent
+  return { ...withPacket(way, { source }), sent }
+}
 
 /** To itself: out by lo, and in again, where the connection is still known. */
 function loopBack(walker: Walker, way: Way): readonly Exit[] {

@@ -3,7 +3,7 @@
 
 import { one, times, type Fraction } from '#trace/fraction.ts'
 import type { Origin } from '#trace/machine.ts'
-import type { Connection, Packet } from '#trace/packet.ts'
+import { type Connection, type Packet, type Tuple, tupleOf } from '#trace/packet.ts'
 import type { SocketError } from '#trace/refusal.ts'
 
 export type Step = {
@@ -36,6 +36,8 @@ export type Way = {
   readonly missing: readonly string[]
   readonly facts: Facts | undefined
   readonly packet: Packet
+  /** the packet as its sender knows it; `source` '' until it is chosen */
+  readonly sent: Tuple
   readonly trail: Trail | undefined
   /** connections that machines which it has left remember */
   readonly tracked: readonly { readonly machine: string; readonly connection: Connection }[]
@@ -47,6 +49,7 @@ export const startWay = (packet: Packet): Way => ({
   missing: [],
   facts: undefined,
   packet,
+  sent: tupleOf(packet),
   trail: undefined,
   tracked: [],
 })
@@ -84,8 +87,18 @@ export type Matched =
   | { readonly kind: 'yes'; readonly why?: string }
   | { readonly kind: 'no'; readonly why: string }
   | { readonly kind: 'share'; readonly share: Fraction; readonly why?: string }
-  /** holds if `condition` does; `missing` names the input that would decide it */
-  | { readonly kind: 'maybe'; readonly condition: string; readonly missing?: string }
+  | Maybe
+
+/** Holds if `condition` does, or, with `unless`, if it does not; `missing` names the input that would decide it. */
+export type Maybe = {
+  readonly kind: 'maybe'
+  readonly condition: string
+  readonly unless?: boolean
+  readonly missing?: string
+}
+
+export const yes: Matched = { kind: 'yes' }
+export const no = (why: string): Matched => ({ kind: 'no', why })
 
 export function factOf(way: Way, condition: string): boolean | undefined {
   for (let fact = way.facts; fact !== undefined; fact = fact.before) if (fact.condition === condition) return fact.holds
@@ -99,6 +112,44 @@ export function assume(way: Way, condition: string, holds: boolean, missing: str
     facts: { condition, holds, before: way.facts },
     conditions: [...way.conditions, holds ? condition : `not: ${condition}`],
     missing: missing === undefined || way.missing.includes(missing) ? way.missing : [...way.missing, missing],
+  }
+}
+
+/** The ways on which something undecided holds and fails; one of them only where that is known by now. */
+export function bothWays(
+  way: Way,
+  { condition, unless = false, missing }: Maybe,
+): { readonly holds?: Way; readonly fails?: Way } {
+  const known = factOf(way, condition)
+  if (known !== undefined) return known === unless ? { fails: way } : { holds: way }
+  return { holds: assume(way, condition, !unless, missing), fails: assume(way, condition, unless, missing) }
+}
+
+/** What holds where something undecided does, and where it does not. */
+export const wordsOf = ({ condition, unless = false }: Maybe): { readonly holds: string; readonly fails: string } =>
+  unless ? { holds: `not: ${condition}`, fails: condition } : { holds: condition, fails: `not: ${condition}` }
+
+/** Both ways where something is not decided: on which it holds, and on which it does not. */
+export function fork<T>(
+  way: Way,
+  matched: Matched,
+  holds: (way: Way) => readonly T[],
+  fails: (way: Way, why: string) => readonly T[],
+): readonly T[] {
+  switch (matched.kind) {
+    case 'yes':
+      return holds(way)
+    case 'no':
+      return fails(way, matched.why)
+    case 'share':
+      return holds(withShare(way, matched.share))
+    case 'maybe': {
+      const both = bothWays(way, matched)
+      return [
+        ...(both.holds === undefined ? [] : holds(both.holds)),
+        ...(both.fails === undefined ? [] : fails(both.fails, wordsOf(matched).fails)),
+      ]
+    }
   }
 }
 

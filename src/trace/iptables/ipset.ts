@@ -13,9 +13,8 @@ import type { Matched } from '#trace/way.ts'
 export function matchSet(match: Extract<Match, { kind: 'set' }>, packet: Packet, machine: Machine): Matched {
   const { name, sides } = match
   const holds = isInSet(name.value, sides.split(','), packet, machine, 0)
-  const not = name.not === true ? 'not ' : ''
-  const condition = `(${sides}) is ${not}in the set ${name.value}`
-  if (typeof holds !== 'boolean') return { kind: 'maybe', condition, missing: holds }
+  const condition = `(${sides}) is in the set ${name.value}`
+  if (typeof holds !== 'boolean') return { kind: 'maybe', condition, unless: name.not === true, missing: holds }
   return decided(holds, name, `(${sides}) is ${holds ? 'in' : 'not in'} the set ${name.value}`)
 }
 

@@ -1,52 +1,17 @@
 // Matches of iptables that our own layouts do not use, read from their words: `-m NAME WORDS`.
 
-import type { Test } from '#kernel/iptables/rule.ts'
-import {
-  decided,
-  matchInterface,
-  matchPort,
-  no,
-  type Question,
-  renderState,
-  stateHolds,
-  yes,
-} from '#trace/iptables/match.ts'
+import { decided, matchInterface, matchPort, type Question } from '#trace/iptables/match.ts'
+import { matchConnection } from '#trace/iptables/match-connection.ts'
+import { matchLimitedType, matchReversePath } from '#trace/iptables/match-fib.ts'
+import { matchIcmp } from '#trace/iptables/match-icmp.ts'
+import { type Option, type Options, optionsOf, testOf, textTest } from '#trace/iptables/option.ts'
 import { connectionOf } from '#trace/nat.ts'
 import { hasPorts, type Packet, protocolNumber } from '#trace/packet.ts'
 import { rangeHas, spanHas } from '#trace/ranges.ts'
-import type { Matched } from '#trace/way.ts'
+import { type Matched, no, yes } from '#trace/way.ts'
 
-type Option = { readonly not: boolean; readonly values: readonly string[] }
-type Options = ReadonlyMap<string, Option>
-
-const readings = new WeakMap<readonly string[], Options>()
-
-/** `! --dports 80,443` by name; also `--dports ! 80`, as old versions print it */
-function optionsOf(words: readonly string[]): Options {
-  const known = readings.get(words)
-  if (known !== undefined) return known
-  const options = new Map<string, { not: boolean; values: string[] }>()
-  let last: { not: boolean; values: string[] } | undefined
-  let not = false
-  for (const word of words) {
-    if (word === '!') not = true
-    else if (word.startsWith('--')) {
-      last = { not, values: [] }
-      options.set(word.slice(2), last)
-      not = false
-    } else if (last !== undefined) {
-      if (not) last.not = true
-      not = false
-      last.values.push(word)
-    }
-  }
-  readings.set(words, options)
-  return options
-}
-
-const test = ({ not }: Option): Test<unknown> => (not ? { value: undefined, not: true } : { value: undefined })
-
-export function matchOther(name: string, words: readonly string[], question: Question): Matched {
+/** What each option of a match says of a packet; all of them must hold. */
+export function* matchOther(name: string, words: readonly string[], question: Question): Generator<Matched> {
   const options = optionsOf(words)
   const read = readers[name]
   const unknown: Matched = {
@@ -54,24 +19,18 @@ export function matchOther(name: string, words: readonly string[], question: Que
     condition: `"-m ${[name, ...words].join(' ')}" matches`,
     missing: 'a reader of that match',
   }
-  if (read === undefined || options.size === 0) return unknown
-  let last: Matched = yes
-  for (const [option, value] of options) {
-    const matched = read(option, value, question, options)
-    if (matched === undefined) return unknown
-    if (matched.kind !== 'yes') return matched
-    last = matched
-  }
-  return last
+  if (read === undefined || options.size === 0) yield unknown
+  else for (const [option, value] of options) yield read(option, value, question, options) ?? unknown
 }
 
+/** One option; undefined where it is not read. */
 type Reader = (option: string, value: Option, question: Question, options: Options) => Matched | undefined
 
 const readers: Readonly<Record<string, Reader>> = {
   tcp: (option, value, { packet }) => {
     if (packet.protocol !== 'tcp') return no(`protocol is ${packet.protocol}`)
     if (option === 'tcp-flags') return matchFlags(value, packet)
-    if (option === 'syn') return decided(packet.state === 'NEW', test(value), 'the packet opens a connection')
+    if (option === 'syn') return decided(packet.state === 'NEW', testOf(value), 'the packet opens a connection')
     return readPort(option, value, packet)
   },
   multiport: (option, value, { packet }) => {
@@ -80,86 +39,37 @@ const readers: Readonly<Record<string, Reader>> = {
     const has = (port: number) => list.some((item) => matchPort({ value: item }, port, '')?.kind === 'yes')
     const { sourcePort, destinationPort } = packet
     if (/^(dports|destination-ports)$/.test(option))
-      return decided(has(destinationPort), test(value), `destination port is ${destinationPort}`)
+      return decided(has(destinationPort), testOf(value), `destination port is ${destinationPort}`)
     if (/^(sports|source-ports)$/.test(option))
-      return decided(has(sourcePort), test(value), `source port is ${sourcePort}`)
+      return decided(has(sourcePort), testOf(value), `source port is ${sourcePort}`)
     if (option !== 'ports') return undefined
-    return decided(has(sourcePort) || has(destinationPort), test(value), `ports are ${sourcePort}, ${destinationPort}`)
+    return decided(
+      has(sourcePort) || has(destinationPort),
+      testOf(value),
+      `ports are ${sourcePort}, ${destinationPort}`,
+    )
   },
-  conntrack: (option, value, { packet }) => {
-    const { connection } = packet
-    const text = value.values[0] ?? ''
-    switch (option) {
-      case 'ctstate':
-        return decided(stateHolds(text.split(','), packet), test(value), `the connection is ${renderState(packet)}`)
-      case 'ctdir':
-        return decided(
-          (connection?.direction ?? 'original') === text.toLowerCase(),
-          test(value),
-          `it goes in direction ${connection?.direction ?? 'original'}`,
-        )
-      case 'ctorigdst':
-      case 'ctorigsrc': {
-        const ip =
-          option === 'ctorigdst'
-            ? (connection?.original.destination ?? packet.destination)
-            : (connection?.original.source ?? packet.source)
-        return decided(rangeOrSpan(text, ip), test(value), `the connection began with ${ip}`)
-      }
-      case 'ctorigdstport': {
-        const port = connection?.original.destinationPort ?? packet.destinationPort
-        return matchPort(portTest(text, value), port, 'the port that the connection began with')
-      }
-      case 'ctproto':
-        return decided(
-          text === packet.protocol || protocolIs(text, packet),
-          test(value),
-          `protocol is ${packet.protocol}`,
-        )
-      case 'ctstatus': {
-        const replied = packet.state === 'ESTABLISHED'
-        const holds = text
-          .split(',')
-          .some((word) =>
-            word === 'SEEN_REPLY' || word === 'ASSURED' || word === 'CONFIRMED'
-              ? replied
-              : word === 'DNAT'
-                ? connection?.destinationNat !== undefined
-                : word === 'SNAT'
-                  ? connection?.sourceNat !== undefined
-                  : word === 'NONE'
-                    ? !replied
-                    : false,
-          )
-        return decided(holds, test(value), `the connection is ${renderState(packet)}`)
-      }
-      default:
-        return undefined
-    }
-  },
-  state: (_, value, { packet }) =>
-    decided(
-      (value.values[0] ?? '').split(',').includes(packet.state),
-      test(value),
-      `the connection is ${packet.state}`,
-    ),
+  conntrack: (option, value, { packet }) => matchConnection(option, value, packet),
+  state: (_, value, { packet }) => matchConnection('ctstate', value, packet),
+  addrtype: matchLimitedType,
+  rpfilter: (_, _value, question, options) => matchReversePath(question, options),
   icmp: (_, value, { packet }) =>
-    packet.protocol === 'icmp' ? icmpIs(value, packet) : no(`protocol is ${packet.protocol}`),
+    packet.protocol === 'icmp' ? matchIcmp(value, packet) : no(`protocol is ${packet.protocol}`),
   icmp6: (_, value, { packet }) =>
-    packet.protocol === 'icmpv6' ? icmpIs(value, packet) : no(`protocol is ${packet.protocol}`),
+    packet.protocol === 'icmpv6' ? matchIcmp(value, packet) : no(`protocol is ${packet.protocol}`),
   iprange: (option, value, { packet }) => {
     const ip = option === 'src-range' ? packet.source : packet.destination
     const holds = spanHas(value.values[0] ?? '', ip)
     return holds === undefined
       ? undefined
-      : decided(holds, test(value), `${option === 'src-range' ? 'source' : 'destination'} is ${ip}`)
+      : decided(holds, testOf(value), `${option === 'src-range' ? 'source' : 'destination'} is ${ip}`)
   },
   connmark: (_, value, { packet }) => {
     const [wanted, mask] = (value.values[0] ?? '').split('/').map(Number)
     const mark = packet.connection?.mark ?? 0
     return decided(
       (mark & (mask ?? 0xffffffff)) >>> 0 === wanted,
-      test(value),
+      testOf(value),
       `the connection's mark is 0x${mark.toString(16)}`,
     )
   },
@@ -168,38 +78,36 @@ const readers: Readonly<Record<string, Reader>> = {
     if (option === 'physdev-is-bridged')
       return decided(
         port !== undefined && packet.outInterface === packet.inInterface,
-        test(value),
+        testOf(value),
         port === undefined ? 'it is not bridged' : `it came by bridge port ${port}`,
       )
     if (option === 'physdev-is-in')
       return decided(
         port !== undefined,
-        test(value),
+        testOf(value),
         port === undefined ? 'it came by no bridge port' : `it came by bridge port ${port}`,
       )
     if (option !== 'physdev-in') return undefined
-    return matchInterface(
-      value.not ? { value: value.values[0]!, not: true } : { value: value.values[0]! },
-      port ?? '',
-      'in',
-    )
+    return matchInterface(textTest(value.values[0] ?? '', value), port ?? '', 'in')
   },
-  length: (_, value, { packet }) => matchPort(portTest(value.values[0] ?? '', value), packet.size, 'length'),
-  pkttype: (_, value) => decided(value.values[0] === 'unicast', test(value), 'the packet is for one'),
+  length: (_, value, { packet }) => matchPort(textTest(value.values[0] ?? '', value), packet.size, 'length'),
+  pkttype: (_, value) => decided(value.values[0] === 'unicast', testOf(value), 'the packet is for one'),
   ipvs: (option, value, { packet }) => {
-    if (packet.balanced !== true) return no('it did not come through IPVS')
+    const isBalanced = packet.balanced === true
+    const came = `it ${isBalanced ? 'came' : 'did not come'} through IPVS`
+    if (option === 'ipvs') return decided(isBalanced, testOf(value), came)
+    if (!isBalanced) return no(came)
     const { original } = connectionOf(packet)
     const text = value.values[0] ?? ''
-    if (option === 'ipvs') return decided(true, test(value), 'it came through IPVS')
-    if (option === 'vproto') return decided(protocolIs(text, packet), test(value), `protocol is ${packet.protocol}`)
+    if (option === 'vproto') return decided(protocolIs(text, packet), testOf(value), `protocol is ${packet.protocol}`)
     if (option === 'vaddr')
       return decided(
         rangeHas(text, original.destination) ?? false,
-        test(value),
+        testOf(value),
         `it was sent to ${original.destination}`,
       )
     return option === 'vport'
-      ? matchPort(portTest(text, value), original.destinationPort, 'the port that it was sent to')
+      ? matchPort(textTest(text, value), original.destinationPort, 'the port that it was sent to')
       : undefined
   },
   // What has room for more is the usual case; the share beyond is a matter of load.
@@ -211,10 +119,10 @@ const readers: Readonly<Record<string, Reader>> = {
       : option === 'hashlimit-above'
         ? { kind: 'maybe', condition: `more than ${value.values[0]} packets came by here` }
         : yes,
-  owner: (option, value, { packet, hook }) =>
-    hook === 'output' && packet.inInterface === ''
-      ? { kind: 'maybe', condition: `the sender has ${option} ${value.values.join(' ')}` }
-      : no('the packet is not made here'),
+  owner: matchOwner,
+  // A trace sends no packets of a special class.
+  tos: (_, value) => matchClass(value, 0xff),
+  dscp: (option, value) => (option === 'dscp' ? matchClass(value, 0x3f) : undefined),
   statistic: (option, value, _, options) => {
     if (options.get('mode')?.values[0] !== 'nth') return undefined
     if (option !== 'every') return yes
@@ -229,15 +137,28 @@ const readers: Readonly<Record<string, Reader>> = {
   },
 }
 
-const portTest = (text: string, { not }: Option): Test => (not ? { value: text, not: true } : { value: text })
 const protocolIs = (text: string, packet: Packet) => protocolNumber(text) === protocolNumber(packet.protocol)
-const rangeOrSpan = (text: string, ip: string) => rangeHas(text, ip) ?? false
+
+/** Whose program it is; what the kernel itself makes, or others have sent, is nobody's (net/netfilter/xt_owner.c). */
+function matchOwner(option: string, value: Option, { packet, hook, machine }: Question): Matched {
+  const isMade = (hook === 'output' || hook === 'postrouting') && packet.inInterface === ''
+  if (!isMade || packet.reset === true || packet.error !== undefined)
+    return decided(false, testOf(value), isMade ? 'the kernel itself makes it' : 'the packet is not made here')
+  const program = packet.state === 'NEW' ? 'sends' : 'answers'
+  const wanted = [option.replace('-owner', ''), ...value.values].join(' ')
+  return { kind: 'maybe', condition: `the program that ${program} on ${machine.name} has ${wanted}`, unless: value.not }
+}
+
+function matchClass(value: Option, all: number): Matched {
+  const [wanted, mask = all] = (value.values[0] ?? '').split('/').map(Number)
+  return decided((0 & mask) === wanted, testOf(value), 'the packet is of no special class')
+}
 
 function readPort(option: string, value: Option, packet: Packet): Matched | undefined {
   if (/^(dport|destination-port)$/.test(option))
-    return matchPort(portTest(value.values[0] ?? '', value), packet.destinationPort, 'destination port')
+    return matchPort(textTest(value.values[0] ?? '', value), packet.destinationPort, 'destination port')
   if (/^(sport|source-port)$/.test(option))
-    return matchPort(portTest(value.values[0] ?? '', value), packet.sourcePort, 'source port')
+    return matchPort(textTest(value.values[0] ?? '', value), packet.sourcePort, 'source port')
   return undefined
 }
 
@@ -250,49 +171,5 @@ function matchFlags(value: Option, packet: Packet): Matched {
   const looked = mask.split(',').filter((flag) => flags.includes(flag))
   const wanted = set.split(',').filter((flag) => flag !== '')
   const holds = looked.length === wanted.length && wanted.every((flag) => looked.includes(flag))
-  return decided(holds, test(value), `its flags are ${flags.join(',')}`)
-}
-
-/** What a trace sends is an echo request; what comes back its answer, or an error. */
-function icmpIs(value: Option, { protocol, error, state }: Packet): Matched {
-  const text = (value.values[0] ?? '').replace(/^(icmp|icmpv6)-/, '')
-  if (text === 'any' || text === '255') return decided(true, test(value), 'the packet is of ICMP')
-  const [request, reply] = protocol === 'icmp' ? [8, 0] : [128, 129]
-  const type = error?.type ?? (state === 'NEW' ? request : reply)
-  const [wantedType, wantedCode] = (icmpNames[protocol]?.[text] ?? text).split('/').map(Number)
-  const holds = wantedType === type && (wantedCode === undefined || wantedCode === (error?.code ?? 0))
-  return decided(holds, test(value), `its type and code are ${type}/${error?.code ?? 0}`)
-}
-
-/** Names that iptables takes; it prints numbers. */
-const icmpNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  icmp: {
-    'echo-request': '8',
-    ping: '8',
-    'echo-reply': '0',
-    pong: '0',
-    'destination-unreachable': '3',
-    'network-unreachable': '3/0',
-    'host-unreachable': '3/1',
-    'protocol-unreachable': '3/2',
-    'port-unreachable': '3/3',
-    'fragmentation-needed': '3/4',
-    'communication-prohibited': '3/13',
-    'time-exceeded': '11',
-    'parameter-problem': '12',
-  },
-  icmpv6: {
-    'echo-request': '128',
-    ping: '128',
-    'echo-reply': '129',
-    pong: '129',
-    'destination-unreachable': '1',
-    'no-route': '1/0',
-    'communication-prohibited': '1/1',
-    'address-unreachable': '1/3',
-    'port-unreachable': '1/4',
-    'packet-too-big': '2',
-    'time-exceeded': '3',
-    'parameter-problem': '4',
-  },
+  return decided(holds, testOf(value), `its flags are ${flags.join(',')}`)
 }

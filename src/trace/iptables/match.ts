@@ -2,20 +2,18 @@
 // decide. Nothing is guessed: an unknown match is a condition.
 
 import type { Match, Rule, Test } from '#kernel/iptables/rule.ts'
-import { addressType } from '#trace/address-type.ts'
 import { complement, statisticShare } from '#trace/fraction.ts'
 import { matchSet } from '#trace/iptables/ipset.ts'
+import { matchAddressType } from '#trace/iptables/match-fib.ts'
 import { matchOther } from '#trace/iptables/match-other.ts'
 import type { Machine } from '#trace/machine.ts'
-import { type Packet, protocolNumber } from '#trace/packet.ts'
+import { type Packet, protocolNumber, trackedState } from '#trace/packet.ts'
 import { rangeHas } from '#trace/ranges.ts'
-import type { Matched } from '#trace/way.ts'
+import { type Matched, no, yes } from '#trace/way.ts'
 
 /** What is asked about a packet at one place. */
 export type Question = { readonly packet: Packet; readonly machine: Machine; readonly hook: string }
 
-export const yes: Matched = { kind: 'yes' }
-export const no = (why: string): Matched => ({ kind: 'no', why })
 export const decided = (holds: boolean, test: Test<unknown>, why: string): Matched =>
   holds !== (test.not === true) ? { kind: 'yes', why } : { kind: 'no', why }
 
@@ -28,7 +26,7 @@ export function* matchRule(rule: Rule, question: Question): Generator<Matched> {
   if (rule.outInterface) yield matchInterface(rule.outInterface, packet.outInterface, 'out')
   if (rule.protocol) yield matchProtocol(rule.protocol, packet)
   if (rule.fragment) yield decided(false, rule.fragment, 'the packet is no fragment')
-  for (const match of rule.matches) if (match.kind !== 'comment') yield matchOne(match, question)
+  for (const match of rule.matches) yield* matchOne(match, question)
 }
 
 /** A quick no for most rules of long chains, without allocating anything. */
@@ -53,7 +51,8 @@ export function matchAddress(test: Test, address: string, side: string): Matched
   if (holds === undefined)
     return {
       kind: 'maybe',
-      condition: `${side} ${address === unknownAddress ? "(the node's own)" : address} is ${test.not === true ? 'not ' : ''}in ${test.value}`,
+      condition: `${side} ${address === unknownAddress ? "(the node's own)" : address} is in ${test.value}`,
+      unless: test.not === true,
       missing: 'ip addr',
     }
   return decided(holds, test, `${side} is ${address}`)
@@ -61,8 +60,8 @@ export function matchAddress(test: Test, address: string, side: string): Matched
 
 export function matchInterface(test: Test, name: string | undefined, side: 'in' | 'out'): Matched {
   if (name === undefined) {
-    const not = test.not === true ? 'not ' : ''
-    return { kind: 'maybe', condition: `the packet goes ${side} by ${not}${test.value}`, missing: 'ip addr, ip route' }
+    const condition = `the packet goes ${side} by ${test.value}`
+    return { kind: 'maybe', condition, unless: test.not === true, missing: 'ip addr, ip route' }
   }
   const holds = test.value.endsWith('+') ? name.startsWith(test.value.slice(0, -1)) : name === test.value
   return decided(holds, test, name === '' ? `it has no interface ${side} here` : `it goes ${side} by ${name}`)
@@ -70,35 +69,45 @@ export function matchInterface(test: Test, name: string | undefined, side: 'in' 
 
 export function matchProtocol(test: Test, packet: Packet): Matched {
   const wanted = protocolNumber(test.value)
-  if (wanted === undefined) return { kind: 'maybe', condition: `protocol ${test.value} is ${packet.protocol}` }
+  if (wanted === undefined)
+    return { kind: 'maybe', condition: `protocol ${test.value} is ${packet.protocol}`, unless: test.not === true }
   return decided(wanted === 0 || wanted === protocolNumber(packet.protocol), test, `protocol is ${packet.protocol}`)
 }
 
-function matchOne(match: Exclude<Match, { kind: 'comment' }>, question: Question): Matched {
+function* matchOne(match: Match, question: Question): Generator<Matched> {
   const { packet, machine } = question
   switch (match.kind) {
+    case 'comment':
     case 'nfacct':
-      return yes
+      return
     case 'ports':
-      return matchPorts(match, packet)
+      yield matchPorts(match, packet)
+      return
     case 'conntrack':
-      return decided(stateHolds(match.states.value, packet), match.states, `the connection is ${renderState(packet)}`)
+      yield decided(stateHolds(match.states.value, packet), match.states, `the connection is ${renderState(packet)}`)
+      return
     case 'mark': {
       const { value, mask } = match.mark.value
-      return decided((packet.mark & mask) >>> 0 === value, match.mark, `mark is 0x${packet.mark.toString(16)}`)
+      yield decided((packet.mark & mask) >>> 0 === value, match.mark, `mark is 0x${packet.mark.toString(16)}`)
+      return
     }
     case 'addrtype':
-      return matchAddressTypes(match, packet, machine)
+      if (match.source) yield matchAddressType(match.source, packet.source, 'source', machine)
+      if (match.destination) yield matchAddressType(match.destination, packet.destination, 'destination', machine)
+      return
     case 'random': {
       const share = statisticShare(match.probability.value)
-      return { kind: 'share', share: match.probability.not === true ? complement(share) : share }
+      yield { kind: 'share', share: match.probability.not === true ? complement(share) : share }
+      return
     }
     case 'recent':
-      return matchRecent(match, packet)
+      yield matchRecent(match, packet)
+      return
     case 'set':
-      return matchSet(match, packet, machine)
+      yield matchSet(match, packet, machine)
+      return
     case 'other':
-      return matchOther(match.name, match.words, question)
+      yield* matchOther(match.name, match.words, question)
   }
 }
 
@@ -106,14 +115,20 @@ function matchOne(match: Exclude<Match, { kind: 'comment' }>, question: Question
 export function stateHolds(states: readonly string[], packet: Packet): boolean {
   const { connection } = packet
   return (
-    states.includes(packet.state) ||
+    states.includes(trackedState(packet)) ||
     (states.includes('DNAT') && connection?.destinationNat !== undefined) ||
     (states.includes('SNAT') && connection?.sourceNat !== undefined)
   )
 }
 
-export const renderState = ({ state, connection }: Packet): string =>
-  [state, ...(connection?.destinationNat ? ['DNAT'] : []), ...(connection?.sourceNat ? ['SNAT'] : [])].join(',')
+export function renderState(packet: Packet): string {
+  const { connection } = packet
+  return [
+    trackedState(packet),
+    ...(connection?.destinationNat ? ['DNAT'] : []),
+    ...(connection?.sourceNat ? ['SNAT'] : []),
+  ].join(',')
+}
 
 function matchPorts(match: Extract<Match, { kind: 'ports' }>, packet: Packet): Matched {
   if (match.protocol !== packet.protocol) return no(`protocol is ${packet.protocol}`)
@@ -133,35 +148,15 @@ export function matchPort(test: Test | undefined, port: number, side: string): M
   return decided(port >= first && port <= last, test, `${side} is ${port}`)
 }
 
-function matchAddressTypes(match: Extract<Match, { kind: 'addrtype' }>, packet: Packet, machine: Machine): Matched {
-  let why: Matched = yes
-  for (const [test, address, side] of [
-    [match.source, packet.source, 'source'],
-    [match.destination, packet.destination, 'destination'],
-  ] as const) {
-    if (test === undefined) continue
-    const type = address === unknownAddress ? 'LOCAL' : addressType(address, machine)
-    if (type === undefined)
-      return {
-        kind: 'maybe',
-        condition: `${side} ${address} is ${test.not === true ? 'not ' : ''}${test.value} here`,
-        missing: 'ip addr',
-      }
-    why = decided(test.value.split(',').includes(type), test, `${side} ${address} is ${type} here`)
-    if (why.kind !== 'yes') return why
-  }
-  return why
-}
-
 function matchRecent(match: Extract<Match, { kind: 'recent' }>, packet: Packet): Matched {
   // `--set` remembers the packet and matches.
   if (match.action.value === 'set') return decided(true, match.action, 'the address is remembered')
   const who = match.side === 'rsource' ? packet.source : packet.destination
   const within = match.seconds === undefined ? '' : ` within ${match.seconds} s`
-  const not = match.action.not === true ? 'not ' : ''
   return {
     kind: 'maybe',
-    condition: `${who} was ${not}seen by ${match.name}${within}`,
+    condition: `${who} was seen by ${match.name}${within}`,
+    unless: match.action.not === true,
     missing: `/proc/net/xt_recent/${match.name}`,
   }
 }

@@ -10,7 +10,7 @@ import { actOther } from '#trace/iptables/target-other.ts'
 import type { IptablesRules, TracedChain } from '#trace/machine.ts'
 import { destinationNat, masquerade, sourceNat } from '#trace/nat.ts'
 import type { Place } from '#trace/place.ts'
-import { assume, factOf, type Step, type Way, withPacket, withShare, withStep } from '#trace/way.ts'
+import { bothWays, type Step, type Way, withPacket, withShare, withStep, wordsOf } from '#trace/way.ts'
 
 export function iptablesBook(rules: IptablesRules, table: string, place: Place): RuleBook<Rule> {
   const chains = rules.get(table)
@@ -75,14 +75,12 @@ function match(rule: Rule, from: Way, place: Place): Tried {
       way = withShare(way, part.share)
       matched.push(part.why ?? 'chosen at random')
     } else {
-      const known = factOf(way, part.condition)
-      if (known === false)
-        return { taken: undefined, missed: [...missed, way], matched, why: `it is taken that not: ${part.condition}` }
-      if (known === undefined) {
-        missed.push(assume(way, part.condition, false, part.missing))
-        way = assume(way, part.condition, true, part.missing)
-      }
-      matched.push(part.condition)
+      const { holds, fails } = bothWays(way, part)
+      const words = wordsOf(part)
+      if (fails !== undefined) missed.push(fails)
+      if (holds === undefined) return { taken: undefined, missed, matched, why: `it is taken: ${words.fails}` }
+      way = holds
+      matched.push(words.holds)
     }
   }
   return { taken: way, missed, matched, why: '' }

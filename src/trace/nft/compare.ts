@@ -37,8 +37,8 @@ function undecided({ what, missing }: Exclude<Loaded, Uint8Array>, is: string, w
         ? nameOf(wanted)
         : `interface ${valueText(wanted, 'number')}`
       : show(wanted)
-  const word = isPlain ? (not ? 'not ' : '') : `${is} `
-  return { kind: 'maybe', condition: `${what} ${word}${value}`, ...(missing !== undefined && { missing }) }
+  const word = isPlain ? '' : `${is} `
+  return { kind: 'maybe', condition: `${what} ${word}${value}`, unless: not, ...(missing !== undefined && { missing }) }
 }
 
 const nameOf = (bytes: Uint8Array) => {
@@ -51,7 +51,8 @@ export function rangeHolds(value: Loaded, { inside, first, last }: Range): Match
   if (!(value instanceof Uint8Array))
     return {
       kind: 'maybe',
-      condition: `${value.what} ${inside ? '' : 'not '}${show(first)} to ${show(last)}`,
+      condition: `${value.what} ${show(first)} to ${show(last)}`,
+      unless: !inside,
       ...(value.missing !== undefined && { missing: value.missing }),
     }
   const holds = compareBytes(first, value) <= 0 && compareBytes(value, last) <= 0

@@ -1,7 +1,7 @@
 // What rules of nftables can ask about a packet, as the bytes that the kernel would load.
 
 import type { NftInstruction, NftPayload } from '#kernel/nftables/ruleset.ts'
-import { addressType } from '#trace/address-type.ts'
+import { addressType, addressTypeOn } from '#trace/address-type.ts'
 import type { Machine } from '#trace/machine.ts'
 import { big16, host32, type Loaded } from '#trace/nft/registers.ts'
 import {
@@ -11,6 +11,7 @@ import {
   type Packet,
   protocolNumber,
   replyTuple,
+  trackedState,
   type Tuple,
 } from '#trace/packet.ts'
 import type { Place } from '#trace/place.ts'
@@ -167,7 +168,7 @@ const stateBits: Readonly<Record<Packet['state'], number>> = {
 }
 
 export function loadConnection(key: string, direction: 'original' | 'reply' | undefined, packet: Packet): Load {
-  if (key === 'state') return host32(stateBits[packet.state])
+  if (key === 'state') return host32(stateBits[trackedState(packet)])
   const { connection } = packet
   if (connection === undefined) return 'nothing'
   const family = familyOf(packet)
@@ -224,36 +225,32 @@ export function loadFib({ result, by, isPresent }: Fib, packet: Packet, { machin
   const isSource = by.includes('saddr')
   const ip = isSource ? packet.source : packet.destination
   const side = isSource ? 'source' : 'destination'
+  const device = by.includes('iif') ? packet.inInterface : by.includes('oif') ? packet.outInterface : ''
   if (result === 'type') {
     if (ip === '?') return host32(addressTypes.LOCAL)
-    const type = addressType(ip, machine)
-    if (type === undefined) return { what: `${side} ${ip} is`, length: 4, missing: 'ip addr' }
-    const device = by.includes('iif') ? packet.inInterface : by.includes('oif') ? packet.outInterface : undefined
-    const isElsewhere =
-      type === 'LOCAL' &&
-      device !== undefined &&
-      device !== '' &&
-      !machine.links?.some((link) => link.name === device && link.addresses?.some((own) => own.ip === ip))
-    return host32(isElsewhere ? addressTypes.UNICAST : addressTypes[type])
+    if (device === undefined) return unknown('the packet goes by', 4, 'ip addr, ip route')
+    const type = device === '' ? addressType(ip, machine) : addressTypeOn(ip, machine, device)
+    return type === undefined ? { what: `${side} ${ip} is`, length: 4, missing: 'ip addr' } : host32(addressTypes[type])
   }
-  const device = routeDevice(machine, packet, ip, by.includes('mark'))
-  if (typeof device !== 'string') return unknown(`the way to ${ip} is`, result === 'oifname' ? 16 : 4, device.missing)
-  const wanted = by.includes('iif') ? packet.inInterface : by.includes('oif') ? packet.outInterface : undefined
-  const found = wanted === undefined || wanted === device ? device : ''
-  if (isPresent) return Uint8Array.of(found === '' ? 0 : 1)
-  return result === 'oifname' ? nameBytes(found) : interfaceIndex(found, machine, 'there')
+  const found = routeDevice(machine, packet, isSource, by.includes('mark'))
+  if (typeof found !== 'string') return unknown(`the way to ${ip} is`, result === 'oifname' ? 16 : 4, found.missing)
+  const name = device === undefined || device === '' || device === found ? found : ''
+  if (isPresent) return Uint8Array.of(name === '' ? 0 : 1)
+  return result === 'oifname' ? nameBytes(name) : interfaceIndex(name, machine, 'there')
 }
 
+/** '' where there is none, as for the machine's own addresses (net/ipv4/netfilter/nft_fib_ipv4.c). */
 function routeDevice(
   machine: Machine,
   packet: Packet,
-  ip: string,
+  isSource: boolean,
   withMark: boolean,
 ): string | { readonly missing: string } {
+  if (packet.inInterface === 'lo') return 'lo'
   const routed = lookupRoute(machine, {
     family: familyOf(packet),
-    destination: ip,
-    source: '',
+    destination: isSource ? packet.source : packet.destination,
+    source: isSource ? packet.destination : packet.source,
     mark: withMark ? packet.mark : 0,
     incoming: '',
     protocol: packet.protocol,
@@ -261,5 +258,5 @@ function routeDevice(
     destinationPort: 0,
   })[0]?.routed
   if (routed?.kind === 'unknown') return { missing: routed.missing }
-  return routed?.kind === 'forward' ? routed.device : routed?.kind === 'local' ? 'lo' : ''
+  return routed?.kind === 'forward' ? routed.device : ''
 }

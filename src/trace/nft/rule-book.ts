@@ -23,7 +23,17 @@ import {
   swapped,
 } from '#trace/nft/registers.ts'
 import type { Place } from '#trace/place.ts'
-import { assume, factOf, type Matched, type Step, type Way, withPacket, withShare, withStep } from '#trace/way.ts'
+import {
+  assume,
+  bothWays,
+  type Matched,
+  type Step,
+  type Way,
+  withPacket,
+  withShare,
+  withStep,
+  wordsOf,
+} from '#trace/way.ts'
 
 /** Where rules stand in a text, if they were read from one. */
 export type RuleSources = ReadonlyMap<NftRule, { readonly text: string; readonly origin: Origin }>
@@ -203,16 +213,13 @@ export function decide(state: State, matched: Matched): Done {
     case 'share':
       return next(with_(withShare(state.way, matched.share), matched.why))
     case 'maybe': {
-      const { condition, missing } = matched
-      const known = factOf(state.way, condition)
-      if (known !== undefined)
-        return known ? next(with_(state.way, condition)) : { kind: 'miss', why: `not: ${condition}` }
+      const { holds, fails } = bothWays(state.way, matched)
+      const words = wordsOf(matched)
+      if (holds === undefined) return { kind: 'miss', why: words.fails }
+      if (fails === undefined) return next(with_(holds, words.holds))
       return {
         kind: 'fork',
-        states: [
-          { state: with_(assume(state.way, condition, true, missing), condition) },
-          { state: { ...state, way: assume(state.way, condition, false, missing) }, why: `not: ${condition}` },
-        ],
+        states: [{ state: with_(holds, words.holds) }, { state: { ...state, way: fails }, why: words.fails }],
       }
     }
   }

@@ -6,8 +6,7 @@ import { addressType } from '#trace/address-type.ts'
 import type { Machine } from '#trace/machine.ts'
 import { familyOf, type Packet } from '#trace/packet.ts'
 import { lookupRoute } from '#trace/route/lookup.ts'
-import { no, yes } from '#trace/iptables/match.ts'
-import type { Matched } from '#trace/way.ts'
+import { type Matched, no, yes } from '#trace/way.ts'
 
 /** `yes`: it is believed. */
 export function believesSource(machine: Machine, packet: Packet): Matched {
