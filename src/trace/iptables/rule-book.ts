@@ -6,7 +6,7 @@ import type { Act, RuleBook } from '#trace/chain/chain.ts'
 import { complement } from '#trace/fraction.ts'
 import { nextRule } from '#trace/iptables/destination-index.ts'
 import { isPlainlyOther, matchRule } from '#trace/iptables/match.ts'
-import { actOther } from '#trace/iptables/target-other.ts'
+import { actOther, isHarmless } from '#trace/iptables/target-other.ts'
 import type { IptablesRules, TracedChain } from '#trace/machine.ts'
 import { destinationNat, masquerade, sourceNat } from '#trace/nat.ts'
 import type { Place } from '#trace/place.ts'
@@ -22,6 +22,8 @@ export function iptablesBook(rules: IptablesRules, table: string, place: Place):
       const { taken, missed, matched, why } = match(rule, way, place)
       const step = (effect: string, weight: Step['weight']): Step =>
         stepOf(chains!.get(chain)!, index, rule, { place, table, matched, effect, weight })
+      if (isIdle(rule) && missed.length > 0 && taken !== undefined)
+        return place.all ? [{ kind: 'continue', way: withStep(way, step('may pass, and goes on', 'look')) }] : undefined
       const otherwise = missed.map((left): Act => ({ kind: 'continue', way: left }))
       if (taken === undefined) {
         if (place.all)
@@ -32,6 +34,10 @@ export function iptablesBook(rules: IptablesRules, table: string, place: Place):
     },
   }
 }
+
+/** Whether it matches makes no difference to where a packet goes. */
+const isIdle = ({ target }: Rule): boolean =>
+  target === undefined || (target.kind === 'other' && isHarmless(target.name, target.words))
 
 function stepOf(
   chain: TracedChain,

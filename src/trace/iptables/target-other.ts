@@ -30,6 +30,9 @@ const harmless = new Set([
   'TCPOPTSTRIP',
 ])
 
+export const isHarmless = (name: string, words: readonly string[]): boolean =>
+  harmless.has(name) || (name === 'CT' && !words.includes('--notrack'))
+
 export function actOther(
   name: string,
   words: readonly string[],
@@ -38,13 +41,12 @@ export function actOther(
   step: (effect: string, weight: Step['weight']) => Step,
 ): readonly Act[] {
   const after = (option: string) => (words.includes(option) ? words[words.indexOf(option) + 1] : undefined)
-  if (harmless.has(name)) return [{ kind: 'continue', way: withStep(way, step(`passes ${name}`, 'turn')) }]
+  if (isHarmless(name, words)) return [{ kind: 'continue', way: withStep(way, step(`passes ${name}`, 'turn')) }]
   if (name === 'NOTRACK' || (name === 'CT' && words.includes('--notrack'))) {
     const { connection: _, ...packet } = way.packet
     const untracked = { ...way, packet: { ...packet, state: 'UNTRACKED' as const } }
     return [{ kind: 'continue', way: withStep(untracked, step('is not tracked', 'act')) }]
   }
-  if (name === 'CT') return [{ kind: 'continue', way: withStep(way, step('passes CT', 'turn')) }]
   if (name === 'CONNMARK') return connectionMark(words, way, step)
   if (name === 'REDIRECT') {
     // To the address of the interface that it came in by; 127.0.0.1 for what is made here.
