@@ -3,7 +3,8 @@ import type { Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { Ingress, IngressClass } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
-import { type Certificate, type IngressState, IngressTable, type ObjectChange } from '#ingress/table.ts'
+import type { Certificate, IngressState, ObjectChange } from '#ingress/state.ts'
+import { IngressTable } from '#ingress/table.ts'
 import type { Random } from '#test/random.ts'
 
 /** Objects that can be changed, and the table that is told of it. */
@@ -21,6 +22,7 @@ export class IngressWorld {
     service: (key) => this.services.get(key),
     slices: (key) => this.slices.get(key) ?? [],
     secret: (key) => this.secrets.get(key),
+    users: () => undefined,
     addresses: (name) => this.addresses.get(name) ?? [],
   }
   readonly table = new IngressTable(this.state)
@@ -37,6 +39,17 @@ export const meta = (name: string, more: object = {}) => ({
 })
 
 const names = ['a', 'b', 'c', 'd']
+const annotations = [
+  {},
+  {},
+  {},
+  { 'ingress.fairway/protocol': 'h2c' },
+  { 'ingress.fairway/ssl-redirect': 'true' },
+  { 'ingress.fairway/rewrite-target': '/$2' },
+  { 'ingress.fairway/app-root': '/start' },
+  { 'ingress.fairway/canary': 'true', 'ingress.fairway/canary-weight': '10' },
+  { 'ingress.fairway/canary': 'true', 'ingress.fairway/canary-by-header': 'X-Canary' },
+]
 
 function randomIngress(random: Random, name: string): Stored<Ingress> {
   const backend = () =>
@@ -49,7 +62,7 @@ function randomIngress(random: Random, name: string): Stored<Ingress> {
     ...random.pick([{ host: 'x.test' }, { host: '*.test' }, {}]),
     http: {
       paths: Array.from({ length: random.integer(1, 3) }, () => ({
-        path: random.pick(['/', '/a', '/a/', '/a/b']),
+        path: random.pick(['/', '/', '/a', '/a/', '/a/b', '/a(/|$)(.*)']),
         pathType: random.pick(['Exact', 'Prefix', 'ImplementationSpecific']),
         backend: backend(),
       })),
@@ -57,7 +70,7 @@ function randomIngress(random: Random, name: string): Stored<Ingress> {
   }))
   const tls = { hosts: random.pick([[], ['x.test'], ['x.test', 'y.test']]), secretName: random.pick(['one', 'two']) }
   return {
-    metadata: meta(name, { annotations: random.pick([{}, { 'ingress.fairway/protocol': 'h2c' }]) }),
+    metadata: meta(name, { annotations: random.pick(annotations) }),
     spec: {
       ...random.pick([{ ingressClassName: 'ours' }, { ingressClassName: 'theirs' }, {}]),
       rules,

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { secrets, services } from '#api/core.ts'
+import { events, secrets, services } from '#api/core.ts'
 import { endpointSlices } from '#api/discovery.ts'
 import { ingressClasses, ingresses } from '#api/networking.ts'
 import { type FakeClient, fakeClient } from '#client/fake.ts'
@@ -113,12 +113,25 @@ export class RunningIngress {
       })
   }
 
-  ingress(name: string, host: string, path: string, service: string, annotations: Record<string, string> = {}): void {
+  ingress(
+    name: string,
+    host: string,
+    path: string,
+    service: string,
+    annotations: Record<string, string> = {},
+    pathType = 'Prefix',
+  ): void {
     const backend = { service: { name: service, port: { number: 80 } } }
     this.client.seed(ingresses, {
       metadata: { name, namespace: 'default', annotations },
-      spec: { rules: [{ host, http: { paths: [{ path, pathType: 'Prefix', backend }] } }] },
+      spec: { rules: [{ host, http: { paths: [{ path, pathType, backend }] } }] },
     })
+  }
+
+  /** What was told of an Ingress, as `REASON MESSAGE`. */
+  told(name: string): readonly string[] {
+    const own = this.client.all(events).filter(({ involvedObject }) => involvedObject.name === name)
+    return own.map(({ reason, message }) => `${reason} ${message}`)
   }
 
   secret(name: string, { cert, key }: { readonly cert: string; readonly key: string }): void {

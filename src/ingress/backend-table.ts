@@ -2,7 +2,7 @@
 
 import { type BackendSource, endpointsOf } from '#ingress/endpoints.ts'
 import type { Backend, BackendKey } from '#ingress/route.ts'
-import type { IngressState } from '#ingress/table.ts'
+import type { IngressState } from '#ingress/state.ts'
 import { KeySets } from '#lib/key-sets.ts'
 
 export class BackendTable {
@@ -40,7 +40,8 @@ export class BackendTable {
     const source = this.#sources.get(key)
     if (source === undefined) return
     if (this.#usersOf.of(key).size > 0) {
-      this.backends.set(key, { key, protocol: source.protocol, endpoints: this.#endpointsOf(source) })
+      const { protocol, settings } = source
+      this.backends.set(key, { key, protocol, settings, endpoints: this.#endpointsOf(source) })
       return
     }
     this.#sources.delete(key)
@@ -49,6 +50,7 @@ export class BackendTable {
   }
 
   #endpointsOf(source: BackendSource): Backend['endpoints'] {
+    if (source.kind === 'none') return []
     if (source.kind === 'slices') return endpointsOf(this.#state.slices(source.service), source.portName)
     const { name, port } = source
     return this.#state.addresses(name).map((address) => ({ address, port, name }))

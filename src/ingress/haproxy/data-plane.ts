@@ -7,11 +7,19 @@ import { basename } from 'node:path'
 import { messageOf } from '#daemon/error.ts'
 import type { PartContext } from '#daemon/part.ts'
 import { certificateFileOf, defaultCertificateOf, type ProxySettings, renderFiles } from '#ingress/haproxy/config.ts'
-import { applyChange, certificateName, type Layout, layOut, layOutChange } from '#ingress/haproxy/layout.ts'
+import {
+  applyChange,
+  type Basis,
+  basisFor,
+  certificateName,
+  type Layout,
+  layOut,
+  layOutChange,
+} from '#ingress/haproxy/layout.ts'
 import { type Running, startHaproxy } from '#ingress/haproxy/process.ts'
 import { RuntimeError } from '#ingress/haproxy/runtime.ts'
 import { RequestCounts } from '#ingress/haproxy/request-counts.ts'
-import { Slots, slotsFor } from '#ingress/haproxy/slots.ts'
+import { Slots } from '#ingress/haproxy/slots.ts'
 import { planSteps } from '#ingress/haproxy/steps.ts'
 import type { RoutingTable } from '#ingress/route.ts'
 import type { TableChange } from '#ingress/table.ts'
@@ -27,7 +35,7 @@ export class DataPlane {
   readonly #options: DataPlaneOptions
   readonly #context: PartContext
   readonly #starts
-  #slots = new Slots(0)
+  #basis: Basis = { slots: new Slots(), patternHosts: new Set(), canaryRules: undefined }
   /** what the running HAProxy has; undefined where that is not known any more */
   #applied: Layout | undefined
   #running: Running | undefined
@@ -56,7 +64,7 @@ export class DataPlane {
 
   /** Few spare back ends are left: `renew` makes more before an edit has to wait for them. */
   get isScarce(): boolean {
-    return this.#applied !== undefined && this.#slots.isScarce
+    return this.#applied !== undefined && this.#basis.slots.isScarce
   }
 
   /**
@@ -70,7 +78,8 @@ export class DataPlane {
     try {
       const freed = await this.#giveSlots(table, change, running)
       if (freed === undefined) return await this.renew(table)
-      const next = layOutChange(this.#complete(table), change, this.#slots, freed)
+      const next = layOutChange(this.#complete(table), change, this.#basis, applied, freed)
+      if (next === undefined) return await this.renew(table)
       const { steps, retired, recalled } = planSteps(this.#options.folder, applied, next, this.#retiring)
       await running.runtime.perform(steps)
       applyChange(applied, next)
@@ -118,11 +127,9 @@ export class DataPlane {
     const { folder } = this.#options
     const old = this.#running
     await this.countRequests().catch(() => {})
-    const needed = table.backends.size
-    const slots = new Slots(needed > this.#slots.count * 0.8 ? slotsFor(needed) : this.#slots.count)
-    for (const key of table.backends.keys()) slots.give(key)
-    const layout = layOut(this.#complete(table), slots)
-    this.#writeFiles(layout, slots.count)
+    const basis = basisFor(table, this.#basis.slots.ordinary)
+    const layout = layOut(this.#complete(table), basis)
+    this.#writeFiles(layout, basis)
     this.#applied = undefined
     const running = await startHaproxy(folder, this.#context)
     old?.runtime[Symbol.dispose]()
@@ -132,10 +139,10 @@ export class DataPlane {
       this.#running = undefined
       this.#options.onEnded()
     })
-    this.#slots = slots
+    this.#basis = basis
     this.#applied = layout
     this.#retiring.clear()
-    this.#counts.restart(slots.keys())
+    this.#counts.restart(basis.slots.keys())
     this.#starts.add(1)
     this.#removeCertificates(layout)
   }
@@ -151,32 +158,34 @@ export class DataPlane {
     change: TableChange,
     { runtime }: Running,
   ): Promise<readonly string[] | undefined> {
+    const { slots } = this.#basis
     const freed: string[] = []
     for (const key of change.backends) {
-      if (!backends.has(key) || this.#slots.find(key) !== undefined) continue
-      let name = this.#slots.give(key, this.#isBusy)
+      const backend = backends.get(key)
+      if (backend === undefined || slots.find(key) !== undefined) continue
+      let name = slots.give(key, backend.settings, this.#isBusy)
       if (name === undefined) {
         await this.sweep()
-        name = this.#slots.give(key, this.#isBusy)
+        name = slots.give(key, backend.settings, this.#isBusy)
       }
       if (name === undefined) return undefined
       await this.#counts.assign(runtime, name, key)
     }
     for (const key of change.backends) {
       if (backends.has(key)) continue
-      const name = this.#slots.find(key)
+      const name = slots.find(key)
       if (name !== undefined) freed.push(name)
-      this.#slots.giveBack(key)
+      slots.giveBack(key)
     }
     return freed
   }
 
-  #writeFiles(layout: Layout, slotCount: number): void {
+  #writeFiles(layout: Layout, basis: Basis): void {
     const { folder } = this.#options
     for (const [key, { pem, hosts }] of layout.certificates)
       writePrivate(certificateFileOf(folder, certificateName(key, hosts)), pem)
     writePrivate(defaultCertificateOf(folder), layout.defaultCertificate!)
-    for (const [file, text] of renderFiles(this.#options, layout, slotCount)) writePrivate(file, text)
+    for (const [file, text] of renderFiles(this.#options, layout, basis)) writePrivate(file, text)
   }
 
   #removeCertificates({ certificates }: Layout): void {

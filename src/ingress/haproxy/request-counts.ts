@@ -54,7 +54,9 @@ export class RequestCounts {
     const more = count - (this.#seen.get(at) ?? 0)
     if (more <= 0) return
     this.#seen.set(at, count)
-    const [namespace = '', service = '', port = ''] = owner.split('/')
+    const [namespace = '', service, port] = owner.split('/')
+    // Of no Service: what only sends elsewhere.
+    if (service === undefined || port === undefined || namespace.includes(' ')) return
     this.#counter.add(more, namespace, service, port, code)
   }
 }

@@ -1,8 +1,16 @@
 // Steps, done by a model of HAProxy that knows its commands, lead to what is wanted, and never over a half edit.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { applyChange, type Layout, layOut, layOutChange, nowhere } from '#ingress/haproxy/layout.ts'
-import { Slots } from '#ingress/haproxy/slots.ts'
+import { certificateFileOf } from '#ingress/haproxy/config.ts'
+import {
+  applyChange,
+  basisFor,
+  certificateName,
+  type Layout,
+  layOut,
+  layOutChange,
+  nowhere,
+} from '#ingress/haproxy/layout.ts'
 import { planSteps } from '#ingress/haproxy/steps.ts'
 import { edit, IngressWorld } from '#test/random-ingresses.ts'
 import { seeded } from '#test/random.ts'
@@ -10,6 +18,7 @@ import { seeded } from '#test/random.ts'
 /** What HAProxy does at its runtime API, as its management guide tells. Throws at what it would refuse. */
 class ModelHaproxy {
   readonly map = new Map<string, string>()
+  readonly patterns = new Map<string, string>()
   readonly servers = new Map<string, 'ready' | 'maint'>()
   readonly pems = new Map<string, string>()
   readonly list = new Map<string, string>()
@@ -36,9 +45,11 @@ class ModelHaproxy {
           this.map.set(key, value)
         }
         return
-      case 'set map':
-        isThere(this.map.has(second))
-        return void this.map.set(second, third)
+      case 'set map': {
+        const map = first === '/x/patterns.map' ? this.patterns : this.map
+        isThere(map.has(second))
+        return void map.set(second, third)
+      }
       case 'del map':
         isThere(this.map.delete(second))
         return
@@ -75,12 +86,35 @@ class ModelHaproxy {
 const serverNames = (layout: Layout, backend: string): readonly string[] =>
   [...(layout.servers.get(backend)?.keys() ?? [])].map((server) => `${backend}/${server}`)
 
+const none: Pick<Layout, 'map' | 'patterns' | 'servers' | 'certificates'> = {
+  map: new Map(),
+  patterns: new Map(),
+  servers: new Map(),
+  certificates: new Map(),
+}
+
 /** An empty HAProxy and what it has. */
 function begin() {
-  const layout: Layout = { map: new Map(), servers: new Map(), certificates: new Map(), defaultCertificate: 'own' }
+  const layout: Layout = { ...structuredClone(none), defaultCertificate: 'own' }
   const haproxy = new ModelHaproxy()
   haproxy.pems.set('/x/certificates/default.pem', 'own')
   return { layout, haproxy }
+}
+
+/** One that starts from the files of a layout. */
+function start(layout: Layout): ModelHaproxy {
+  const haproxy = new ModelHaproxy()
+  for (const [key, value] of layout.map) haproxy.map.set(key, value)
+  for (const [key, value] of layout.patterns) haproxy.patterns.set(key, value)
+  for (const backend of layout.servers.keys())
+    for (const name of serverNames(layout, backend)) haproxy.servers.set(name, 'ready')
+  haproxy.pems.set('/x/certificates/default.pem', layout.defaultCertificate!)
+  for (const [key, { hosts, pem }] of layout.certificates) {
+    const file = certificateFileOf('/x', certificateName(key, hosts))
+    haproxy.pems.set(file, pem)
+    haproxy.list.set(file, hosts.join(' '))
+  }
+  return haproxy
 }
 
 test('random edits: HAProxy has what the table says, and at no step a route without its servers', (t) => {
@@ -89,19 +123,32 @@ test('random edits: HAProxy has what the table says, and at no step a route with
   const random = seeded(seed)
   const world = new IngressWorld()
   const { table } = world
-  const slots = new Slots(20)
-  const { layout, haproxy } = begin()
+  let basis = basisFor(table, 20)
+  let { layout, haproxy } = begin()
   const retiring = new Set<string>()
-  for (let round = 0; round < 400; round++) {
+  let edits = 0
+  for (let round = 0; round < 600; round++) {
     const changed = table.update(Array.from({ length: random.integer(1, 3) }, () => edit(random, world)))
     const isBusy = (name: string) => [...retiring].some((server) => server.startsWith(`${name}/`))
-    for (const key of changed.backends) if (table.backends.has(key)) assert.ok(slots.give(key, isBusy))
-    const gone = [...changed.backends].filter((key) => !table.backends.has(key) && slots.find(key) !== undefined)
-    const freed = gone.map((key) => slots.find(key)!)
-    for (const key of gone) slots.giveBack(key)
     const { backends, certificates, fallback, routes, defaultCertificate = 'own' } = table
     const complete = { backends, certificates, fallback, routes, defaultCertificate }
-    const change = layOutChange(complete, changed, slots, freed)
+    const { slots } = basis
+    const given = [...changed.backends].map((key) => {
+      const backend = backends.get(key)
+      return backend === undefined || slots.give(key, backend.settings, isBusy) !== undefined
+    })
+    const gone = [...changed.backends].filter((key) => !backends.has(key) && slots.find(key) !== undefined)
+    const freed = gone.map((key) => slots.find(key)!)
+    for (const key of gone) slots.giveBack(key)
+    const change = given.includes(false) ? undefined : layOutChange(complete, changed, basis, layout, freed)
+    if (change === undefined) {
+      basis = basisFor(complete, 20)
+      layout = layOut(complete, basis)
+      haproxy = start(layout)
+      retiring.clear()
+      continue
+    }
+    edits++
     const { steps, retired, recalled } = planSteps('/x', layout, change, retiring)
     const before = { ...layout, servers: new Map(layout.servers) }
     applyChange(layout, change)
@@ -126,9 +173,10 @@ test('random edits: HAProxy has what the table says, and at no step a route with
       }
 
     const what = `SEED=${seed} round ${round}`
-    const want = layOut(complete, slots)
+    const want = layOut(complete, basis)
     assert.deepEqual(layout, want, what)
     assert.deepEqual(haproxy.map, want.map, what)
+    assert.deepEqual([...haproxy.patterns], [...want.patterns], what)
     const ready = [...want.servers.keys()].flatMap((backend) => serverNames(want, backend)).sort()
     const known = [...haproxy.servers].filter(([, state]) => state === 'ready').map(([name]) => name)
     assert.deepEqual(known.sort(), ready, what)
@@ -141,6 +189,7 @@ test('random edits: HAProxy has what the table says, and at no step a route with
     const hosts = [...want.certificates.values()].map((served) => served.hosts.join(' '))
     assert.deepEqual([...haproxy.list.values()].sort(), hosts.sort(), what)
   }
+  assert.ok(edits > 100, `SEED=${seed}: ${edits} edits without another HAProxy`)
 })
 
 test('the order: servers before routes, routes before the servers that they leave', () => {
@@ -152,12 +201,12 @@ test('the order: servers before routes, routes before the servers that they leav
     '/x',
     layout,
     {
+      ...none,
       map: new Map([['a.test/', 'be-1|default/a']]),
       servers: new Map([
         ['be-1', new Map([['[2001:db8::1]:80', { ...old, address: '2001:db8::1' }]])],
         ['be-0', undefined],
       ]),
-      certificates: new Map(),
       defaultCertificate: 'own',
     },
     new Set(),
@@ -177,12 +226,7 @@ test('the order: servers before routes, routes before the servers that they leav
 test('many routes at once: commands that fit into what HAProxy reads', () => {
   const { layout, haproxy } = begin()
   const map = new Map(Array.from({ length: 1000 }, (_, i) => [`host-${i}.test/`, `be-1|default/ingress-${i}`] as const))
-  const { steps } = planSteps(
-    '/x',
-    layout,
-    { map, servers: new Map(), certificates: new Map(), defaultCertificate: 'own' },
-    new Set(),
-  )
+  const { steps } = planSteps('/x', layout, { ...none, map, defaultCertificate: 'own' }, new Set())
   assert.ok(steps.length > 1 && steps.length < 20)
   for (const { command } of steps) {
     assert.ok(command.length < 10_000)

@@ -7,6 +7,7 @@ import {
   defaultCertificateOf,
   listLine,
   mapFileOf,
+  patternFileOf,
   renderMap,
 } from '#ingress/haproxy/config.ts'
 import { certificateName, type Layout, type LayoutChange, serverWords } from '#ingress/haproxy/layout.ts'
@@ -37,6 +38,7 @@ export function planSteps(folder: string, has: Layout, change: LayoutChange, ret
       ...servers.added,
       ...certificates.added,
       ...map.changed,
+      ...planMap(patternFileOf(folder), has.patterns, change.patterns).changed,
       ...map.removed,
       ...servers.retired.map((name) => ({ command: `set server ${name} state maint`, answer: nothing })),
       ...certificates.removed,
