@@ -61,6 +61,10 @@ export const commands: readonly Command[] = [
   },
   { name: 'cluster-info', script: says('kubectl cluster-info', 'control plane|master') },
   {
+    name: 'cluster-info dump',
+    script: `${says('kubectl cluster-info dump', '"kind": "ReplicationControllerList"')}; kubectl cluster-info dump -A --output-directory=$DIR/dump; grep -q '"name": "web"' $DIR/dump/$NS/services.json; grep -rq 'Started HTTP server' $DIR/dump/$NS`,
+  },
+  {
     name: 'cordon, uncordon, taint',
     script:
       'kubectl cordon node-2; kubectl uncordon node-2; kubectl taint node node-2 $NS=b:PreferNoSchedule; kubectl taint node node-2 $NS-',
@@ -146,6 +150,10 @@ export const commands: readonly Command[] = [
   {
     name: 'replace',
     script: `${given('r')} | kubectl create -f -; ${given('r', 'c')} | kubectl replace -f -; ${given('r', 'd')} | kubectl replace --force -f -`,
+  },
+  {
+    name: 'replicationcontrollers (create, scale, expose, delete)',
+    script: `printf 'apiVersion: v1\\nkind: ReplicationController\\nmetadata: {name: rc}\\nspec: {template: {metadata: {labels: {app: rc}}, spec: {containers: [{name: c, image: serve_hostname}]}}}\\n' | kubectl create -f -; kubectl scale rc rc --current-replicas=1 --replicas=2; kubectl wait --for=jsonpath='{.status.readyReplicas}'=2 rc/rc --timeout=30s; kubectl expose rc rc --port=80 --target-port=9376; ${says('kubectl get rc -o wide', '^rc +2 +2 +2 .* app=rc')}; ${says('kubectl describe rc rc', '2 Running')}; kubectl delete rc rc; for i in $(seq 100); do test -z "$(kubectl get pods -l app=rc -o name)" && exit 0; sleep 0.1; done; exit 1`,
   },
   {
     name: 'rollout (status, history, restart, pause, resume, undo)',

@@ -47,6 +47,7 @@ export interface PersistentVolume extends Typed<'core', 'PersistentVolume'> {}
 export interface PersistentVolumeSpec extends Typed<'core', 'PersistentVolumeSpec'> {}
 export interface PersistentVolumeClaim extends Typed<'core', 'PersistentVolumeClaim'> {}
 export interface PersistentVolumeClaimSpec extends Typed<'core', 'PersistentVolumeClaimSpec'> {}
+export interface ReplicationController extends Typed<'core', 'ReplicationController'> {}
 export interface Binding extends Typed<'core', 'Binding'> {}
 
 export const namespaces: Resource<Namespace> = {
@@ -58,6 +59,13 @@ export const namespaces: Resource<Namespace> = {
 }
 export const nodes: Resource<Node> = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false }
 export const pods: Resource<Pod> = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true }
+export const replicationControllers: Resource<ReplicationController> = {
+  group: '',
+  version: 'v1',
+  plural: 'replicationcontrollers',
+  kind: 'ReplicationController',
+  namespaced: true,
+}
 export const services: Resource<Service> = {
   group: '',
   version: 'v1',

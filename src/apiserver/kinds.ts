@@ -22,6 +22,7 @@ import { podDisruptionBudgetKind } from '#apiserver/kinds/pod-disruption-budget.
 import { podKind } from '#apiserver/kinds/pod.ts'
 import { priorityClassKind } from '#apiserver/kinds/priority-class.ts'
 import { replicaSetKind } from '#apiserver/kinds/replica-set.ts'
+import { replicationControllerKind } from '#apiserver/kinds/replication-controller.ts'
 import { clusterRoleBindingKind, clusterRoleKind, roleBindingKind, roleKind } from '#apiserver/kinds/role.ts'
 import { secretKind } from '#apiserver/kinds/secret.ts'
 import { serviceAccountKind } from '#apiserver/kinds/service-account.ts'
@@ -47,6 +48,7 @@ export function kinds(setting: Setting): readonly Kind[] {
     persistentVolumeClaimKind,
     persistentVolumeKind,
     podKind,
+    replicationControllerKind,
     secretKind,
     serviceAccountKind,
     serviceKind(bookOf(setting)),

@@ -15,6 +15,7 @@ import {
   nodes,
   persistentVolumeClaims,
   pods,
+  replicationControllers,
   serviceAccounts,
   services,
 } from '#api/core.ts'
@@ -35,6 +36,7 @@ const resources = [
   configMaps,
   serviceAccounts,
   persistentVolumeClaims,
+  replicationControllers,
   events,
   deployments,
   replicaSets,
@@ -245,6 +247,41 @@ test('a rolling update, then back, then scaled', async (t) => {
   await client.patch(deployments, 'web', { spec: { replicas: 1 } } as Deployment, merge)
   await settle()
   assert.equal(alive(client).length, 1)
+})
+
+test('a ReplicationController keeps its pods, takes strangers that fit, and lets go of what does not', async (t) => {
+  const c = await cluster(t, { controllers: ['replicationcontroller'] })
+  const { client, settle } = c
+  const template = { metadata: { labels: { app: 'rc' } }, spec: { containers: [{ name: 'c', image: 'i' }] } }
+  const orphan = { metadata: { name: 'orphan', namespace: 'default', labels: { app: 'rc' } }, spec: template.spec }
+  await client.create(pods, orphan)
+  await client.create(replicationControllers, {
+    metadata: { name: 'rc', namespace: 'default' },
+    spec: { replicas: 3, selector: { app: 'rc' }, template },
+  })
+  await settle()
+  assert.equal(alive(client).length, 3)
+  for (const { metadata } of alive(client))
+    assert.deepEqual(
+      metadata!.ownerReferences?.map(({ apiVersion, kind, name }) => [apiVersion, kind, name]),
+      [['v1', 'ReplicationController', 'rc']],
+      metadata!.name!,
+    )
+  const { status } = client.all(replicationControllers)[0]!
+  assert.deepEqual([status?.replicas, status?.fullyLabeledReplicas], [3, 3])
+  assert.equal('terminatingReplicas' in status!, false, 'which its status does not have')
+  assert.ok(client.all(events).every(({ source }) => source?.component === 'replication-controller'))
+
+  await client.patch(pods, 'orphan', { metadata: { labels: { app: 'other' } } } as Pod, merge)
+  await settle()
+  assert.equal(client.all(pods).length, 4, 'one more in its place')
+  assert.deepEqual(
+    client.all(pods).find(({ metadata }) => metadata?.name === 'orphan')?.metadata?.ownerReferences ?? [],
+    [],
+  )
+  await client.patch(replicationControllers, 'rc', { spec: { replicas: 1 } }, merge)
+  await settle()
+  assert.equal(alive(client).length, 2, 'its last one, and the stranger')
 })
 
 test('deleting a Deployment takes everything with it, in the background and in the foreground', async (t) => {

@@ -17,7 +17,7 @@ import { namespaceController } from '#controllers/namespace/controller.ts'
 import { nodeIpamController } from '#controllers/node-ipam/controller.ts'
 import { nodeLifecycleController } from '#controllers/node-lifecycle/controller.ts'
 import { podGarbageCollector } from '#controllers/pod-garbage-collector/controller.ts'
-import { replicaSetController } from '#controllers/replicaset/controller.ts'
+import { replicaSetController, replicationController } from '#controllers/replicaset/controller.ts'
 import { scheduler } from '#controllers/scheduler/controller.ts'
 import { rootCaPublisher, serviceAccountController } from '#controllers/service-account/controller.ts'
 import { serviceCidrController } from '#controllers/service-cidr/controller.ts'
@@ -41,6 +41,7 @@ export const roster: readonly Controller[] = [
   statefulSetController,
   daemonSetController,
   jobController,
+  replicationController,
   disruptionController,
   ephemeralVolumeController,
   volumeBinder,

@@ -15,6 +15,7 @@ const kept: Readonly<Record<string, Slim>> = {
   'pods.': slimPod,
   'services.': withoutManagedFields,
   'endpoints.': withoutManagedFields,
+  'replicationcontrollers.': withoutManagedFields,
   'configmaps.': slimConfigMap,
   'persistentvolumeclaims.': withoutManagedFields,
   'persistentvolumes.': withoutManagedFields,

@@ -23,6 +23,7 @@ export function markOwners<T extends ApiObject>(
   owners: Store<ApiObject>,
   kind: string,
   mark: (key: string) => void,
+  selectorOf: (owner: Stored<Selecting>) => LabelSelector | undefined = ({ spec }) => spec?.selector,
 ): void {
   const byNamespace = owners.index(({ metadata }) => [metadata.namespace])
   owned.listen(({ kind: change, value, old }) => {
@@ -33,16 +34,16 @@ export function markOwners<T extends ApiObject>(
       if (owner?.kind === kind) mark(keyOf({ metadata: { namespace, name: owner.name } }))
     if (now !== undefined || change === 'removed') return
     for (const owner of byNamespace.of(namespace) as readonly Stored<Selecting>[])
-      if (matchLabelSelector(owner.spec?.selector, labels)) mark(keyOf(owner))
+      if (matchLabelSelector(selectorOf(owner), labels)) mark(keyOf(owner))
   })
 }
 
 /** The objects that `owner` controls; undefined where it had to adopt or let go first and should be looked at again. */
-export async function claimed<O extends Selecting, T extends ApiObject>(claim: {
+export async function claimed<T extends ApiObject>(claim: {
   readonly client: Client
   readonly writer: Writer
-  readonly ownerResource: Resource<O>
-  readonly owner: Stored<O>
+  readonly ownerResource: Resource<ApiObject>
+  readonly owner: Stored<Selecting>
   readonly resource: Resource<T>
   readonly store: Store<T>
   readonly signal: AbortSignal
@@ -62,10 +63,10 @@ export async function claimed<O extends Selecting, T extends ApiObject>(claim: {
 }
 
 /** Asks the server itself: an owner that is being deleted lets its objects go, and must not take them back. */
-async function stillLives<O extends ApiObject>(
+async function stillLives(
   client: Client,
-  resource: Resource<O>,
-  owner: Stored<O>,
+  resource: Resource<ApiObject>,
+  owner: Stored,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { name, namespace, uid } = owner.metadata

@@ -2,7 +2,7 @@
 // PodDisruptionBudgets: keeps in their status how many pods may go.
 
 import { deployments, replicaSets, statefulSets } from '#api/apps.ts'
-import { type Pod, pods } from '#api/core.ts'
+import { type Pod, pods, replicationControllers } from '#api/core.ts'
 import { keyOf } from '#api/object-key.ts'
 import { controllerOf } from '#api/owner.ts'
 import { isPodReady } from '#api/pod-state.ts'
@@ -56,6 +56,7 @@ export const disruptionController: Controller = {
     caches.of(deployments).listen(rescaled)
     caches.of(replicaSets).listen(rescaled)
     caches.of(statefulSets).listen(rescaled)
+    caches.of(replicationControllers).listen(rescaled)
     await caches.synced()
     await queue.run(signal)
   },
@@ -74,6 +75,7 @@ function scales(caches: ControllerContext['caches']) {
     Deployment: caches.of(deployments),
     ReplicaSet: caches.of(replicaSets),
     StatefulSet: caches.of(statefulSets),
+    ReplicationController: caches.of(replicationControllers),
   }
   return (pod: Stored<Pod>) => {
     const owner = controllerOf(pod)

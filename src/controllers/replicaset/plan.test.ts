@@ -16,7 +16,7 @@ const ready = (name: string, node = 'node-1', readySince = 0, metadata: Record<s
   runningPod(name, node, '10.244.0.2', { readySince, metadata: { ...metadata } })
 
 test('creates what is missing, from the template', () => {
-  const plan = planReplicaSet({ set: web, pods: [ready('a')], related: [], nowMs })
+  const plan = planReplicaSet({ resource: replicaSets, set: web, pods: [ready('a')], related: [], nowMs })
   assert.equal(plan.create, 2)
   assert.deepEqual(plan.pod, {
     apiVersion: 'v1',
@@ -34,14 +34,23 @@ test('creates what is missing, from the template', () => {
 test('finished pods and those on their way out are replaced', () => {
   const done = pod('done', { status: { phase: 'Failed' } })
   const leaving = ready('leaving', 'node-1', 0, { deletionTimestamp: at(1) })
-  const plan = planReplicaSet({ set: web, pods: [done, leaving, ready('a')], related: [], nowMs })
+  const plan = planReplicaSet({
+    resource: replicaSets,
+    set: web,
+    pods: [done, leaving, ready('a')],
+    related: [],
+    nowMs,
+  })
   assert.deepEqual([plan.create, plan.terminating.length, plan.active.length], [2, 1, 1])
 })
 
 test('a ReplicaSet on its way out leaves its pods alone', () => {
   const set = replicaSet('web-1', { metadata: { deletionTimestamp: at(1) }, spec: { replicas: 1 } })
-  assert.equal(planReplicaSet({ set, pods: [], related: [], nowMs }).create, 0)
-  assert.equal(planReplicaSet({ set, pods: [ready('a'), ready('b')], related: [], nowMs }).victims.length, 0)
+  assert.equal(planReplicaSet({ resource: replicaSets, set, pods: [], related: [], nowMs }).create, 0)
+  assert.equal(
+    planReplicaSet({ resource: replicaSets, set, pods: [ready('a'), ready('b')], related: [], nowMs }).victims.length,
+    0,
+  )
 })
 
 test('slow start', () => {

@@ -1,8 +1,10 @@
-// What to do about one ReplicaSet: create the pods that it lacks, delete those too many, count.
+// What to do about one ReplicaSet, or ReplicationController in the form of one: create the pods that it lacks, delete those
+// too many, count.
 
-import { type ReplicaSet, replicaSets } from '#api/apps.ts'
+import type { ReplicaSet } from '#api/apps.ts'
 import type { Pod } from '#api/core.ts'
 import { isPodActive, isPodTerminal, isPodTerminating } from '#api/pod-state.ts'
+import type { Resource } from '#api/resource.ts'
 import type { Stored } from '#api/stored.ts'
 import { podFromTemplate } from '#controllers/pod-from-template.ts'
 import { chooseVictims } from '#controllers/replicaset/victims.ts'
@@ -11,6 +13,8 @@ import { chooseVictims } from '#controllers/replicaset/victims.ts'
 const burst = 500
 
 export type ReplicaSetState = {
+  /** what owns the pods: `replicaSets` or `replicationControllers` */
+  readonly resource: Resource
   readonly set: Stored<ReplicaSet>
   /** the pods that it owns */
   readonly pods: readonly Stored<Pod>[]
@@ -28,10 +32,10 @@ export type ReplicaSetPlan = {
   readonly victims: readonly Stored<Pod>[]
 }
 
-export function planReplicaSet({ set, pods, related, nowMs }: ReplicaSetState): ReplicaSetPlan {
+export function planReplicaSet({ resource, set, pods, related, nowMs }: ReplicaSetState): ReplicaSetPlan {
   const active = pods.filter(isPodActive)
   const terminating = pods.filter((pod) => isPodTerminating(pod) && !isPodTerminal(pod))
-  const pod = podFromTemplate(replicaSets, set, set.spec.template)
+  const pod = podFromTemplate(resource, set, set.spec.template)
   const goes = set.metadata.deletionTimestamp !== undefined
   const tooMany = goes ? 0 : active.length - (set.spec.replicas ?? 1)
   return {
