@@ -153,7 +153,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'replicationcontrollers (create, scale, expose, delete)',
-    script: `printf 'apiVersion: v1\\nkind: ReplicationController\\nmetadata: {name: rc}\\nspec: {template: {metadata: {labels: {app: rc}}, spec: {containers: [{name: c, image: serve_hostname}]}}}\\n' | kubectl create -f -; kubectl scale rc rc --current-replicas=1 --replicas=2; kubectl wait --for=jsonpath='{.status.readyReplicas}'=2 rc/rc --timeout=30s; kubectl expose rc rc --port=80 --target-port=9376; ${says('kubectl get rc -o wide', '^rc +2 +2 +2 .* app=rc')}; ${says('kubectl describe rc rc', '2 Running')}; kubectl delete rc rc; for i in $(seq 100); do test -z "$(kubectl get pods -l app=rc -o name)" && exit 0; sleep 0.1; done; exit 1`,
+    script: `printf 'apiVersion: v1\\nkind: ReplicationController\\nmetadata: {name: rc}\\nspec: {template: {metadata: {labels: {app: rc}}, spec: {containers: [{name: c, image: serve_hostname}]}}}\\n' | kubectl create -f -; kubectl scale rc rc --current-replicas=1 --replicas=2; for i in $(seq 150); do kubectl get rc rc | grep -qE '^rc +2 +2 +2 ' && break; sleep 0.2; done; kubectl expose rc rc --port=80 --target-port=9376; ${says('kubectl get rc -o wide', '^rc +2 +2 +2 .* app=rc')}; ${says('kubectl describe rc rc', '2 Running')}; kubectl delete rc rc; for i in $(seq 100); do test -z "$(kubectl get pods -l app=rc -o name)" && exit 0; sleep 0.1; done; exit 1`,
   },
   {
     name: 'rollout (status, history, restart, pause, resume, undo)',
