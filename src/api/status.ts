@@ -88,12 +88,7 @@ export function badRequest(message: string): Status {
   return failure(400, 'BadRequest', message)
 }
 
-export function methodNotAllowed(resource: GroupResource, action: string): Status {
-  const message = `${action} is not supported on resources of kind ${quote(formatResource(resource))}`
-  return failure(405, 'MethodNotAllowed', message, of(resource, ''))
-}
-
-/** For a method that no path of the API takes. */
+/** For a method that a path of the API does not take. */
 export function noSuchMethod(): Status {
   return failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
 }
@@ -102,6 +97,11 @@ export function noSuchMethod(): Status {
 export function notAcceptable(offered: readonly string[]): Status {
   const message = `only the following media types are accepted: ${offered.join(', ')}`
   return failure(406, 'NotAcceptable', message)
+}
+
+/** For a PATCH of a type that no resource takes. */
+export function noSuchPatch(): Status {
+  return failure(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {})
 }
 
 export function unsupportedMediaType(offered: readonly string[]): Status {

@@ -16,7 +16,13 @@ export type StoredForm = {
   fromStored(object: ApiObject): ApiObject
 }
 
-export type GenerationRule = 'spec' | 'spec and annotations' | 'content' | 'body' | 'body and status'
+export type GenerationRule =
+  | 'spec'
+  | 'spec without node'
+  | 'spec and annotations'
+  | 'content'
+  | 'body'
+  | 'body and status'
 
 export type Kind<T extends ApiObject = ApiObject> = {
   readonly resource: Resource<T>
@@ -54,7 +60,7 @@ export type Kind<T extends ApiObject = ApiObject> = {
 
   /**
    * Which changes count as a new metadata.generation, which starts at 1. Absent: the kind has none (ConfigMap, Service
-   * ...); 'spec': a change of `spec`; 'spec and annotations' (Deployment); 'content': of anything but status and metadata,
+   * ...); 'spec': a change of `spec`; 'spec without node' (Pod): but not being bound; 'spec and annotations' (Deployment); 'content': of anything but status and metadata,
    * of which labels count (EndpointSlice); 'body': of anything but metadata (and status).
    */
   readonly generation?: GenerationRule
@@ -83,6 +89,8 @@ export type Kind<T extends ApiObject = ApiObject> = {
   readonly answersDeleted?: boolean
   /** How the propagation of a DELETE is chosen where the client asks for none; default background. */
   readonly orphanByDefault?: boolean
+  /** a warning to a DELETE that does not choose its propagation */
+  readonly deleteWarning?: string
   /**
    * Values for field selectors beyond metadata.name and metadata.namespace. Answers the same keys for every object, also
    * for an empty one: its keys are what clients may select by.

@@ -20,7 +20,7 @@ export function validateConfigMap(map: ConfigMap, old: ConfigMap | undefined): F
     ...checkKeys('binaryData', binaryData),
   ]
   const textBytes = texts.reduce((sum, [, value]) => sum + byteLength(value), 0)
-  if (textBytes + base64Bytes(Object.values(binaryData)) > mostBytes) errors.push(tooLong('', mostBytes))
+  if (textBytes + base64Bytes(Object.values(binaryData)) > mostBytes) errors.push(tooLong('[]', mostBytes))
   return [...checkImmutable(map, old, ['data', 'binaryData']), ...errors]
 }
 

@@ -76,6 +76,7 @@ export function dropForeignFields(service: Service, old: Service): Service {
   }
   if (traits.isExternallyAccessible(before) && !traits.isExternallyAccessible(spec))
     dropUnchanged(spec, before, 'externalTrafficPolicy')
+  if (spec.type === 'ExternalName') dropUnchanged(spec, before, 'internalTrafficPolicy')
   const status = spec.type === 'LoadBalancer' ? (service.status ?? {}) : { ...service.status, loadBalancer: {} }
   return { ...service, spec, status }
 }

@@ -4,8 +4,8 @@ import type { Discovered } from '#api/discovery-document.ts'
 import type { ApiObject } from '#api/meta.ts'
 import type { Typed } from '#api/schema/schema.ts'
 import { formatTime } from '#api/time.ts'
-import { required } from '#api/field-error.ts'
-import { invalid, methodNotAllowed, StatusError } from '#api/status.ts'
+import { type FieldError, invalid as invalidField, required } from '#api/field-error.ts'
+import { badRequest, invalid, noSuchMethod, StatusError } from '#api/status.ts'
 import type { Attributes } from '#apiserver/auth/attributes.ts'
 import type { Authorizer } from '#apiserver/auth/authorizer.ts'
 import { parseWriteOptions } from '#apiserver/engine/options.ts'
@@ -25,7 +25,12 @@ export type Reviews = {
   nowMs(): number
 }
 
-type Review = { readonly type: string; review(reviews: Reviews, object: never, user: User, namespace: string): unknown }
+type Review = {
+  readonly type: string
+  /** what is wrong with the object in a body; default: nothing */
+  check?(object: ApiObject & { readonly spec: AccessSpec }, namespace: string): readonly FieldError[]
+  review(reviews: Reviews, object: never, user: User, namespace: string): unknown
+}
 
 const authorization = { group: 'authorization.k8s.io', version: 'v1' }
 const authentication = { group: 'authentication.k8s.io', version: 'v1' }
@@ -49,7 +54,8 @@ const table: readonly (Review & Pick<Discovered, 'group' | 'version' | 'plural' 
     namespaced: false,
     type: 'authentication.TokenReview',
     review: async ({ verifyToken }, { spec }: Typed<'authentication', 'TokenReview'>) => {
-      const user = spec.token ? await verifyToken?.(spec.token) : undefined
+      if (!spec.token) throw new StatusError(badRequest('token is required for TokenReview in authentication'))
+      const user = await verifyToken?.(spec.token)
       return user === undefined
         ? { spec, status: { authenticated: false, error: 'invalid bearer token' } }
         : { spec, status: { authenticated: true, user: userInfo(user), audiences: spec.audiences } }
@@ -61,6 +67,7 @@ const table: readonly (Review & Pick<Discovered, 'group' | 'version' | 'plural' 
     kind: 'SelfSubjectAccessReview',
     namespaced: false,
     type: 'authorization.SelfSubjectAccessReview',
+    check: ({ spec }) => checkAsked(spec),
     review: ({ authorizer }, { spec }: { spec: AccessSpec }, user) => ({
       spec,
       status: statusOf(authorizer, spec, user),
@@ -72,6 +79,13 @@ const table: readonly (Review & Pick<Discovered, 'group' | 'version' | 'plural' 
     kind: plural.startsWith('local') ? 'LocalSubjectAccessReview' : 'SubjectAccessReview',
     namespaced: plural.startsWith('local'),
     type: 'authorization.SubjectAccessReview',
+    check: ({ spec }: { spec: AccessSpec }, namespace: string) => [
+      ...checkAsked(spec),
+      ...(spec.user || spec.groups?.length
+        ? []
+        : [invalidField('spec.user', '', 'at least one of user or group must be specified')]),
+      ...(plural.startsWith('local') ? checkLocal(spec, namespace) : []),
+    ],
     review: ({ authorizer }: Reviews, { spec }: { spec: AccessSpec }) => {
       const subject: User = { name: spec.user ?? '', groups: spec.groups ?? [] }
       return { spec, status: statusOf(authorizer, spec, subject) }
@@ -97,6 +111,28 @@ const table: readonly (Review & Pick<Discovered, 'group' | 'version' | 'plural' 
   },
 ]
 
+function checkAsked({ resourceAttributes: resource, nonResourceAttributes: path }: AccessSpec): FieldError[] {
+  if (resource !== undefined && path !== undefined) {
+    const shown = { Path: path.path ?? '', Verb: path.verb ?? '' }
+    return [
+      invalidField('spec.nonResourceAttributes', shown, 'cannot be specified in combination with resourceAttributes'),
+    ]
+  }
+  if (resource !== undefined || path !== undefined) return []
+  const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified'
+  return [invalidField('spec.resourceAttributes', null, why)]
+}
+
+function checkLocal({ resourceAttributes, nonResourceAttributes }: AccessSpec, namespace: string): FieldError[] {
+  const said = resourceAttributes?.namespace ?? ''
+  const errors: FieldError[] = []
+  if (resourceAttributes !== undefined && said !== namespace)
+    errors.push(invalidField('spec.resourceAttributes.namespace', said, 'must match metadata.namespace'))
+  if (nonResourceAttributes !== undefined)
+    errors.push(invalidField('spec.nonResourceAttributes', nonResourceAttributes, 'disallowed on this kind of request'))
+  return errors
+}
+
 /** What discovery says of them. */
 export const discoveredReviews: readonly Discovered[] = table.map(({ group, version, plural, kind, namespaced }) => ({
   group,
@@ -120,7 +156,7 @@ export async function answerReview(
   const { group, version, plural, namespace, verb } = target
   const found = table.find((row) => row.group === group && row.version === version && row.plural === plural)
   if (found === undefined) return undefined
-  if (verb !== 'create') throw new StatusError(methodNotAllowed({ group, plural }, verb))
+  if (verb !== 'create') throw new StatusError(noSuchMethod())
   const { fieldValidation } = parseWriteOptions(request.query, 'CreateOptions')
   const expected = { type: found.type, apiVersion: `${group}/${version}`, kind: found.kind }
   const warnings: string[] = []
@@ -129,6 +165,9 @@ export async function answerReview(
   }
   if (object.spec === undefined && plural !== 'selfsubjectreviews')
     throw new StatusError(invalid({ group, kind: found.kind }, '', [required('spec')]))
+  const errors = found.check?.(object as ApiObject & { spec: AccessSpec }, namespace) ?? []
+  // Upstream names no kind here.
+  if (errors.length > 0) throw new StatusError(invalid({ group, kind: '' }, '', errors))
   const answer = (await found.review(reviews, object as never, request.user, namespace)) as object
   const whole = { kind: found.kind, apiVersion: expected.apiVersion, metadata: {}, ...answer }
   return valueAnswer(request, whole, 201, warnings)

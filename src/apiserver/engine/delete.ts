@@ -34,7 +34,7 @@ export async function deleteObject(engine: Engine, writing: Writing, options: De
       case 'nothing':
         return { object, entry, isGone: false }
       case 'remove': {
-        const removed = await removeNow(engine, writing, key, entry)
+        const removed = await removeNow(engine, writing, key, entry, plan.object)
         if (removed !== undefined) return { ...removed, isGone: true }
         break
       }

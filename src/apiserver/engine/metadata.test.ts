@@ -18,8 +18,15 @@ const table: readonly [name: string, metadata: ObjectMeta, want: readonly string
     'finalizers',
     { name: 'a', namespace: 'b', finalizers: ['mine', 'orphan', 'foregroundDeletion'] },
     [
-      'metadata.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified',
       'metadata.finalizers: Invalid value: ["mine","orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be both set',
+      'metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified',
+    ],
+  ],
+  [
+    'an Event as owner',
+    { name: 'a', namespace: 'b', ownerReferences: [{ ...owner, kind: 'Event' }] },
+    [
+      `metadata.ownerReferences: Invalid value: ${JSON.stringify({ ...owner, kind: 'Event' })}: /v1, Kind=Event is disallowed from being an owner`,
     ],
   ],
   [

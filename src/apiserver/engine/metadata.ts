@@ -124,6 +124,8 @@ function checkOwners(owners: readonly OwnerReference[], path: string): FieldErro
     if (!owner.kind) errors.push(invalid(`${path}.kind`, owner.kind ?? '', 'must not be empty'))
     if (!owner.name) errors.push(invalid(`${path}.name`, owner.name ?? '', 'must not be empty'))
     if (!owner.uid) errors.push(invalid(`${path}.uid`, owner.uid ?? '', 'must not be empty'))
+    if (owner.apiVersion === 'v1' && owner.kind === 'Event')
+      errors.push(invalid(path, owner, '/v1, Kind=Event is disallowed from being an owner'))
     if (owner.controller !== true) continue
     if (controller === undefined) controller = owner
     else
@@ -141,14 +143,14 @@ function checkOwners(owners: readonly OwnerReference[], path: string): FieldErro
 const standardFinalizers = ['orphan', 'foregroundDeletion', 'kubernetes']
 
 function checkFinalizers(finalizers: readonly string[], path: string, isAny: boolean): FieldError[] {
-  const errors = finalizers.flatMap((name) => [
-    ...qualifiedName(name).map((why) => invalid(path, name, why)),
-    ...(isAny || name.includes('/') || standardFinalizers.includes(name)
-      ? []
-      : [invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified')]),
-  ])
+  const errors = finalizers.flatMap((name) => qualifiedName(name).map((why) => invalid(path, name, why)))
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion'))
     errors.push(invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'))
+  for (const [at, name] of finalizers.entries())
+    if (!isAny && !name.includes('/') && !standardFinalizers.includes(name))
+      errors.push(
+        invalid(`${path}[${at}]`, name, 'name is neither a standard finalizer name nor is it fully qualified'),
+      )
   return errors
 }
 
@@ -196,5 +198,7 @@ function contentOf(rule: GenerationRule, object: Content): unknown {
   if (rule === 'content') return { ...rest, labels }
   if (rule === 'body') return rest
   if (rule === 'body and status') return { ...rest, status: _s }
-  return rule === 'spec' ? rest.spec : { spec: rest.spec, annotations }
+  if (rule === 'spec') return rest.spec
+  if (rule === 'spec without node') return { ...(rest.spec as object | undefined), nodeName: '' }
+  return { spec: rest.spec, annotations }
 }

@@ -7,7 +7,8 @@ import { equalJson } from '#lib/equal.ts'
 import type { Kind } from '#apiserver/kind.ts'
 
 export type DeletePlan =
-  | { readonly kind: 'remove' }
+  /** take it out; `object` is its last state */
+  | { readonly kind: 'remove'; readonly object: ApiObject }
   /** store this; someone else will finish: the node's agent, or who takes out the last finalizer */
   | { readonly kind: 'mark'; readonly object: ApiObject }
   | { readonly kind: 'nothing' }
@@ -19,7 +20,7 @@ export function planDelete(kind: Kind, object: ApiObject, options: DeleteOptions
   const metadata = graced?.metadata ?? object.metadata ?? {}
   const stays = finalizers.length > 0 || kind.isHeld?.(object) === true
   const grace = metadata.deletionGracePeriodSeconds ?? 0
-  if (!stays && (graced === undefined || grace === 0)) return { kind: 'remove' }
+  if (!stays && (graced === undefined || grace === 0)) return { kind: 'remove', object: graced ?? object }
   const marked = markedWith(graced ?? object, finalizers, nowMs)
   if (equalJson(marked, object)) return { kind: 'nothing' }
   const isFirst = object.metadata?.deletionTimestamp === undefined

@@ -4,7 +4,7 @@
 import { withoutTimeChanges } from '#api/apply/record.ts'
 import { invalid, typeInvalid, type FieldError } from '#api/field-error.ts'
 import type { ApiObject } from '#api/meta.ts'
-import { conflict, invalid as invalidStatus, notFound, StatusError } from '#api/status.ts'
+import { badRequest, conflict, invalid as invalidStatus, notFound, StatusError } from '#api/status.ts'
 import { equalJson } from '#lib/equal.ts'
 import { valueOf, type Entry } from '#apiserver/cache/entry.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
@@ -89,17 +89,26 @@ async function updateOnce(engine: Engine, updating: Updating, key: string, entry
   }
 }
 
-/** A client that has seen another version, or another object of that name, is told so. */
+/** A whole object that a client sends is another one where its UID is another. Throws StatusError. */
+export function refuseOther(
+  { served, name }: Pick<Updating, 'served' | 'name'>,
+  sent: ApiObject,
+  old: ApiObject,
+): void {
+  const uid = sent.metadata?.uid
+  if (!uid || uid === old.metadata?.uid) return
+  const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`
+  throw new StatusError(conflict(served, name, why))
+}
+
+/** A client that has seen another version is told so. Throws StatusError. */
 export function refuseStale(
   { served, name, unconditional }: Pick<Updating, 'served' | 'name' | 'unconditional'>,
   object: ApiObject,
   old: ApiObject,
 ): void {
-  const { resourceVersion = '', uid = '' } = object.metadata ?? {}
-  if (uid !== '' && uid !== old.metadata?.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`
-    throw new StatusError(conflict(served, name, why))
-  }
+  const { resourceVersion: said = '' } = object.metadata ?? {}
+  const resourceVersion = said === '0' ? '' : said
   const refuse = (error: FieldError) => {
     throw new StatusError(invalidStatus(served.kind.resource, name, [error]))
   }
@@ -119,6 +128,24 @@ export function refuseStale(
       ),
     )
   throw new StatusError(conflict(served, name))
+}
+
+/** The names in a path are the object's. Throws StatusError. */
+export function refuseMisplaced(
+  { served, namespace, name }: Pick<Updating, 'served' | 'namespace' | 'name'>,
+  object: ApiObject,
+): void {
+  const { name: said = '', namespace: where = '' } = object.metadata ?? {}
+  if (said === '')
+    throw new StatusError(
+      badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`),
+    )
+  if (said !== name)
+    throw new StatusError(badRequest(`the name of the object (${said}) does not match the name on the URL (${name})`))
+  if (where !== '' && where !== (served.resource.namespaced ? namespace : ''))
+    throw new StatusError(
+      badRequest('the namespace of the provided object does not match the namespace sent on the request'),
+    )
 }
 
 /** What the client wrote into what is there, with Kubernetes' defaults. */

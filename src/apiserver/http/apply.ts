@@ -16,21 +16,23 @@ export type Applying = {
   /** The object with what is applied. Throws StatusError: 409 where others own a field. */
   change(old: ApiObject): ApiObject
   /** An object of what is applied alone. Throws StatusError. */
-  create(name: string): ApiObject
+  create(): ApiObject
 }
 
-/** Throws StatusError. */
+/** `read` makes of what the client sent what it means for the object. Throws StatusError. */
 export function applyOf(
   request: ApiRequest,
   served: Served,
-  subresource: '' | 'status',
+  subresource: string,
   nowMs: () => number,
   warn: (text: string) => void,
+  read: (config: unknown) => unknown = (config) => config,
 ): Applying {
   const options = parsePatchOptions(request.query, true)
   const parsed = parseYaml(new TextDecoder().decode(request.body))
   if (parsed.kind === 'error') throw new StatusError(badRequest(`error decoding YAML: ${parsed.message}`))
-  const { value: config, problems } = parsed.value
+  const { value, problems } = parsed.value
+  const config = read(value)
   if (problems.length > 0 && options.fieldValidation === 'Strict')
     throw new StatusError(badRequest(`error strict decoding YAML: ${problems.join(', ')}`))
   if (options.fieldValidation === 'Warn') for (const problem of problems) warn(problem)
@@ -42,15 +44,7 @@ export function applyOf(
   return {
     options,
     change: (old) => applied(how(), old, config),
-    create(name) {
-      const made = applied(how(), undefined, config)
-      const said = made.metadata?.name ?? ''
-      if (said !== '' && said !== name)
-        throw new StatusError(
-          badRequest(`the name of the object (${said}) does not match the name on the URL (${name})`),
-        )
-      return { ...made, metadata: { ...made.metadata, name } }
-    },
+    create: () => applied(how(), undefined, config),
   }
 }
 

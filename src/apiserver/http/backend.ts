@@ -7,7 +7,7 @@ import { request as httpsRequest } from 'node:https'
 import { connect as connectTls } from 'node:tls'
 import { request as httpRequest } from '#daemon/http.ts'
 import { type Node, nodes } from '#api/core.ts'
-import { badRequest, failure, serviceUnavailable, StatusError } from '#api/status.ts'
+import { badRequest, failure, notFound, serviceUnavailable, StatusError } from '#api/status.ts'
 import type { Backend, Objects } from '#apiserver/kind.ts'
 
 /** What the server shows to agents, and how it knows them. Certificates and keys are PEM texts. */
@@ -67,14 +67,13 @@ export type AgentAddress = { readonly host: string; readonly port: number }
 
 /** Where the agent of a node listens. Throws StatusError where the node does not say. */
 function agentOf(node: Node | undefined, name: string): AgentAddress {
-  const addresses = node?.status?.addresses ?? []
+  if (node === undefined) throw new StatusError(notFound(nodes, name))
+  const addresses = node.status?.addresses ?? []
   for (const type of ['InternalIP', 'ExternalDNS', 'ExternalIP']) {
     const host = addresses.find((address) => address.type === type)?.address
-    if (host) return { host, port: node?.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 10250 }
+    if (host) return { host, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 10250 }
   }
-  const why =
-    node === undefined ? `nodes ${JSON.stringify(name)} not found` : `no preferred addresses found; known addresses: []`
-  throw new StatusError(failure(500, '', why))
+  throw new StatusError(failure(500, '', 'no preferred addresses found; known addresses: []'))
 }
 
 export const formatAuthority = ({ host, port }: AgentAddress): string =>

@@ -125,7 +125,13 @@ const cannotBeHandled = (
 export function decodeDeleteOptions(request: ApiRequest): DeleteOptions | undefined {
   if (request.body.length === 0) return undefined
   const expected: Expected = { type: 'meta.DeleteOptions', apiVersion: 'v1', kind: 'DeleteOptions' }
-  const decoded = decodeTyped<DeleteOptions>('meta.DeleteOptions', parseBody(request, expected).value)
+  const { value } = parseBody(request, expected)
+  const { kind, apiVersion } = (value ?? {}) as ApiObject
+  if (kind && kind !== expected.kind)
+    throw new StatusError(
+      badRequest(`no kind ${quote(String(kind))} is registered for version ${quote(String(apiVersion))}`),
+    )
+  const decoded = decodeTyped<DeleteOptions>('meta.DeleteOptions', value)
   if (decoded.kind === 'error') throw new StatusError(badRequest(decoded.message))
   return decoded.object
 }

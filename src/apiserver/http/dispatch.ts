@@ -1,14 +1,6 @@
 // From an authorized request to the code that answers it.
 
-import {
-  internalError,
-  methodNotAllowed,
-  noSuchMethod,
-  noSuchResource,
-  serviceUnavailable,
-  StatusError,
-  tooLarge,
-} from '#api/status.ts'
+import { internalError, noSuchMethod, noSuchResource, serviceUnavailable, StatusError, tooLarge } from '#api/status.ts'
 import type { Status } from '#api/meta.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import type { Served } from '#apiserver/engine/served.ts'
@@ -18,6 +10,8 @@ import { answerSubresource } from '#apiserver/http/subresource.ts'
 import type { Target } from '#apiserver/http/target.ts'
 import { answerCreate, answerDelete, answerDeleteCollection, answerPatch, answerUpdate } from '#apiserver/http/write.ts'
 import type { Verb } from '#apiserver/kind.ts'
+import { negotiate } from '#apiserver/print/accept.ts'
+import { encodeValue } from '#apiserver/print/encode.ts'
 import { StoreError } from '#apiserver/store/store.ts'
 
 /** Everything that has no object behind it: reviews, discovery, documents. Undefined: not mine. */
@@ -38,10 +32,20 @@ export async function dispatch(
       throw new StatusError(isKnownMethod(request.method) ? noSuchResource() : noSuchMethod())
     const served = engine.served.find(target.group, target.version, target.plural)
     if (served === undefined) throw new StatusError(noSuchResource())
-    return withWarning(await answerResource(engine, request, target, served), served.kind.deprecated)
+    const answer = await answerResource(engine, request, target, served).catch((error: unknown) =>
+      refusal(request, statusOf(error, report)),
+    )
+    return withWarning(answer, served.kind.deprecated)
   } catch (error) {
-    return statusAnswer(statusOf(error, report))
+    return refusal(request, statusOf(error, report))
   }
+}
+
+/** A Status in the form that the client reads. */
+function refusal(request: ApiRequest, status: Status): Answer {
+  const answer = statusAnswer(status)
+  if (answer.kind !== 'bytes' || negotiate(request.header('accept'))?.kind !== 'yaml') return answer
+  return { ...answer, contentType: 'application/yaml', parts: [encodeValue({ kind: 'yaml' }, status)] }
 }
 
 function withWarning(answer: Answer, text: string | undefined): Answer {
@@ -65,28 +69,31 @@ async function answerResource(
   const namespace = namespaced ? target.namespace : ''
   if (!namespaced && target.namespace !== '' && target.plural !== 'namespaces') throw new StatusError(noSuchResource())
   const verbs = served.kind.verbs
-  if (verbs !== undefined && !verbs.includes(verb as Verb)) throw new StatusError(methodNotAllowed(served, verb))
-  const write = { engine, request, served, namespace, name, part: 'main' as const }
+  if (verbs !== undefined && !verbs.includes(verb as Verb)) throw new StatusError(noSuchMethod())
+  // All namespaces can be read at once, but not written.
+  const isEverywhere = namespaced && namespace === ''
+  const write = { engine, request, served, namespace, name, part: 'main' as const, subresource: '' }
   switch (verb) {
     case 'get':
       return answerGet(engine, request, served, namespace, name)
     case 'list':
       return answerList(engine, request, served, namespace)
     case 'watch':
-      return answerWatch(engine, request, served, namespace)
+      return answerWatch(engine, request, served, namespace, name)
     case 'create':
-      if (name !== '') throw new StatusError(methodNotAllowed(served, verb))
+      if (name !== '' || isEverywhere) throw new StatusError(noSuchMethod())
       return answerCreate(write)
     case 'update':
     case 'patch':
-      if (name === '') throw new StatusError(methodNotAllowed(served, verb))
+      if (name === '') throw new StatusError(noSuchMethod())
       return verb === 'update' ? answerUpdate(write) : answerPatch(write)
     case 'delete':
       return answerDelete(write)
     case 'deletecollection':
+      if (isEverywhere) throw new StatusError(noSuchMethod())
       return answerDeleteCollection(write)
     case 'connect':
-      throw new StatusError(methodNotAllowed(served, verb))
+      throw new StatusError(noSuchMethod())
   }
 }
 

@@ -9,7 +9,7 @@ import { applyJsonPatch, unknownOperationFields } from '#api/patch/json-patch.ts
 import { applyMergePatch } from '#api/patch/merge-patch.ts'
 import type { JsonObject, Patched } from '#api/patch/patched.ts'
 import { applyStrategicPatch } from '#api/patch/strategic.ts'
-import { badRequest, invalid as invalidStatus, StatusError, unsupportedMediaType } from '#api/status.ts'
+import { badRequest, invalid as invalidStatus, noSuchPatch, StatusError, unsupportedMediaType } from '#api/status.ts'
 import { parsePatchOptions, type FieldValidation, type PatchOptions } from '#apiserver/engine/options.ts'
 import type { ApiRequest } from '#apiserver/http/answer.ts'
 import { mediaTypeOf, type Expected } from '#apiserver/http/decode-body.ts'
@@ -34,17 +34,15 @@ const valueForms = Object.keys(forms).filter((type) => !type.includes('apply'))
 /** Server-side apply is no patch of values: http/apply.ts. */
 export const isApplyRequest = (request: ApiRequest): boolean => formOf(request) === 'apply'
 
-function formOf(request: ApiRequest): Form {
-  const form = (forms as Readonly<Record<string, Form | undefined>>)[mediaTypeOf(request)]
-  if (form === undefined) throw new StatusError(unsupportedMediaType(Object.keys(forms)))
-  return form
-}
+const formOf = (request: ApiRequest): Form | undefined =>
+  (forms as Readonly<Record<string, Form | undefined>>)[mediaTypeOf(request)]
 
 /** Throws StatusError. */
 export function patchOf(request: ApiRequest, expected: Expected, warn: (text: string) => void): Patch {
   const form = formOf(request)
-  if (form === 'strategic' && typeof expected.type !== 'string')
-    throw new StatusError(unsupportedMediaType(customForms))
+  const isCustom = typeof expected.type !== 'string'
+  if (isCustom && (form === undefined || form === 'strategic')) throw new StatusError(unsupportedMediaType(customForms))
+  if (form === undefined) throw new StatusError(noSuchPatch())
   const options = parsePatchOptions(request.query, false)
   const parsed = parsePatch(new TextDecoder().decode(request.body), form)
   return {
@@ -79,6 +77,9 @@ function patched(
     const shown = form === 'strategic' ? goValue(patch) : JSON.stringify(result.value)
     return new StatusError(invalidStatus({ group: '', kind: '' }, '', [invalid('patch', shown, why)]))
   }
+  const { apiVersion, kind } = result.value
+  if (apiVersion !== expected.apiVersion || kind !== expected.kind)
+    throw refuse(`no kind ${quote(goValue(kind))} is registered for version ${quote(goValue(apiVersion))}`)
   const decoded = decodeValue<ApiObject>(expected.type, result.value)
   if (decoded.kind === 'error') throw refuse(decoded.message)
   const found = [...problems, ...decoded.problems]

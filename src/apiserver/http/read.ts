@@ -74,6 +74,13 @@ export function listOptionsOf(request: ApiRequest, served: Served, isWatch: bool
   return parseListOptions(request.query, { fields: served.fieldNames }, isWatch)
 }
 
+/** `name`: of a watch of one object, where the path of the request says so. */
+function watchOptionsOf(request: ApiRequest, served: Served, name: string): ListOptions {
+  const options = listOptionsOf(request, served, true)
+  if (name === '') return options
+  return { ...options, fields: [...options.fields, { field: 'metadata.name', equals: true, value: name }] }
+}
+
 export async function answerList(
   engine: Engine,
   request: ApiRequest,
@@ -94,9 +101,15 @@ export async function answerList(
 /** A watch without a time of its own ends after half an hour to an hour: not all at the same time. */
 const leastWatchSeconds = 1800
 
-export function answerWatch(engine: Engine, request: ApiRequest, served: Served, namespace: string): Answer {
+export function answerWatch(
+  engine: Engine,
+  request: ApiRequest,
+  served: Served,
+  namespace: string,
+  name: string,
+): Answer {
   const representation = representationOf(request)
-  const options = listOptionsOf(request, served, true)
+  const options = watchOptionsOf(request, served, name)
   const seconds = options.timeoutSeconds ?? leastWatchSeconds + engine.world.random(leastWatchSeconds)
   return {
     kind: 'watch',

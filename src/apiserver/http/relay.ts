@@ -65,6 +65,7 @@ export function relayUpgrade(
   )
   outgoing.on('response', (answer) => void readFailure(answer).then((failed) => writeRaw(socket, failed)))
   socket.on('error', () => outgoing.destroy())
+  socket.on('close', () => outgoing.destroy())
   outgoing.end()
 }
 

@@ -8,7 +8,7 @@ import type { Typed } from '#api/schema/schema.ts'
 import type { Kind } from '#apiserver/kind.ts'
 
 export interface Scale extends Typed<'autoscaling', 'Scale'> {}
-type Paths = NonNullable<Kind['scale']>
+export type ScalePaths = NonNullable<Kind['scale']>
 type Tree = { readonly [key: string]: unknown }
 
 const keysOf = (path: string) => path.split('.').filter((key) => key !== '')
@@ -25,7 +25,7 @@ function withValueAt(object: unknown, [key, ...rest]: readonly string[], value: 
   return { ...tree, [key]: withValueAt(tree[key], rest, value) }
 }
 
-export function scaleOf(object: ApiObject, paths: Paths): Scale {
+export function scaleOf(object: ApiObject, paths: ScalePaths): Scale {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata ?? {}
   const metadata = { name, namespace, uid, resourceVersion, creationTimestamp } as ObjectMeta
   return {
@@ -40,7 +40,7 @@ export function scaleOf(object: ApiObject, paths: Paths): Scale {
   } as Scale
 }
 
-export const hasReplicas = (object: ApiObject, { specReplicas }: Paths): boolean =>
+export const hasReplicas = (object: ApiObject, { specReplicas }: ScalePaths): boolean =>
   valueAt(object, specReplicas) !== undefined
 
 const numberAt = (object: ApiObject, path: string) => Number(valueAt(object, path) ?? 0)
@@ -56,7 +56,7 @@ function selectorText(selector: unknown): string {
 }
 
 /** The object with the replicas of the Scale. Throws StatusError where the Scale makes no sense. */
-export function withScale(object: ApiObject, scale: Scale, paths: Paths): ApiObject {
+export function withScale(object: ApiObject, scale: Scale, paths: ScalePaths): ApiObject {
   const { name = '' } = object.metadata ?? {}
   const said = scale.metadata?.name ?? ''
   if (said !== '' && said !== name)
@@ -66,7 +66,22 @@ export function withScale(object: ApiObject, scale: Scale, paths: Paths): ApiObj
   if (replicas < 0) errors.push(invalid('spec.replicas', replicas, 'must be greater than or equal to 0'))
   if (errors.length > 0) throw new StatusError(invalidStatus({ group: 'autoscaling', kind: 'Scale' }, name, errors))
   const changed = withValueAt(object, keysOf(paths.specReplicas), replicas) as ApiObject
-  const { uid, resourceVersion } = scale.metadata ?? {}
-  const stale = { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) }
-  return { ...changed, metadata: { ...changed.metadata, ...stale } }
+  const { resourceVersion } = scale.metadata ?? {}
+  return resourceVersion ? { ...changed, metadata: { ...changed.metadata, resourceVersion } } : changed
+}
+
+export const scaleExpected = { type: 'autoscaling.Scale', apiVersion: 'autoscaling/v1', kind: 'Scale' } as const
+
+/** What an applied Scale says of the object itself. Throws StatusError. */
+export function configOfScale(
+  config: unknown,
+  { kind, apiVersion }: { kind: Kind; apiVersion: string },
+  paths: ScalePaths,
+): unknown {
+  const { apiVersion: said, kind: what, metadata, spec } = (config ?? {}) as ApiObject & { readonly spec?: unknown }
+  if (said !== scaleExpected.apiVersion || what !== scaleExpected.kind)
+    throw new StatusError(badRequest(`invalid object type: ${said}, Kind=${what}`))
+  const replicas = (spec as { readonly replicas?: unknown } | undefined)?.replicas
+  const object = { apiVersion, kind: kind.resource.kind, metadata: { name: metadata?.name ?? '' } }
+  return replicas === undefined ? object : withValueAt(object, keysOf(paths.specReplicas), replicas)
 }

@@ -57,7 +57,7 @@ export function targetOf(method: string, path: string, query: URLSearchParams): 
   if (plural === 'namespaces' && group === '') namespace = name
   return {
     kind: 'resource',
-    verb: collectionVerb(verb, name, isLegacyWatch || isTrue(query.get('watch'))),
+    verb: isLegacyWatch && verb === 'get' ? 'watch' : collectionVerb(verb, name, isTrue(query.get('watch'))),
     group,
     version,
     plural,
@@ -71,11 +71,11 @@ export function targetOf(method: string, path: string, query: URLSearchParams): 
 /** Whether someone else answers, whatever is asked. */
 export const isProxied = (target: Target): boolean => target.kind === 'resource' && target.subresource === 'proxy'
 
-/** A collection is listed or watched, and deleted as a whole. */
+/** A collection is listed or watched, and deleted as a whole; of one object alone `watch` says nothing. */
 function collectionVerb(verb: Verb, name: string, isWatch: boolean): Verb {
-  if (verb === 'get' && isWatch) return 'watch'
   if (name !== '') return verb
-  return verb === 'get' ? 'list' : verb === 'delete' ? 'deletecollection' : verb
+  if (verb === 'get') return isWatch ? 'watch' : 'list'
+  return verb === 'delete' ? 'deletecollection' : verb
 }
 
 /** `fieldSelector=metadata.name=x` asks for one object, and may be done by who may get that one. */

@@ -1,14 +1,14 @@
 // POST, PUT, PATCH and DELETE of objects.
 
-import type { ApiObject } from '#api/meta.ts'
-import { badRequest, StatusError } from '#api/status.ts'
+import type { ApiObject, DeleteOptions } from '#api/meta.ts'
+import { badRequest, conflict, StatusError } from '#api/status.ts'
 import { createObject } from '#apiserver/engine/create.ts'
 import { answerDeleted, deleteObject } from '#apiserver/engine/delete.ts'
 import type { Engine } from '#apiserver/engine/engine.ts'
 import { listObjects } from '#apiserver/engine/list.ts'
 import { parseDeleteOptions, parseWriteOptions, type WriteOptions } from '#apiserver/engine/options.ts'
 import { keyIn, type Served } from '#apiserver/engine/served.ts'
-import { updateObject, type Part } from '#apiserver/engine/update.ts'
+import { refuseMisplaced, refuseOther, updateObject, type Part } from '#apiserver/engine/update.ts'
 import type { Outcome, Writing } from '#apiserver/engine/write.ts'
 import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeDeleteOptions, decodeObject, expectedOf } from '#apiserver/http/decode-body.ts'
@@ -25,17 +25,19 @@ export type WriteTarget = {
   readonly namespace: string
   readonly name: string
   readonly part: Part
+  /** '' for the object itself */
+  readonly subresource: string
 }
 
-type Warnings = { readonly texts: string[]; add(text: string): void }
+export type Warnings = { readonly texts: string[]; add(text: string): void }
 
-function warningsOf(): Warnings {
+export function warningsOf(): Warnings {
   const texts: string[] = []
   return { texts, add: (text) => void (texts.includes(text) || texts.push(text)) }
 }
 
-function writingOf(target: WriteTarget, options: WriteOptions, warnings: Warnings): Writing {
-  const { engine, request, served, namespace, name, part } = target
+export function writingOf(target: WriteTarget, options: WriteOptions, warnings: Warnings): Writing {
+  const { engine, request, served, namespace, name, subresource } = target
   return {
     served,
     namespace,
@@ -44,29 +46,20 @@ function writingOf(target: WriteTarget, options: WriteOptions, warnings: Warning
     dryRun: options.dryRun,
     manage: trackWrites(() => {
       const manager = managerOf(options.fieldManager, request.header('user-agent'))
-      return writeOf(served, part === 'status' ? 'status' : '', manager, engine.world.nowMs())
+      return writeOf(served, subresource, manager, engine.world.nowMs())
     }),
     warn: warnings.add,
   }
 }
 
+const misplaced = 'the namespace of the provided object does not match the namespace sent on the request'
+
 /** The namespace of the path is the object's; a body that says otherwise is refused. */
-function placed(target: WriteTarget, object: ApiObject): ApiObject {
-  const { served, namespace } = target
+function placed({ served, namespace }: WriteTarget, object: ApiObject): ApiObject {
   const { namespace: said = '', ...metadata } = object.metadata ?? {}
-  if (!served.resource.namespaced) {
-    if (said !== '')
-      throw new StatusError(
-        badRequest('the namespace of the provided object does not match the namespace sent on the request'),
-      )
-    return { ...object, metadata }
-  }
-  if (namespace === '') throw new StatusError(badRequest('an empty namespace may not be set during creation'))
-  if (said !== '' && said !== namespace)
-    throw new StatusError(
-      badRequest('the namespace of the provided object does not match the namespace sent on the request'),
-    )
-  return { ...object, metadata: { ...metadata, namespace } }
+  const where = served.resource.namespaced ? namespace : ''
+  if (said !== '' && said !== where) throw new StatusError(badRequest(misplaced))
+  return { ...object, metadata: where === '' ? metadata : { ...metadata, namespace } }
 }
 
 export async function answerCreate(target: WriteTarget): Promise<Answer> {
@@ -79,15 +72,12 @@ export async function answerCreate(target: WriteTarget): Promise<Answer> {
 }
 
 export async function answerUpdate(target: WriteTarget): Promise<Answer> {
-  const { engine, request, served, name } = target
+  const { engine, request, served } = target
   const { kind } = served
   const warnings = warningsOf()
   const options = parseWriteOptions(request.query, 'UpdateOptions')
   const sent = placed(target, decodeObject(request, served, options.fieldValidation, warnings.add))
-  const said = sent.metadata?.name ?? ''
-  if (said === '') throw new StatusError(badRequest('name must be provided'))
-  if (said !== name)
-    throw new StatusError(badRequest(`the name of the object (${said}) does not match the name on the URL (${name})`))
+  refuseMisplaced(target, sent)
   const writing = writingOf(target, options, warnings)
   if (kind.createOnUpdate && target.part === 'main' && !(await isThere(target))) {
     const { resourceVersion: _, ...metadata } = sent.metadata ?? {}
@@ -98,7 +88,10 @@ export async function answerUpdate(target: WriteTarget): Promise<Answer> {
     ...writing,
     part: target.part,
     unconditional: kind.unconditionalUpdate ?? true,
-    produce: () => sent,
+    produce: (old) => {
+      refuseOther(target, sent, old)
+      return sent
+    },
   })
   return objectAnswer(engine, request, served, outcome, 200, warnings.texts)
 }
@@ -117,27 +110,40 @@ export async function answerPatch(target: WriteTarget): Promise<Answer> {
     ...writingOf(target, patch.options, warnings),
     part: target.part,
     unconditional: true,
-    produce: (old) => patch.apply(old),
+    produce: (old) => {
+      const patched = patch.apply(old)
+      refuseMisplaced(target, patched)
+      return patched
+    },
   })
   return objectAnswer(engine, request, served, outcome, 200, warnings.texts)
 }
 
 /** Server-side apply: makes the object where there is none, and keeps the record of fields itself. */
 async function answerApply(target: WriteTarget): Promise<Answer> {
-  const { engine, request, served, name, part } = target
+  const { engine, request, served, name, part, subresource } = target
   const warnings = warningsOf()
-  const subresource = part === 'status' ? 'status' : ''
   const apply = applyOf(request, served, subresource, () => engine.world.nowMs(), warnings.add)
   const writing: Writing = { ...writingOf(target, apply.options, warnings), manage: (object) => object }
   if (part === 'main' && !(await isThere(target))) {
-    const made = placed(target, apply.create(name))
+    const made = placed(target, apply.create())
+    refuseMisplaced(target, made)
+    const { uid } = made.metadata ?? {}
+    if (uid) throw new StatusError(conflict(served, name, noSuchUid(uid)))
     const outcome = await unlessThere(() => createObject(engine, writing, made))
     if (outcome !== undefined) return objectAnswer(engine, request, served, outcome, 201, warnings.texts)
   }
-  const produce = (old: ApiObject) => apply.change(old)
+  const produce = (old: ApiObject) => {
+    const applied = apply.change(old)
+    refuseMisplaced(target, applied)
+    return applied
+  }
   const outcome = await updateObject(engine, { ...writing, part, unconditional: true, produce })
   return objectAnswer(engine, request, served, outcome, 200, warnings.texts)
 }
+
+const noSuchUid = (uid: string) =>
+  `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`
 
 /** Undefined where someone else was faster. */
 async function unlessThere(create: () => Promise<Outcome>): Promise<Outcome | undefined> {
@@ -156,7 +162,15 @@ export async function answerDelete(target: WriteTarget): Promise<Answer> {
   const writing = writingOf(target, { dryRun, fieldManager: '', fieldValidation: 'Ignore' }, warningsOf())
   const deleted = await deleteObject(engine, writing, options)
   const answer = answerDeleted(served, deleted)
-  return answer.kind === 'Status' ? valueAnswer(request, answer) : objectAnswer(engine, request, served, deleted)
+  const warnings = deleteWarnings(served, options)
+  return answer.kind === 'Status'
+    ? valueAnswer(request, answer, 200, warnings)
+    : objectAnswer(engine, request, served, deleted, 200, warnings)
+}
+
+function deleteWarnings({ kind }: Served, { propagationPolicy, orphanDependents }: DeleteOptions): readonly string[] {
+  const isChosen = propagationPolicy !== undefined || orphanDependents !== undefined
+  return kind.deleteWarning === undefined || isChosen ? [] : [kind.deleteWarning]
 }
 
 /** At most so many of a collection are deleted side by side. */
@@ -180,5 +194,6 @@ export async function answerDeleteCollection(target: WriteTarget): Promise<Answe
   }
   await Promise.all(Array.from({ length: Math.min(sideBySide, queue.length) }, work))
   const items = entries.map(({ object }) => object)
-  return valueAnswer(request, { kind: `${served.resource.kind}List`, apiVersion: served.apiVersion, metadata, items })
+  const list = { kind: `${served.resource.kind}List`, apiVersion: served.apiVersion, metadata, items }
+  return valueAnswer(request, list, 200, deleteWarnings(served, options))
 }

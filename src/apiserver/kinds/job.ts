@@ -41,13 +41,15 @@ export const jobKind: Kind<Job> = {
     formatLabelSelector(job.spec?.selector),
   ],
   default: defaultJob,
-  prepareCreate: (job) => ({ ...selectOwnPods(job), status: {} }),
+  prepareCreate: (job) => ({ ...defaultJob(selectOwnPods(job)), status: {} }),
   prepareUpdate: (job, old) => ({ ...job, status: old.status ?? {} }),
   validate: validateJob,
   warnings: (job, old) => (old === undefined ? warnAboutPodNames(nameOf(job)) : []),
   generation: 'spec',
   status: true,
   orphanByDefault: true,
+  deleteWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   fields: (job) => ({ 'status.successful': `${job.status?.succeeded ?? 0}` }),
 }
 

@@ -37,6 +37,7 @@ export const namespaceKind: Kind<Namespace> = {
       ? 'this namespace may not be deleted'
       : undefined,
   answersDeleted: true,
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   parts: { finalize: { verbs: ['update'], change: finalize } },
 }
 

@@ -56,10 +56,10 @@ function withNotReady(node: Node): Node {
   return { ...node, spec: { ...node.spec, taints: [...taints, { key, effect: 'NoSchedule' }] } }
 }
 
-/** podCIDR is the first of podCIDRs, whichever of them a client sets; what can be allocated is what there is. */
+/** podCIDR is the first of podCIDRs, and holds where they differ; what can be allocated is what there is. */
 function alignPodCidrs(node: Node): Node {
-  const { podCIDR: first, podCIDRs: all } = node.spec ?? {}
-  const cidrs = all?.length ? all : first ? [first] : []
+  const { podCIDR: first, podCIDRs: all = [] } = node.spec ?? {}
+  const cidrs = first && all[0] !== first ? [first] : all
   const spec = cidrs[0] ? { ...node.spec, podCIDR: cidrs[0], podCIDRs: cidrs } : { ...node.spec }
   const { capacity, allocatable } = node.status ?? {}
   const status = capacity && !allocatable ? { ...node.status, allocatable: capacity } : node.status

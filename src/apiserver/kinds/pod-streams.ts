@@ -3,7 +3,8 @@
 
 import type { SubresourceAnswer, SubresourceRequest } from '#apiserver/kind.ts'
 import type { Pod } from '#api/core.ts'
-import { badRequest } from '#api/status.ts'
+import { type FieldError, forbidden, invalid } from '#api/field-error.ts'
+import { badRequest, invalid as invalidStatus } from '#api/status.ts'
 
 type Request = SubresourceRequest<Pod>
 type Answer = Promise<SubresourceAnswer>
@@ -22,6 +23,11 @@ const logOptions = [
 const isSet = (value: string | null) => value !== null && !['false', '0'].includes(value.toLowerCase())
 
 export async function log({ object, query }: Request): Answer {
+  const errors = checkLogOptions(query)
+  if (errors.length > 0) {
+    const kind = { group: '', kind: 'PodLogOptions' }
+    return { kind: 'status', status: invalidStatus(kind, object.metadata?.name ?? '', errors) }
+  }
   const container = containerOf(object, query.get('container') ?? '')
   if ('refused' in container) return refuse(container.refused)
   const asked = new URLSearchParams()
@@ -30,6 +36,20 @@ export async function log({ object, query }: Request): Answer {
     if (value) asked.set(option, value)
   }
   return toNode(object, 'containerLogs', container.name, asked)
+}
+
+/** Numbers that are none are the agent's to refuse. */
+function checkLogOptions(query: URLSearchParams): FieldError[] {
+  const number = (name: string) => Number(query.get(name) || Number.NaN)
+  const errors: FieldError[] = []
+  if (number('tailLines') < 0)
+    errors.push(invalid('tailLines', number('tailLines'), 'must be greater than or equal to 0'))
+  if (number('limitBytes') < 1) errors.push(invalid('limitBytes', number('limitBytes'), 'must be greater than 0'))
+  if (query.get('sinceSeconds') && query.get('sinceTime'))
+    errors.push(forbidden('[]', 'at most one of `sinceTime` or `sinceSeconds` may be specified'))
+  else if (number('sinceSeconds') < 1)
+    errors.push(invalid('sinceSeconds', number('sinceSeconds'), 'must be greater than 0'))
+  return errors
 }
 
 export const exec = (request: Request): Answer => stream(request, 'exec')

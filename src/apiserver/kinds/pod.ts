@@ -60,7 +60,7 @@ export const podKind: Kind<Pod> = {
   },
   validate: (pod, old) => (old ? validatePodUpdate(pod, old) : validatePod(pod)),
   warnings: (pod, old) => (old === undefined ? warnAboutName(nameOf(pod)) : []),
-  generation: 'spec',
+  generation: 'spec without node',
   status: { prepare: prepareStatus, validate: validatePodStatus },
   graceful,
   answersDeleted: true,
@@ -101,13 +101,18 @@ function initialStatus(pod: Pod, nowMs: number): NonNullable<Pod['status']> {
   return { phase: 'Pending', ...(isGated ? { conditions: [gated] } : {}), qosClass: qosClassOf(spec) }
 }
 
-/** The class is decided once, and a node does not unsay what the server has observed. */
+/**
+ * The class is decided once, and a node does not unsay what the server has observed. Who knows of one address only sets
+ * podIP, which is then the first of podIPs.
+ */
 function prepareStatus(pod: Pod, old: Pod, _context: AdmitContext): Pod {
   const { qosClass, observedGeneration } = old.status ?? {}
+  const { podIP, podIPs = [] } = pod.status ?? {}
   return {
     ...pod,
     status: {
       ...pod.status,
+      ...(podIP && podIPs[0]?.ip !== podIP ? { podIPs: [{ ip: podIP }] } : {}),
       ...(qosClass && !pod.status?.qosClass ? { qosClass } : {}),
       ...(observedGeneration && !pod.status?.observedGeneration ? { observedGeneration } : {}),
     },

@@ -2,7 +2,7 @@
 
 import type { Backend, Located, ProxyRequest, Refused } from '#apiserver/kind.ts'
 import { checkEndpointIp } from '#api/address.ts'
-import { endpoints, type Node, type Pod, pods, type Service } from '#api/core.ts'
+import { endpoints, type Node, type Pod, pods, type Service, services } from '#api/core.ts'
 import { quote } from '#api/go-text.ts'
 import { badRequest, notFound, serviceUnavailable } from '#api/status.ts'
 import type { Status } from '#api/meta.ts'
@@ -34,7 +34,7 @@ export async function proxyToService({ object, scheme, port, context }: ProxyReq
     return refuse(serviceUnavailable(`no service port ${number} found for service ${quote(name)}`))
   const portName = declared === undefined ? port : (declared.name ?? '')
   const found = await context.objects.get(endpoints, namespace, name)
-  if (found === undefined) return refuse(notFound(endpoints, name))
+  if (found === undefined) return refuse(notFound(services, name))
   const candidates = (found.subsets ?? []).flatMap(({ addresses = [], ports = [] }) =>
     ports
       .filter((one) => (one.name ?? '') === portName)
