@@ -62,7 +62,7 @@ export type Probe = {
   readonly protocol: 'tcp' | 'udp'
 }
 
-function trace(world: World, { from, to, port, protocol }: Probe): Traced[] {
+export function traceProbe(world: World, { from, to, port, protocol }: Probe): Traced[] {
   const pod = from in podNodes ? canonicalIp(addresses[from as 'a'][to.includes(':') ? 6 : 4]) : undefined
   const standing =
     pod === undefined ? { kind: 'machine' as const, machine: machineNamed(world, from)! } : standingOf(world, pod)
@@ -89,7 +89,7 @@ export async function compare(net: Net, world: World, probes: readonly Probe[], 
   const wrong: string[] = []
   await Promise.all(
     probes.map(async (probe) => {
-      const ways = trace(world, probe)
+      const ways = traceProbe(world, probe)
       const wanted = new Set(ways.flatMap(seen))
       const ask = (timeoutMs: number): Promise<Tally> =>
         net[probe.from].connect({

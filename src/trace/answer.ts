@@ -101,7 +101,7 @@ function answersFrom(standing: Known, way: Way): readonly Reply[] {
   if (!answersAnywhere(machine, packet)) return [answer]
   const usual = usualSource(machine, packet)
   if (usual === undefined || usual === packet.destination) return [answer]
-  const condition = `the program answers from ${packet.destination}, where it was asked, and not from ${usual}, where it would be routed`
+  const condition = `the program answers from the address that was asked (${packet.destination}), not from the usual one (${usual})`
   const other = { ...answer, packet: { ...answer.packet, source: usual } }
   const known = factOf(way, condition)
   if (known !== undefined) return [known ? answer : other]

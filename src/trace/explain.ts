@@ -36,8 +36,12 @@ export function explain(packet: Packet, ways: readonly Traced[], { all, closest 
     const text = verdicts.find((verdict) => verdict.ways.includes(way))!.text
     lines.push('', `${percent(way.share)} ${text}`, ...renderSteps(rest, all), ...renderBack(way.answer, all))
   }
-  if (examples.length > shown.length)
-    lines.push('', `${examples.length - shown.length} more ways are like these${all ? '' : ' (--all shows them)'}`)
+  const more = examples.length - shown.length
+  if (more > 0)
+    lines.push(
+      '',
+      `${more === 1 ? '1 more way is' : `${more} more ways are`} like these${all ? '' : ' (--all shows all)'}`,
+    )
   const missing = [...new Set(ways.flatMap((way) => way.missing.flatMap((text) => text.split(', '))))]
   if (missing.length > 0) lines.push('', `What would tell more: ${missing.join(', ')}`)
   return `${lines.join('\n')}\n`

@@ -12,6 +12,7 @@ import { need } from '#test/need.ts'
 import { addresses, type Name } from '#test/proxy-topology.ts'
 import {
   compare,
+  traceProbe,
   forgetConnections,
   type Net,
   observe,
@@ -30,7 +31,11 @@ type Case = {
   readonly at: 'node1' | 'a'
   readonly to: readonly (readonly [ip: string, ...ports: number[]])[]
   prepare?(net: Net): void
+  /** conditions that the dumps leave open */
+  readonly open?: RegExp
 }
+
+const usual = /the program answers from the address that was asked/
 
 const run = (net: Net, at: Name, words: string, input?: string): string =>
   withNetns(net[at].netns, () => {
@@ -56,7 +61,7 @@ const cases: readonly Case[] = [
     at: 'node1',
     to: [...own, [node[4], 18_080, 8081], [node[6], 8080, 80], [sixes.a, 8080], [sixes.b, 8080], ['2002:1::1', 80]],
   },
-  { about: 'ufw', files: ['ufw.save'], at: 'node1', to: own },
+  { about: 'ufw', files: ['ufw.save'], at: 'node1', to: own, open: /was seen by DEFAULT within 30 s/ },
   {
     about: 'kube-router, flannel',
     files: ['kube-router.ipset', 'kube-router.save'],
@@ -77,8 +82,14 @@ const cases: readonly Case[] = [
       run(net, 'node1', 'ip addr add 10.96.0.10/32 dev nodelocaldns')
     },
   },
-  { about: 'istio', files: ['istio.save'], at: 'a', to: [...own, ['10.96.0.1', 80]] },
-  { about: 'Cilium', files: ['cilium.save'], at: 'node1', to: own },
+  {
+    about: 'istio',
+    files: ['istio.save'],
+    at: 'a',
+    to: [...own, ['10.96.0.1', 80]],
+    open: /the program that sends on pod\/a has [ug]id 1337/,
+  },
+  { about: 'Cilium', files: ['cilium.save'], at: 'node1', to: own, open: /"-m socket --transparent" matches/ },
   {
     about: 'Calico',
     files: ['calico.ipset', 'calico.save'],
@@ -149,6 +160,11 @@ for (const one of cases)
       const { world, problems } = readWorld([...known, ...rules])
       assert.deepEqual(problems, [])
       const wrong = await compare(net, world, probes, 1)
+      const conditions = probes.flatMap((probe) => traceProbe(world, probe).flatMap((way) => way.conditions))
+      assert.deepEqual(
+        [...new Set(conditions)].filter((text) => !usual.test(text) && one.open?.test(text) !== true),
+        [],
+      )
       assert.deepEqual(wrong, [], `${one.about}\n${wrong.join('\n')}`)
     }
     await check(...dumps)

@@ -107,9 +107,11 @@ export function renderPacket(packet: Packet): string {
 }
 
 export const protocolNumbers: Readonly<Record<string, number>> = {
+  all: 0,
   icmp: 1,
   igmp: 2,
   ipip: 4,
+  ipencap: 4,
   tcp: 6,
   udp: 17,
   dccp: 33,
@@ -119,6 +121,11 @@ export const protocolNumbers: Readonly<Record<string, number>> = {
   ah: 51,
   icmpv6: 58,
   'ipv6-icmp': 58,
+  ospf: 89,
+  pim: 103,
+  ipcomp: 108,
+  vrrp: 112,
+  l2tp: 115,
   sctp: 132,
   udplite: 136,
 }
