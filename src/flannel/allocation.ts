@@ -11,8 +11,8 @@ export type Pool = { readonly first: Uint8Array; readonly last: Uint8Array; read
 export type Pools = { readonly [F in Family]?: Pool }
 
 const names = {
-  4: { length: 'subnetlen', min: 'subnetmin', max: 'subnetmax', usual: 24, longest: 30 },
-  6: { length: 'ipv6subnetlen', min: 'ipv6subnetmin', max: 'ipv6subnetmax', usual: 64, longest: 126 },
+  4: { length: 'SubnetLen', min: 'SubnetMin', max: 'SubnetMax', usual: 24, longest: 30 },
+  6: { length: 'IPv6SubnetLen', min: 'IPv6SubnetMin', max: 'IPv6SubnetMax', usual: 64, longest: 126 },
 } as const
 
 /** `text`: net-conf.json, which parseNetworkConfig has read as `networks`. A text says what is wrong. */
@@ -32,17 +32,22 @@ export function parsePools(text: string, { networks }: Pick<NetworkConfig, 'netw
 
 function parsePool(config: Record<string, unknown>, family: Family, network: Cidr): Pool | string {
   const { length, min, max, usual, longest } = names[family]
-  const said = config[length]
-  // The usual size where four of them fit, else a quarter of the network.
-  const prefix = typeof said === 'number' && said > 0 ? said : Math.max(usual, network.prefix + 2)
-  const isTooLarge = prefix < network.prefix + 2
-  if (!Number.isInteger(prefix) || prefix > longest || isTooLarge)
-    return `${length}: ${prefix} must lie between ${network.prefix + 2} and ${longest}, so that four ranges fit into ${formatCidr(network)}`
+  const said = (name: string) => config[name.toLowerCase()]
+  if (network.prefix + 2 > longest) return `the network ${formatCidr(network)} is too small for four ranges`
+  // The usual size where four of them fit, else a quarter of the network; 0 is what the original takes for nothing said.
+  const prefix = said(length) || Math.max(usual, network.prefix + 2)
+  const isTooLarge = Number(prefix) < network.prefix + 2
+  if (typeof prefix !== 'number' || !Number.isInteger(prefix) || prefix > longest || isTooLarge)
+    return `${length}: ${JSON.stringify(prefix)} must lie between ${network.prefix + 2} and ${longest}, so that four ranges fit into ${formatCidr(network)}`
   const step = 1n << BigInt(network.base.length * 8 - prefix)
   const end = addToIp(network.base, 1n << BigInt(network.base.length * 8 - network.prefix))
   // The first range is left out: its first address is the network's own.
-  const first = addressOf(config[min]) ?? addToIp(network.base, step)
-  const last = addressOf(config[max]) ?? addToIp(end, -step)
+  const first = said(min) === undefined ? addToIp(network.base, step) : addressOf(said(min))
+  const last = said(max) === undefined ? addToIp(end, -step) : addressOf(said(max))
+  if (first === undefined || last === undefined) {
+    const key = first === undefined ? min : max
+    return `${key} must be an address, not ${JSON.stringify(said(key))}`
+  }
   for (const [key, address] of [
     [min, first],
     [max, last],
@@ -50,6 +55,7 @@ function parsePool(config: Record<string, unknown>, family: Family, network: Cid
     if (!containsIp(network, address)) return `${key} is not in the network ${formatCidr(network)}`
     if (compareBytes(masked(address, prefix), address) !== 0) return `${key} is not at the start of a /${prefix}`
   }
+  if (compareBytes(first, last) > 0) return `${min} lies behind ${max}`
   return { first, last, prefix }
 }
 

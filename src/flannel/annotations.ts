@@ -13,7 +13,17 @@ export type Keys = {
   readonly managed: string
   readonly backendType: string
   readonly byFamily: Readonly<
-    Record<Family, { readonly data: string; readonly publicIp: string; readonly overwrite: string }>
+    Record<
+      Family,
+      {
+        readonly data: string
+        readonly publicIp: string
+        /** who knows better says here what the others shall be told ... */
+        readonly overwrite: string
+        /** ... and here what the node shall take for its public address, in place of --public-ip */
+        readonly given: string
+      }
+    >
   >
 }
 
@@ -28,11 +38,13 @@ export function keysOf(prefix: string): Keys {
         data: `${start}backend-data`,
         publicIp: `${start}public-ip`,
         overwrite: `${start}public-ip-overwrite`,
+        given: `${start}node-public-ip`,
       },
       6: {
         data: `${start}backend-v6-data`,
         publicIp: `${start}public-ipv6`,
         overwrite: `${start}public-ipv6-overwrite`,
+        given: `${start}node-public-ipv6`,
       },
     },
   }

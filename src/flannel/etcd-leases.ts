@@ -203,6 +203,8 @@ export function etcdLeases(options: EtcdLeasesOptions, { clock, log, signal }: P
       for (const [key, { lease }] of known) yield key === ownKey() ? { ...lease, node } : lease
     },
     ownSubnets: () => own ?? trouble,
+    // Nobody says there what --public-ip does not.
+    publicIps: () => ({}),
     claim(announcement) {
       if (equalJson(announcement, claimed)) return
       claimed = announcement

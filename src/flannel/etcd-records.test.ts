@@ -69,10 +69,16 @@ for (const [network, more, want] of [
   test(`allocation: ${network} ${JSON.stringify(more)}`, () => assert.equal(poolOf(network, more), want))
 
 test('allocation: what cannot be', () => {
-  assert.match(poolOf('10.244.0.0/29'), /must lie between 31 and 30/)
+  assert.equal(poolOf('10.244.0.0/29'), 'the network 10.244.0.0/29 is too small for four ranges')
   assert.match(poolOf('10.244.0.0/16', { SubnetLen: 17 }), /must lie between 18 and 30/)
-  assert.match(poolOf('10.244.0.0/16', { SubnetMin: '10.245.0.0' }), /^subnetmin is not in the network/)
-  assert.match(poolOf('10.244.0.0/16', { SubnetMax: '10.244.9.1' }), /^subnetmax is not at the start of a \/24/)
+  assert.match(poolOf('10.244.0.0/16', { SubnetMin: '10.245.0.0' }), /^SubnetMin is not in the network/)
+  assert.match(poolOf('10.244.0.0/16', { SubnetMax: '10.244.9.1' }), /^SubnetMax is not at the start of a \/24/)
+  assert.match(poolOf('10.244.0.0/16', { SubnetLen: '24' }), /^SubnetLen: "24" must lie between/)
+  assert.equal(poolOf('10.244.0.0/16', { SubnetMin: 'low' }), 'SubnetMin must be an address, not "low"')
+  assert.equal(
+    poolOf('10.244.0.0/16', { SubnetMin: '10.244.9.0', SubnetMax: '10.244.8.0' }),
+    'SubnetMin lies behind SubnetMax',
+  )
 })
 
 test('allocation: only what is free, until nothing is', () => {

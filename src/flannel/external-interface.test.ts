@@ -70,6 +70,10 @@ test('external interface: by name, address and pattern', () => {
     [{ patterns: ['th1$'], families: [4, 6] }, 'eth1 192.168.5.2,fd00::2'],
     [{ interfaces: ['eth1'], patterns: ['eth0'] }, 'eth1 192.168.5.2'],
     [{ interfaces: ['eth9'] }, 'no interface is eth9; there are lo, eth0, eth1'],
+    [{ publicIps: { 4: '192.168.5.2' } }, 'eth1 192.168.5.2'],
+    [{ publicIps: { 4: '10.169.0.2' } }, 'eth0 10.169.0.2'],
+    [{ publicIps: { 4: '192.168.5.2' }, interfaces: ['eth0'] }, 'eth0 10.168.0.2'],
+    [{ publicIps: { 4: '203.0.113.9' } }, 'eth0 10.168.0.2'],
     [{ families: [4, 6] }, 'interface eth0 has no IPv6 address'],
   ]
   for (const [more, want] of cases) assert.equal(chosen(more), want)

@@ -45,6 +45,7 @@ export function chooseInterface(machine: Machine, wish: Wish): ExternalInterface
   const link = isWished
     ? wished(machine, wish)
     : (byReach(machine, wish.canReach) ??
+      byAddress(machine, wish.publicIps) ??
       byDefaultRoute(machine, wish.families) ??
       machine.links.find(({ name }) => name === wish.last))
   if (link === undefined && isWished)
@@ -54,7 +55,8 @@ export function chooseInterface(machine: Machine, wish: Wish): ExternalInterface
   const byFamily: { [F in Family]?: ExternalAddress } = {}
   for (const family of wish.families) {
     const own = usable(machine, family).filter((address) => address.link === link.index)
-    const first = own.find(({ ip }) => wish.interfaces.includes(ip)) ?? own[0]
+    const isMeant = (ip: Ip) => wish.interfaces.includes(ip) || wish.publicIps[family] === ip
+    const first = own.find(({ ip }) => isMeant(ip)) ?? own[0]
     if (first === undefined) return `interface ${link.name} has no IPv${family} address`
     byFamily[family] = {
       ip: first.ip,
@@ -91,6 +93,12 @@ function byReach({ links, routes }: Machine, ip: string | undefined): Link | und
   })
   const [best] = fitting.toSorted((a, b) => b.prefix - a.prefix || a.metric - b.metric)
   return best && links.find(({ index }) => index === best.link)
+}
+
+/** A public address that is our own says which interface it is. */
+function byAddress({ links, addresses }: Machine, publicIps: Wish['publicIps']): Link | undefined {
+  const own = addresses.find(({ ip, family }) => publicIps[family] === ip)
+  return own && links.find(({ index }) => index === own.link)
 }
 
 function byDefaultRoute({ links, routes }: Machine, wanted: readonly Family[]): Link | undefined {

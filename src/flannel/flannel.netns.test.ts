@@ -182,3 +182,26 @@ test('flannel: vxlan carries packets between pods, also after the device is lost
     () => state().text,
   )
 })
+
+test('flannel: annotations of the node say how the others reach it', { skip }, async () => {
+  await using cluster = await makeNodes({ count: 1 })
+  const [node] = cluster.nodes as [TestNode]
+  const announced = async (annotations: Record<string, string>, want: string) => {
+    cluster.server.put('nodes', {
+      metadata: { name: node.name, annotations },
+      spec: { podCIDR: node.subnets[4] },
+    } as never)
+    const said = () =>
+      (cluster.server.get('nodes', { name: node.name })!.metadata as never as { annotations: Record<string, string> })
+        .annotations[annotation('public-ip')]
+    await until(
+      () => said() === want,
+      () => `${said()}, not ${want}\n${flannel.lines.join('\n')}`,
+    )
+  }
+  await using flannel = node.start({ type: 'vxlan' }, { publicIps: { 4: '192.0.2.1' } })
+  await announced({}, '192.0.2.1')
+  await announced({ [annotation('node-public-ip')]: '192.0.2.2' }, '192.0.2.2')
+  await announced({ [annotation('public-ip-overwrite')]: '192.0.2.3' }, '192.0.2.3')
+  await announced({ [annotation('node-public-ip')]: 'nowhere' }, '192.0.2.1')
+})

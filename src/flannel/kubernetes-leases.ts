@@ -1,6 +1,7 @@
 // effect: requests to the API server
 // Leases in Kubernetes: a node's range is its podCIDR, which someone else allocates; what back ends tell each other stands
 // in annotations of the Node.
+import { canonicalIp } from '#lib/ip.ts'
 import { nodes } from '#api/core.ts'
 import { formatTime } from '#api/time.ts'
 import type { Client } from '#client/client.ts'
@@ -53,6 +54,12 @@ export function kubernetesLeases(options: KubernetesLeasesOptions, context: Part
     },
     // Someone else gives ranges out.
     claim: () => undefined,
+    publicIps() {
+      const annotations = cache.get(name)?.annotations ?? {}
+      const said = (family: Family) => canonicalIp(annotations[keys.byFamily[family].given] ?? '')
+      const [v4, v6] = [said(4), said(6)]
+      return { ...(v4 !== undefined && { 4: v4 }), ...(v6 !== undefined && { 6: v6 }) }
+    },
     ownSubnets() {
       const own = cache.get(name)
       if (own === undefined) return `node "${name}" does not exist`

@@ -1,8 +1,9 @@
 // Where leases come from and go to: the interface between flannel and Kubernetes (or another keeper of leases).
 
+import type { Ip } from '#lib/ip.ts'
 import type { Announcement } from '#flannel/annotations.ts'
 import type { Problem } from '#flannel/backend.ts'
-import type { Lease, Subnets } from '#flannel/lease.ts'
+import type { Family, Lease, Subnets } from '#flannel/lease.ts'
 
 export interface LeaseSource {
   /** Resolves when all leases are known; rejects when it is ended before. */
@@ -11,6 +12,8 @@ export interface LeaseSource {
   leases(): Iterable<Lease>
   /** Says who we are, before we have a range: where ranges are taken and not given, this takes one. */
   claim(announcement: Announcement): void
+  /** the addresses that the others reach us by, where the keeper knows them */
+  publicIps(): { readonly [F in Family]?: Ip }
   /** our own ranges; a text says why there are none yet */
   ownSubnets(): Subnets | string
   /** Tells the others about us, where they do not know it yet. Throws what the client throws. */

@@ -51,7 +51,8 @@ export async function run(options: FlannelOptions, context: PartContext): Promis
   const rules = createRulesLoop(options, context, metrics, () => selves)
 
   const observe = (): ExternalInterface | string => {
-    const chosen = observeInterface(route, options, external?.name)
+    const publicIps = { ...options.publicIps, ...source.publicIps() }
+    const chosen = observeInterface(route, { ...options, publicIps }, external?.name)
     if (typeof chosen === 'string') return chosen
     if (chosen.name !== external?.name)
       log.info(`Using interface with name ${chosen.name} and address ${ipsOf(chosen)}`)

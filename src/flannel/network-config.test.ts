@@ -37,6 +37,12 @@ test('network config: what flannel users write', () => {
     ],
     ['{"Network":"10.0.0.0/8","Backend":{"GBP":true}}', 'Backend.GBP is not served: packets carry no policy'],
     ['{"Network":"10.0.0.0/8","Backend":{"VNI":"7"}}', 'Backend.VNI must be a whole number up to 16777215, not "7"'],
+    ['{"Network":"10.0.0.0/8","EnableIPv6":"yes"}', 'EnableIPv6 must be true or false, not "yes"'],
+    [
+      '{"Network":"10.0.0.0/8","Backend":{"DirectRouting":"true"}}',
+      'Backend.DirectRouting must be true or false, not "true"',
+    ],
+    ['{"Network":"10.0.0.0/8","Backend":{"Type":7}}', 'Backend.Type must be a text such as "vxlan", not 7'],
     ['[]', 'not an object'],
   ]
   for (const [text, want] of cases) assert.deepEqual(parseNetworkConfig(text), want, text)

@@ -45,7 +45,9 @@ export function parseNetworkConfig(text: string): NetworkConfig | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object'
   // flannel reads its keys without regard to case.
   const config = lowered(value as Record<string, unknown>)
-  const isOn = (key: string, byDefault: boolean) => (config[key] === undefined ? byDefault : config[key] === true)
+  const wrong = wrongSwitch(config, switches)
+  if (wrong !== undefined) return wrong
+  const isOn = (key: string, byDefault: boolean) => config[key] ?? byDefault
   const networks: { 4?: string; 6?: string } = {}
   for (const [family, key, on] of [
     [4, 'network', isOn('enableipv4', true)],
@@ -62,12 +64,30 @@ export function parseNetworkConfig(text: string): NetworkConfig | string {
   const rules = isOn('enablenftables', false) ? 'nftables' : 'iptables'
   return typeof backend === 'string' ? backend : { networks, backend, rules }
 }
+/** Keys as users write them. */
+const switches = ['EnableIPv4', 'EnableIPv6', 'EnableNFTables'] as const
+const backendSwitches = ['DirectRouting', 'Learning', 'GBP'] as const
+
+/** What is said to be on or off and is neither: taking it for off would hide a slip. */
+function wrongSwitch(config: Readonly<Record<string, unknown>>, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const said = config[name.toLowerCase()]
+    if (said !== undefined && typeof said !== 'boolean')
+      return `${name} must be true or false, not ${JSON.stringify(said)}`
+  }
+  return undefined
+}
+
 const examples = { 4: '10.244.0.0/16', 6: 'fd00:10:244::/56' }
 
 function parseBackend(value: unknown): BackendConfig | string {
   if (value === undefined) return defaultBackend
   if (typeof value !== 'object' || value === null) return 'Backend must be an object'
   const config = lowered(value as Record<string, unknown>)
+  const wrong = wrongSwitch(config, backendSwitches)
+  if (wrong !== undefined) return `Backend.${wrong}`
+  if (config['type'] !== undefined && typeof config['type'] !== 'string')
+    return `Backend.Type must be a text such as "vxlan", not ${JSON.stringify(config['type'])}`
   if (config['gbp'] === true) return 'Backend.GBP is not served: packets carry no policy'
   for (const [key, most] of Object.entries({ vni: 0xffffff, port: 0xffff, mtu: 0xffff })) {
     const said = config[key]
@@ -77,7 +97,7 @@ function parseBackend(value: unknown): BackendConfig | string {
   // 0 is what the original takes for nothing said.
   const number = (key: string) => (Number(config[key]) > 0 ? Number(config[key]) : undefined)
   return {
-    type: typeof config['type'] === 'string' ? config['type'].toLowerCase() : defaultBackend.type,
+    type: config['type']?.toLowerCase() ?? defaultBackend.type,
     vni: number('vni') ?? defaultBackend.vni,
     port: number('port'),
     directRouting: config['directrouting'] === true,

@@ -1,5 +1,6 @@
 // Who keeps the leases of `fairway flannel`, and what the network looks like: Kubernetes and net-conf.json, or etcd for both.
 import { readFileSync } from 'node:fs'
+import { pods } from '#api/core.ts'
 import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { messageOf, UserError } from '#daemon/error.ts'
@@ -66,6 +67,29 @@ export function kubernetesKeeper({ kubeconfig, kubeconfigFile, kubeApiUrl }: Kee
   const config = loadKubeconfig(kubeconfig ?? kubeconfigFile)
   return { kind: 'kubernetes', client: connect(kubeApiUrl === undefined ? config : { ...config, server: kubeApiUrl }) }
 }
+
+/** As a DaemonSet of flannel's says it; waits for the API server. */
+export async function nodeOfPod(
+  { podName, podNamespace }: PodFlags,
+  keeper: Keeper,
+  { clock, log, signal }: PartContext,
+): Promise<string | undefined> {
+  if (podName === undefined || podNamespace === undefined || keeper.kind !== 'kubernetes') return undefined
+  for (let waiting = ''; ;) {
+    try {
+      const { spec } = await keeper.client.get(pods, podName, { namespace: podNamespace, signal })
+      return spec?.nodeName
+    } catch (error) {
+      signal.throwIfAborted()
+      const now = messageOf(error)
+      if (now !== waiting)
+        log.warn(`Waiting for the pod ${podNamespace}/${podName}, which says what node this is: ${now}`)
+      waiting = now
+    }
+    await clock.sleep(1000, signal)
+  }
+}
+type PodFlags = { readonly podName: string | undefined; readonly podNamespace: string | undefined }
 
 /** Waits until etcd has a configuration. Throws a UserError where that is none. */
 export async function etcdKeeper(

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os'
 import { readFileSync } from 'node:fs'
-import { etcdKeeper, isInEtcd, keeperFlags, kubernetesKeeper } from '#cli/process/flannel-keeper.ts'
+import { etcdKeeper, isInEtcd, keeperFlags, kubernetesKeeper, nodeOfPod } from '#cli/process/flannel-keeper.ts'
 import { partCommand } from '#cli/part-command.ts'
 import { UserError } from '#daemon/error.ts'
 import { address, choice, list, number, text, toggle, type Address, type OptionsOf } from '#daemon/flags.ts'
 import { canonicalCidr, parseCidr } from '#lib/cidr.ts'
 import { parseDuration } from '#lib/duration.ts'
-import { isValidIp } from '#lib/ip.ts'
+import { canonicalIp, ipFamily } from '#lib/ip.ts'
 import { backendTypes } from '#flannel/backends.ts'
 import { defaultPrefix } from '#flannel/annotations.ts'
 import { offloadSettings } from '#flannel/checksum.ts'
@@ -17,6 +17,12 @@ const usualConfigPath = '/etc/kube-flannel/net-conf.json'
 
 const flags = {
   nodeName: text({ help: 'which node this is; default: the host name', placeholder: 'NAME', env: 'NODE_NAME' }),
+  podName: text({
+    help: 'the pod that this runs in, whose node it is; instead of --node-name',
+    placeholder: 'NAME',
+    env: 'POD_NAME',
+  }),
+  podNamespace: text({ help: 'where that pod is', placeholder: 'NAME', env: 'POD_NAMESPACE' }),
   netConfigPath: text({
     help: 'the network in the form of flannel: Network, Backend ...',
     placeholder: 'FILE',
@@ -127,14 +133,14 @@ export const command = partCommand({
     return run(
       {
         keeper,
-        nodeName: options.nodeName ?? hostname().toLowerCase(),
+        nodeName: options.nodeName ?? (await nodeOfPod(options, keeper, context)) ?? hostname().toLowerCase(),
         config,
         annotationPrefix: options.kubeAnnotationPrefix,
         interfaces: options.iface,
         interfacePatterns: options.ifaceRegex.map(checkPattern),
         publicIps: {
-          ...(options.publicIp !== undefined && { 4: checkIp('--public-ip', options.publicIp) }),
-          ...(options.publicIpv6 !== undefined && { 6: checkIp('--public-ipv6', options.publicIpv6) }),
+          ...(options.publicIp !== undefined && { 4: checkIp('--public-ip', options.publicIp, [4]) }),
+          ...(options.publicIpv6 !== undefined && { 6: checkIp('--public-ipv6', options.publicIpv6, [6]) }),
         },
         masquerade: options.ipMasq,
         canReach: options.ifaceCanReach && checkIp('--iface-can-reach', options.ifaceCanReach),
@@ -219,9 +225,14 @@ function checkRange(words: string): string {
   throw new UserError(`--isolate-from: "${words}" is no range`, { code: 'BadFlag', exitCode: 2 })
 }
 
-function checkIp(flag: string, ip: string): string {
-  if (isValidIp(ip)) return ip
-  throw new UserError(`${flag}: "${ip}" is no IP address`, { code: 'BadFlag', exitCode: 2 })
+function checkIp(flag: string, words: string, families: readonly number[] = [4, 6]): string {
+  const ip = canonicalIp(words)
+  if (ip !== undefined && families.includes(ipFamily(ip)!)) return ip
+  const [only] = families.length === 1 ? families : []
+  throw new UserError(`${flag}: "${words}" is no IP${only === undefined ? '' : `v${only}`} address`, {
+    code: 'BadFlag',
+    exitCode: 2,
+  })
 }
 
 function checkPattern(pattern: string): string {
