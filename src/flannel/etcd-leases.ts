@@ -93,8 +93,10 @@ export function etcdLeases(options: EtcdLeasesOptions, { clock, log, signal }: P
     const said = text.decode(value)
     const decoded = decodeLease(prefix, key, said)
     if (decoded === undefined) return void log.warn(`${key} is no lease`)
-    if (known.get(key)?.value === said) return
-    known.set(key, { ...decoded, value: said, isReservation: lease === 0 })
+    const isReservation = lease === 0
+    const before = known.get(key)
+    if (before?.value === said && before.isReservation === isReservation) return
+    known.set(key, { ...decoded, value: said, isReservation })
     changed(key)
   }
   function forget(key: string): void {
@@ -143,7 +145,7 @@ export function etcdLeases(options: EtcdLeasesOptions, { clock, log, signal }: P
 
   async function create(subnets: Subnets, announcement: Announcement): Promise<boolean> {
     const key = leaseKey(prefix, subnets)
-    const lease = await grant()
+    const { lease, dueAt } = await grant()
     const value = bytes.encode(encodeLease(announcement))
     const { answer, isRepeated } = await client.transact({
       key,
@@ -152,7 +154,12 @@ export function etcdLeases(options: EtcdLeasesOptions, { clock, log, signal }: P
       failure: { kind: 'get', key },
     })
     // An answer that was lost may have been a yes.
-    return answer.succeeded || (isRepeated && text.decode(answer.found?.value) === text.decode(value))
+    const isDone = answer.succeeded || (isRepeated && text.decode(answer.found?.value) === text.decode(value))
+    if (!isDone) return false
+    renewAt = dueAt
+    // The watch tells it too, but later: until then the next look would take it for gone.
+    learn(key, value, lease)
+    return true
   }
 
   /** The lease is there, says what it should, and has time left. */
@@ -179,16 +186,18 @@ export function etcdLeases(options: EtcdLeasesOptions, { clock, log, signal }: P
     const key = leaseKey(prefix, subnets)
     const value = bytes.encode(encodeLease(announcement))
     if (isReservation) return client.put(key, value)
-    const lease = await grant()
+    const { lease, dueAt } = await grant()
     const put = { kind: 'put', key, value, lease } as const
     await client.transact({ key, modRevision: 0, success: put, failure: put })
+    renewAt = dueAt
   }
 
-  async function grant(): Promise<number> {
-    const id = randomInt(1, 2 ** 48 - 1)
-    await client.grantLease(id, ttlMs / 1000)
-    renewAt = clock.now() + ttlMs - options.renewMarginMs
-    return id
+  /** Time that etcd counts for a key once the key is put under it; `dueAt`: when it must be renewed. */
+  async function grant(): Promise<{ readonly lease: number; readonly dueAt: number }> {
+    const lease = randomInt(1, 2 ** 48 - 1)
+    const dueAt = clock.now() + ttlMs - options.renewMarginMs
+    await client.grantLease(lease, ttlMs / 1000)
+    return { lease, dueAt }
   }
 
   void loop.run(signal)
