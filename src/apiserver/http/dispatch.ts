@@ -92,7 +92,7 @@ async function answerResource(
     case 'deletecollection':
       if (isEverywhere) throw new StatusError(noSuchMethod())
       return answerDeleteCollection(write)
-    case 'connect':
+    case '':
       throw new StatusError(noSuchMethod())
   }
 }

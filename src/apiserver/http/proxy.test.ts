@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer, request as httpsRequest } from 'node:https'
 import { connect, type AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import { WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { issueCertificate } from '#pki/certificate.ts'
 import { serveApi, type ServedApi } from '#test/served-api.ts'
 
@@ -12,6 +12,8 @@ let api: ServedApi
 const servers: Server[] = []
 let web: number
 let secure: number
+/** how the WebSockets of the pod ended */
+const closings: string[] = []
 const base = '/api/v1/namespaces/default'
 
 const listen = async (server: Server) => {
@@ -36,9 +38,18 @@ before(async () => {
   api = await serveApi()
   const pair = issueCertificate(api.ca, { commonName: 'system:node:n', usages: ['server'], ips: ['127.0.0.1'] })
   const pod = createHttpServer((request, response) => void answer(request, response))
-  pod.on('upgrade', (_request, socket) => {
+  const chats = new WebSocketServer({ noServer: true, handleProtocols: (offered) => [...offered].at(-1) ?? false })
+  chats.on('connection', (client, request) => {
+    client.send(`asked for ${request.url}`)
+    client.on('message', (data, isBinary) => client.send(data, { binary: isBinary }))
+    client.on('close', (code, reason) => closings.push(`${code} ${String(reason)}`))
+  })
+  pod.on('upgrade', (request, socket, head) => {
+    if (request.headers.upgrade === 'websocket')
+      return chats.handleUpgrade(request, socket, head, (client) => void chats.emit('connection', client, request))
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
     socket.on('data', (data: Uint8Array) => socket.write(data))
+    return undefined
   })
   web = await listen(pod)
   secure = await listen(createHttpsServer(pair, (request, response) => void answer(request, response)))
@@ -184,6 +195,49 @@ test('discovery shows it', async () => {
   ])
   assert.deepEqual(shown[0]!.verbs, ['create', 'delete', 'get', 'patch', 'update'])
 })
+
+test('OPTIONS goes on as well, for those who may do everything', async () => {
+  const path = `${base}/pods/p/proxy/cors`
+  const asked = await api.ask(path, { ...api.admin, method: 'OPTIONS' })
+  assert.deepEqual([asked.code, JSON.parse(asked.body).method], [200, 'OPTIONS'])
+  assert.equal((await api.ask(path, { ...api.issue('somebody'), method: 'OPTIONS' })).code, 403)
+  const elsewhere = await api.ask(`${base}/pods/p`, { ...api.admin, method: 'OPTIONS' })
+  assert.equal(elsewhere.code, 405)
+})
+
+for (const path of [`${base}/pods/p/proxy/chat?room=1`, `${base}/services/s:web/proxy/chat?room=1`])
+  test(`a WebSocket through ${path}`, async () => {
+    const { ca, admin } = api
+    const socket = new WebSocket(`wss://127.0.0.1:${api.port}${path}`, ['first', 'second'], { ca: ca.cert, ...admin })
+    const got: (string | Buffer)[] = []
+    socket.on('message', (data: Buffer, isBinary) => got.push(isBinary ? data : String(data)))
+    const pong = new Promise((resolve) => socket.once('pong', (data) => resolve(String(data))))
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
+    assert.equal(socket.protocol, 'second', 'the pod chooses')
+    const large = Buffer.alloc(1_000_000, 7)
+    socket.send('short')
+    socket.ping('there?')
+    socket.send(large)
+    socket.send('')
+    assert.equal(await pong, 'there?')
+    const closed = new Promise((resolve) =>
+      socket.once('close', (code, reason) => resolve(`${code} ${String(reason)}`)),
+    )
+    await until(() => got.length === 4)
+    assert.deepEqual([got[0], got[1], got[3]], ['asked for /chat?room=1', 'short', ''])
+    assert.ok(large.equals(got[2] as Buffer))
+    socket.close(4000, 'enough')
+    assert.equal(await closed, '4000 enough')
+    await until(() => closings.pop() === '4000 enough')
+  })
+
+async function until(check: () => boolean): Promise<void> {
+  const end = Date.now() + 30_000
+  while (!check()) {
+    assert.ok(Date.now() < end, `never: ${check}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
 
 for (const path of [`${base}/pods/p/proxy/`, `${base}/services/s:web/proxy/`])
   test(`an upgrade through ${path}`, async () => {

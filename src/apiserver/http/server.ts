@@ -12,6 +12,7 @@ import { readBody, type Request } from '#apiserver/http/body.ts'
 import { dispatch, statusOf } from '#apiserver/http/dispatch.ts'
 import { admit, apiRequest, askedOf, report, type Asked, type Door } from '#apiserver/http/door.ts'
 import { createFairness, type Fairness } from '#apiserver/http/fairness.ts'
+import { endIdleSessions } from '#apiserver/http/idle-sessions.ts'
 import { createInnerDoor, type Dial } from '#apiserver/http/inner-door.ts'
 import { send } from '#apiserver/http/send.ts'
 import { isProxied, type Target } from '#apiserver/http/target.ts'
@@ -25,13 +26,18 @@ export type TlsFiles = { readonly cert: string; readonly key: string; readonly c
 
 /** Agents ask every ten seconds: longer than that, so that each does not cost a handshake. */
 const idleMs = 180_000
+/** Connections of HTTP/2 on which nothing is asked. */
+const mostIdle = 5000
+/** As in Go's server, for a handshake as for the head of a request. */
+const headMs = 32_000
 
 export function createDoor(given: Door, tls: TlsFiles): { readonly server: Http2SecureServer; readonly dial: Dial } {
   const door: OpenDoor = { ...given, fairness: createFairness() }
-  const http1 = { allowHTTP1: true, keepAliveTimeout: idleMs }
+  const http1 = { allowHTTP1: true, keepAliveTimeout: idleMs, headersTimeout: headMs }
   const server = createSecureServer({
     ...http1,
     minVersion: 'TLSv1.2',
+    handshakeTimeout: headMs,
     cert: tls.cert,
     key: tls.key,
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false }),
@@ -49,6 +55,7 @@ export function createDoor(given: Door, tls: TlsFiles): { readonly server: Http2
   )
   // A watch event must not wait for the acknowledgement of the one before (40 ms where the peer delays it).
   server.on('connection', (socket: Socket) => void socket.setNoDelay(true))
+  endIdleSessions(server, door.clock, { idleMs, mostIdle })
   server.on('sessionError', () => {})
   server.on('clientError', (_error: Error, socket: Duplex) => void socket.destroy())
   return { server, dial: createInnerDoor((request, response) => void serve(door, request, response)) }

@@ -6,7 +6,8 @@ import type { Verb } from '#apiserver/kind.ts'
 export type Target =
   | {
       readonly kind: 'resource'
-      readonly verb: Verb | 'connect'
+      /** '' of a method that only a /proxy takes (OPTIONS): only a right to everything is one to it */
+      readonly verb: Verb | ''
       readonly group: string
       readonly version: string
       readonly plural: string
@@ -37,7 +38,7 @@ export function targetOf(method: string, path: string, query: URLSearchParams): 
   const parts = path.split('/').filter((part) => part !== '')
   const isLegacy = parts[0] === 'api'
   if ((!isLegacy && parts[0] !== 'apis') || parts.length < (isLegacy ? 3 : 4)) return other
-  const verb = verbs[method]
+  const verb = verbs[method] ?? (method === 'OPTIONS' ? '' : undefined)
   if (verb === undefined) return other
   const decoded = decodeAll(parts)
   if (decoded === undefined) return other
@@ -53,6 +54,7 @@ export function targetOf(method: string, path: string, query: URLSearchParams): 
     rest = rest.slice(2)
   }
   const [plural = '', name = '', subresource = '', ...tail] = rest
+  if (verb === '' && subresource !== 'proxy') return other
   // A namespace is in itself, for those who may do something in one namespace only.
   if (plural === 'namespaces' && group === '') namespace = name
   return {
@@ -72,7 +74,7 @@ export function targetOf(method: string, path: string, query: URLSearchParams): 
 export const isProxied = (target: Target): boolean => target.kind === 'resource' && target.subresource === 'proxy'
 
 /** A collection is listed or watched, and deleted as a whole; of one object alone `watch` says nothing. */
-function collectionVerb(verb: Verb, name: string, isWatch: boolean): Verb {
+function collectionVerb(verb: Verb | '', name: string, isWatch: boolean): Verb | '' {
   if (name !== '') return verb
   if (verb === 'get') return isWatch ? 'watch' : 'list'
   return verb === 'delete' ? 'deletecollection' : verb
