@@ -1,6 +1,6 @@
 // effect: asks the kernel what it can do
 import { UserError } from '#daemon/error.ts'
-import { OwnGenerations } from '#kernel/netfilter/generation.ts'
+import { OwnGenerations } from '#kernel/netfilter/own-generations.ts'
 import type { OpenDataplane } from '#proxy/open-dataplane.ts'
 import { NftablesDataplane } from '#proxy/nftables/nftables-dataplane.ts'
 import { missingRequirements } from '#proxy/nftables/requirements.ts'

@@ -2,7 +2,7 @@ import * as assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once, EventEmitter } from 'node:events'
 import { test } from 'node:test'
-import { nftablesGeneration, OwnGenerations, watchNftables } from '#kernel/netfilter/generation.ts'
+import { nftablesGeneration, watchNftables } from '#kernel/netfilter/generation.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['nft'] })
@@ -25,24 +25,4 @@ test('generation: one more for each transaction, and told', { skip }, async () =
   nft('delete table ip told')
   await again
   assert.equal(count, 1, 'nothing is told of the time of the pause')
-})
-
-test('generation: what is reached by our own alone', () => {
-  const own = new OwnGenerations()
-  assert.equal(own.reachedFrom(7), 7)
-  own.add(8)
-  own.add(9)
-  assert.deepEqual(
-    [6, 7, 8, 9, 10].map((from) => own.reachedFrom(from)),
-    [6, 9, 9, 9, 10],
-  )
-  own.add(11)
-  assert.deepEqual(
-    [8, 10, 11].map((one) => own.has(one)),
-    [true, false, true],
-  )
-  assert.deepEqual(
-    [7, 9, 10, 11].map((from) => own.reachedFrom(from)),
-    [7, 9, 11, 11],
-  )
 })

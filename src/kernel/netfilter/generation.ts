@@ -28,9 +28,6 @@ export function generationOf(socket: NetlinkSocket): number {
 const nftablesGroup = 7
 const tableAttribute = 1
 
-/** Transactions are told within milliseconds. */
-const mostRecent = 10_000
-
 /** A transaction of nftables: its number, and the tables that it was about, as `ip filter`. */
 export type NftTransaction = { readonly generation: number; readonly tables: ReadonlySet<string> }
 
@@ -56,27 +53,4 @@ export function watchNftables(changed: (transaction?: NftTransaction) => void, n
     },
     onOverrun: () => changed(),
   })
-}
-
-/** The transactions of this process, so that one writer does not take another's for a stranger's. */
-export class OwnGenerations {
-  /** the last run without a gap */
-  #first = 0
-  #last = -1
-  readonly #recent = new Set<number>()
-
-  add(generation: number): void {
-    if (generation !== this.#last + 1) this.#first = generation
-    this.#last = generation
-    this.#recent.add(generation)
-    this.#recent.delete(generation - mostRecent)
-  }
-  /** Of those that are not long ago. */
-  has(generation: number): boolean {
-    return this.#recent.has(generation)
-  }
-  /** The last generation that was reached from this one by our transactions alone. */
-  reachedFrom(generation: number): number {
-    return generation >= this.#first - 1 && generation < this.#last ? this.#last : generation
-  }
 }

@@ -3,7 +3,8 @@
 import { type Nftables, openNftables } from '#kernel/nftables/nftables.ts'
 import type { NftElement } from '#kernel/nftables/ruleset.ts'
 import { NftBatch } from '#kernel/nftables/batch.ts'
-import { type NftTransaction, OwnGenerations } from '#kernel/netfilter/generation.ts'
+import type { NftTransaction } from '#kernel/netfilter/generation.ts'
+import { KnownGeneration, OwnGenerations } from '#kernel/netfilter/own-generations.ts'
 import { hostNumber } from '#kernel/nftables/expression.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
@@ -51,8 +52,7 @@ export class NftablesDataplane implements Dataplane {
   /** the table that we made, and how many rules its chains have */
   #handle: bigint | undefined
   #rules = new Map<string, number>()
-  /** the kernel's count of changes after our last one; undefined: others may have changed something since */
-  #generation: number | undefined
+  readonly #known: KnownGeneration
   /** a transaction of somebody else on our table since everything was written */
   #intruder: number | undefined
   #endpoints = 0
@@ -62,6 +62,7 @@ export class NftablesDataplane implements Dataplane {
 
   constructor(options: NftablesOptions, observer: NftablesObserver, netns?: string, own = new OwnGenerations()) {
     this.#own = own
+    this.#known = new KnownGeneration(own)
     this.#kernel = openNftables(options.family, netns)
     this.#options = options
     this.#observer = observer
@@ -93,20 +94,11 @@ export class NftablesDataplane implements Dataplane {
     })
   }
 
-  /** A transaction is one generation: more than that, and somebody else was at work too. */
   #commit(all: boolean): void {
     if (this.#batch.isEmpty) return
     const before = this.#kernel.generation()
     this.#kernel.commit(this.#batch)
-    const after = this.#kernel.generation()
-    const isAlone = after === before + 1
-    if (isAlone) this.#own.add(after)
-    this.#generation = isAlone && (all || before === this.#known()) ? after : undefined
-  }
-
-  /** Until when nobody but this process has changed anything. */
-  #known(): number | undefined {
-    return this.#generation === undefined ? undefined : this.#own.reachedFrom(this.#generation)
+    this.#known.committed(before, this.#kernel.generation(), all)
   }
 
   /** The old table goes in the same transaction in which the new one comes; who was remembered stays remembered. */
@@ -306,12 +298,8 @@ export class NftablesDataplane implements Dataplane {
     return Promise.try(() => {
       if (this.#intruder !== undefined) return `table ${tableName} was changed in transaction ${this.#intruder}`
       const generation = this.#kernel.generation()
-      if (generation === this.#known()) {
-        this.#generation = generation
-        return undefined
-      }
-      const what = this.#brokenRules() ?? this.#missingElement(plans)
-      if (what === undefined) this.#generation = generation
+      const what = this.#known.reaches(generation) ? undefined : (this.#brokenRules() ?? this.#missingElement(plans))
+      if (what === undefined) this.#known.looked(generation)
       return what
     })
   }
@@ -345,7 +333,7 @@ export class NftablesDataplane implements Dataplane {
     return Promise.try(() => {
       this.#batch.addTable('')
       this.#batch.deleteTable()
-      this.#generation = undefined
+      this.#known.forget()
       this.#kernel.commit(this.#batch)
     })
   }
