@@ -2,6 +2,7 @@
 import { percentile, type Figures } from '../bench.ts'
 import type { RawClient } from './raw-client.ts'
 import { memoryMb, type Server } from './server.ts'
+import { initialEvents } from './watches.ts'
 import { connectAll, maps } from './writes.ts'
 
 export async function gets(server: Server, seconds: number): Promise<Figures> {
@@ -51,6 +52,7 @@ export async function objects(
   const all = await timed(clients[0]!, `${maps}?resourceVersion=0`)
   const page = await timed(clients[0]!, `${maps}?limit=500`)
   const selected = await timed(clients[0]!, `${maps}?labelSelector=app%3Dapp-7`)
+  const initialMs = await initialEvents(server)
   for (const one of clients) one.close()
   const memory = memoryMb(server)
   const again = await restart(server)
@@ -62,6 +64,7 @@ export async function objects(
     objects_100k_list_ms: all.ms,
     objects_100k_page_ms: page.ms,
     objects_100k_selected_ms: selected.ms,
+    objects_100k_initial_events_ms: initialMs,
     objects_100k_pss_mb: memory,
     objects_100k_start_ms: again.startMs,
     objects_100k_first_page_ms: first.ms,

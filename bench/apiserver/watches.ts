@@ -72,3 +72,18 @@ async function openWatch(server: Server, onNames: (names: string[], at: number) 
   await ready.promise
   return { close: () => socket.destroy() }
 }
+
+/** Milliseconds until a watch that begins with what is there has shown all of it: how informers start. */
+export async function initialEvents(server: Server): Promise<number> {
+  const socket = connect({ host: '127.0.0.1', port: server.port, ...server.credentials, ALPNProtocols: ['http/1.1'] })
+  await new Promise((resolve) => socket.once('secureConnect', resolve))
+  const query = 'watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan'
+  const begun = performance.now()
+  socket.write(`GET ${maps}?${query} HTTP/1.1\r\nHost: bench\r\n\r\n`)
+  let end = Buffer.alloc(0)
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    end = Buffer.concat([end.subarray(-200), chunk])
+    if (end.includes('k8s.io/initial-events-end')) break
+  }
+  return performance.now() - begun
+}

@@ -70,17 +70,17 @@ const deployment = (name: string, image: string) => ({
     },
   },
 })
-const clients = 64
+const patchers = 64
 
 /** Each client patches a Deployment of its own, as `kubectl set image` and `kubectl apply --server-side` do. */
 export async function patches(server: Server, seconds: number): Promise<Figures> {
   const [first] = await connectAll(server, 1)
-  for (let index = 0; index < clients; index++)
+  for (let index = 0; index < patchers; index++)
     await first!.request('POST', deployments, JSON.stringify(deployment(`p-${index}`, 'web:0')))
   first!.close()
   return run(server, {
-    name: `patch_${clients}`,
-    clients,
+    name: `patch_${patchers}`,
+    clients: patchers,
     seconds,
     send(client, index, n) {
       const body = `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"web:${n + 1}"}]}}}}`
@@ -89,7 +89,7 @@ export async function patches(server: Server, seconds: number): Promise<Figures>
   })
 }
 
-export const applies = (server: Server, seconds: number): Promise<Figures> =>
+export const applies = (server: Server, clients: number, seconds: number): Promise<Figures> =>
   run(server, {
     name: `apply_${clients}`,
     clients,
