@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls'
 import { endIdleSessions, prefaceMs } from '#apiserver/http/idle-sessions.ts'
 import { type FakeClock, fakeClock } from '#daemon/clock.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
+import { until } from '#test/until.ts'
 
 const ca = createAuthority({ commonName: 'ca' })
 const pair = issueCertificate(ca, { commonName: 'server', usages: ['server'], ips: ['127.0.0.1'] })
@@ -58,15 +59,6 @@ async function serve(t: TestContext, mostIdle = 100): Promise<Served> {
   }
 }
 
-/** Waits until the check holds. */
-async function until(check: () => boolean): Promise<void> {
-  const end = Date.now() + 30_000
-  while (!check()) {
-    assert.ok(Date.now() < end, `never: ${check}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 test('one that begins and does not say what it is goes after ten seconds', async (t) => {
   const { clock, port, sessions } = await serve(t)
   const socket = connectTls({ port, host: '127.0.0.1', ca: ca.cert, ALPNProtocols: ['h2'] })
@@ -75,12 +67,12 @@ test('one that begins and does not say what it is goes after ten seconds', async
   socket.resume()
   await once(socket, 'secureConnect')
   socket.write('PRI * HTTP/2.0\r\n')
-  await until(() => sessions.size === 1)
+  await until(() => assert.equal(sessions.size, 1))
   await clock.advance(prefaceMs - 1)
   assert.equal(sessions.size, 1)
   await clock.advance(1)
   await closed
-  await until(() => sessions.size === 0)
+  await until(() => assert.equal(sessions.size, 0))
   assert.equal(clock.waiting, 0)
 })
 
@@ -91,20 +83,20 @@ test('one that asks nothing goes after a while, one that waits for an answer doe
   const stream = busy.request({ ':path': '/' })
   stream.setEncoding('utf8')
   stream.resume()
-  await until(() => clock.waiting === 1)
+  await until(() => assert.equal(clock.waiting, 1))
   await clock.advance(idleMs)
   await told
-  await until(() => sessions.size === 1)
+  await until(() => assert.equal(sessions.size, 1))
   await clock.advance(10 * idleMs)
   assert.equal(sessions.size, 1, 'however long the answer takes')
   const ended = once(stream, 'end')
   answer()
   await ended
-  await until(() => clock.waiting === 1)
+  await until(() => assert.equal(clock.waiting, 1))
   await clock.advance(idleMs - 1)
   assert.equal(sessions.size, 1)
   await clock.advance(1)
-  await until(() => sessions.size === 0)
+  await until(() => assert.equal(sessions.size, 0))
 })
 
 test('of many that ask nothing the one that did so first makes room', async (t) => {
@@ -112,13 +104,13 @@ test('of many that ask nothing the one that did so first makes room', async (t) 
   const clients: ClientHttp2Session[] = []
   for (let n = 0; n < 3; n++) {
     clients.push(await open())
-    await until(() => clock.waiting === n + 1)
+    await until(() => assert.equal(clock.waiting, n + 1))
   }
   assert.equal(sessions.size, 3)
   const gone = once(clients[0]!, 'close')
   await open()
   await gone
-  await until(() => sessions.size === 3)
+  await until(() => assert.equal(sessions.size, 3))
   assert.deepEqual(
     clients.map(({ closed }) => closed),
     [true, false, false],

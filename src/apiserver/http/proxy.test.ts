@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { issueCertificate } from '#pki/certificate.ts'
 import { serveApi, type ServedApi } from '#test/served-api.ts'
+import { until } from '#test/until.ts'
 
 let api: ServedApi
 const servers: Server[] = []
@@ -223,21 +224,13 @@ for (const path of [`${base}/pods/p/proxy/chat?room=1`, `${base}/services/s:web/
     const closed = new Promise((resolve) =>
       socket.once('close', (code, reason) => resolve(`${code} ${String(reason)}`)),
     )
-    await until(() => got.length === 4)
+    await until(() => assert.equal(got.length, 4))
     assert.deepEqual([got[0], got[1], got[3]], ['asked for /chat?room=1', 'short', ''])
     assert.ok(large.equals(got[2] as Buffer))
     socket.close(4000, 'enough')
     assert.equal(await closed, '4000 enough')
-    await until(() => closings.pop() === '4000 enough')
+    await until(() => assert.equal(closings.at(-1), '4000 enough'))
   })
-
-async function until(check: () => boolean): Promise<void> {
-  const end = Date.now() + 30_000
-  while (!check()) {
-    assert.ok(Date.now() < end, `never: ${check}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 for (const path of [`${base}/pods/p/proxy/`, `${base}/services/s:web/proxy/`])
   test(`an upgrade through ${path}`, async () => {
