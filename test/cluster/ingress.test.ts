@@ -3,6 +3,9 @@
 // change, edits under WebSockets, and kills.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { signalProcess } from '#kernel/process.ts'
+import { requireCluster } from '#lab/cluster-file.ts'
+import { inhabitants, wordsOf } from '#lab/inhabitants.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
 import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
 import { need } from '#test/need.ts'
@@ -220,7 +223,11 @@ test('wrong objects are told of and harm nothing else', { skip }, async () => {
 test('the data plane is killed, then the controller: both come back by themselves', { skip }, async () => {
   assert.equal(inPod('kill -9 $(cat /run/fairway-ingress/pid)').status, 0)
   await asks([['GET', 'foo.bar.test', '/', '200 web-b']])
-  live.sh('node/node-1', "kill -9 $(pgrep -f 'fairway-ingress --health-address' | head -1)")
+  // Found in this cluster's namespaces: there may be others beside it, with a controller like this.
+  const [controller] = inhabitants(requireCluster(live.name).paths).filter(({ pid }) =>
+    wordsOf(pid).includes('--publish-service'),
+  )
+  signalProcess(controller!, 'SIGKILL')
   await until(() =>
     assert.equal(live.value('.status.containerStatuses[0].restartCount', 'pod', '-n', 'kube-system', pod()), '1'),
   )

@@ -4,7 +4,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { UserError } from '#daemon/error.ts'
 import type { Clock } from '#daemon/clock.ts'
@@ -88,17 +88,21 @@ function hear(child: ChildProcess, log: Logger): () => readonly string[] {
 /**
  * All that were started from this folder and have not ended: one that serves, those that only wait for their last
  * connection, and one that a controller had started the moment before it was killed. Whichever were forgotten would go on
- * to take its share of the connections, with an old table.
+ * to take its share of the connections, with an old table. In the containers of other controllers, which are seen from this
+ * machine too, the same path is another folder.
  */
 export function runningIn(folder: string): readonly number[] {
   const config = configOf(folder)
+  const mountsOf = (pid: string) => readlinkSync(`/proc/${pid}/ns/mnt`)
+  const own = mountsOf('self')
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return []
     try {
       const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0')
-      return basename(words[0] ?? '') === program && words.includes(config) ? [Number(name)] : []
+      const isOurs = basename(words[0] ?? '') === program && words.includes(config) && mountsOf(name) === own
+      return isOurs ? [Number(name)] : []
     } catch {
-      // It has ended meanwhile.
+      // It has ended meanwhile, or is somebody else's.
       return []
     }
   })
