@@ -5,6 +5,7 @@ import { isPodReady } from '#api/pod-state.ts'
 import { hasSelector, isHeadless, specOf } from '#api/service/traits.ts'
 import { podsBehind } from '#doctor/checks/selector.ts'
 import { pathSamples } from '#doctor/checks/paths.ts'
+import { dnsServiceOf } from '#doctor/cluster-dns.ts'
 import { type Code, factsOf, type Stage } from '#doctor/codes.ts'
 import { type Comparison, knowsRules } from '#doctor/compare/compare.ts'
 import { nameOfFront, plural, someOf } from '#doctor/compare/words.ts'
@@ -90,11 +91,12 @@ function describe(service: Service): string {
 }
 
 /** What only follows from what pods of the DNS say of themselves. */
-function seenOfNames({ services, slices }: View, key: string): Seen {
+function seenOfNames(view: View, key: string): Seen {
+  const { slices } = view
   const [namespace, name] = key.split('/')
-  const dns = services?.find((one) => keyOf(one) === 'kube-system/kube-dns')
+  const dns = dnsServiceOf(view)
   if (dns === undefined || slices === undefined) return unseen('the cluster DNS is not among the inputs')
-  const own = (slicesByService(slices).get('kube-system/kube-dns') ?? []).flatMap(({ endpoints = [] }) => endpoints)
+  const own = (slicesByService(slices).get(keyOf(dns)) ?? []).flatMap(({ endpoints = [] }) => endpoints)
   const ready = own.filter(({ conditions }) => conditions?.ready !== false).length
   return seen(
     `${name}.${namespace}.svc is asked of ${dns.spec?.clusterIP}; ${ready} of ${plural(own.length, 'endpoint')} of the cluster DNS ready`,

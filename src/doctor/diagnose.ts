@@ -6,6 +6,8 @@ import { classify } from '#doctor/compare/classify.ts'
 import type { Case, Check } from '#doctor/checks/check.ts'
 import { checkService } from '#doctor/checks/service.ts'
 import { checkNames } from '#doctor/checks/names.ts'
+import { checkNameServers } from '#doctor/checks/name-servers.ts'
+import { checkNodeDns } from '#doctor/checks/node-dns.ts'
 import { checkPorts } from '#doctor/checks/ports.ts'
 import { checkNodeSettings } from '#doctor/checks/node-settings.ts'
 import { checkLeftovers } from '#doctor/checks/leftovers.ts'
@@ -50,6 +52,8 @@ const checks: readonly Check[] = [
   checkSourceRanges,
   checkNames,
   checkRewrittenNames,
+  checkNameServers,
+  checkNodeDns,
   checkSelector,
   checkPorts,
   checkNodeSettings,

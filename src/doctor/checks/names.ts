@@ -1,76 +1,43 @@
-// The cluster's DNS: whether it is there, whether it asks itself, and whether pods ask more than they need.
+// The cluster's DNS: whether it is there, whether pods ask it, and not more than they need.
 
-import type { Pod } from '#api/core.ts'
+import type { Pod, Service } from '#api/core.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
+import { dnsPort, dnsServiceOf } from '#doctor/cluster-dns.ts'
 import { inNamespace } from '#doctor/compare/words.ts'
 import { slicesByService } from '#doctor/expect/endpoints.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import { keyOf, type View } from '#doctor/view.ts'
 import { parseResolvConf } from '#lib/resolv-conf.ts'
 
-const dnsService = 'kube-system/kube-dns'
-
-export const checkNames = (it: Case): readonly Finding[] => [
-  ...down(it.view),
-  ...loop(it.view),
-  ...searches(it),
-  ...elsewhere(it.view),
-]
+export const checkNames = (it: Case): readonly Finding[] => [...down(it.view), ...searches(it), ...elsewhere(it.view)]
 
 /** Only where objects of its namespace were given at all. */
-function down({ services, slices }: View): readonly Finding[] {
-  if (services === undefined || slices === undefined) return []
-  const service = services.find((one) => keyOf(one) === dnsService)
-  if (service === undefined) return []
-  const endpoints = (slicesByService(slices).get(dnsService) ?? []).flatMap(({ endpoints: list = [] }) => list)
+function down(view: View): readonly Finding[] {
+  const { slices } = view
+  const service = dnsServiceOf(view)
+  if (service === undefined || slices === undefined) return []
+  const key = keyOf(service)
+  const endpoints = (slicesByService(slices).get(key) ?? []).flatMap(({ endpoints: list = [] }) => list)
   if (endpoints.some(({ conditions }) => conditions?.ready !== false)) return []
   return [
     finding({
       code: 'DnsDown',
-      about: `svc/${dnsService}`,
+      about: `svc/${key}`,
       summary: 'no pod of the cluster DNS is ready',
-      evidence: [`EndpointSlices of ${dnsService}: ${endpoints.length} endpoints, none ready`],
+      evidence: [`EndpointSlices of ${key}: ${endpoints.length} endpoints, none ready`],
       consequence: '100% of lookups of pods fail, of names of the cluster and outside; connections by address go on',
       remedy: [
-        'kubectl -n kube-system get pods -l k8s-app=kube-dns   # and kubectl describe, logs of what is not ready',
+        `kubectl -n ${key.split('/')[0]} get pods -l ${labelsOf(service)}   # and kubectl describe, logs of what is not ready`,
       ],
     }),
   ]
 }
 
-function loop({ configMaps, services, nodes }: View): readonly Finding[] {
-  const own = services?.find((one) => keyOf(one) === dnsService)?.spec?.clusterIPs ?? []
-  return configMaps.flatMap((map): readonly Finding[] => {
-    const text = map.data?.['Corefile'] ?? ''
-    const [line, targets = ''] = /^\s*forward\s+\S+\s+([^{\n]*)/m.exec(text) ?? []
-    if (line === undefined) return []
-    const words = targets.trim().split(/\s+/)
-    const itself = words.find((word) => own.includes(word) || isLoopback(word))
-    const local = words.some((word) => word.endsWith('resolv.conf'))
-      ? nodes.find(({ texts }) => nameservers(texts.get('resolv.conf')).some(isLoopback))
-      : undefined
-    if (itself === undefined && local === undefined) return []
-    return [
-      finding({
-        code: 'DnsLoop',
-        about: `configmap/${keyOf(map)}`,
-        summary: `the cluster DNS forwards to itself: ${itself ?? 'a loopback address of the node'}`,
-        evidence: [
-          `configmap ${keyOf(map)}: ${line.trim()}`,
-          ...(local === undefined
-            ? []
-            : [`${local.name}: resolv.conf: nameserver ${nameservers(local.texts.get('resolv.conf')).join(', ')}`]),
-        ],
-        consequence: '100% of lookups of names outside the cluster fail; CoreDNS with the plugin loop ends at once',
-        remedy: [
-          `kubectl edit configmap ${inNamespace(keyOf(map))}   # forward . and the address of a real server, or a resolv.conf that has one`,
-        ],
-      }),
-    ]
-  })
-}
+const labelsOf = ({ spec }: Service): string =>
+  Object.entries(spec?.selector ?? {})
+    .map(([label, value]) => `${label}=${value}`)
+    .join(',')
 
-const isLoopback = (word: string) => /^127\.|^::1$|^\[::1\]/.test(word)
 const nameservers = (text = ''): readonly string[] => parseResolvConf(text).servers
 
 /** The same pod with a change of its spec: most of a pod cannot be changed while it lives. */
@@ -120,12 +87,11 @@ function clusterServers({ services = [], nodes }: View): ReadonlySet<string> {
   ])
 }
 
-const dnsPort = 53
 const isLinkLocal = (ip: string) => /^169\.254\.|^fe80:/.test(ip)
 
 function elsewhere(view: View): readonly Finding[] {
   const known = clusterServers(view)
-  if (view.services?.some((one) => keyOf(one) === dnsService) !== true) return []
+  if (dnsServiceOf(view) === undefined) return []
   const asks = (servers: readonly string[]) => servers.some((ip) => known.has(ip) || isLinkLocal(ip))
   return (view.pods ?? []).flatMap((pod): readonly Finding[] => {
     const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = pod.spec ?? {}

@@ -1,13 +1,12 @@
 // What should become of a probe by everything that is known: the shares of its ways, walked through rules, routes and tunnels
 // to the process that has the port.
 
-import { isUnfollowed } from '#doctor/checks/paths.ts'
+import { fateOf } from '#doctor/fate.ts'
 import type { Probe } from '#doctor/probe/plan.ts'
-import { keyOf, podsByIp, type View } from '#doctor/view.ts'
-import { listensAt } from '#kernel/dump/sockets.ts'
+import type { View } from '#doctor/view.ts'
 import { toNumber } from '#trace/fraction.ts'
 import { firstPacket } from '#trace/packet.ts'
-import { TraceError, traceWorld, type Traced, type TraceRequest } from '#trace/trace.ts'
+import { TraceError, traceWorld, type TraceRequest } from '#trace/trace.ts'
 import { machineNamed, standingOf } from '#trace/world.ts'
 
 /** Shares of new connections; they sum up to one. */
@@ -23,7 +22,7 @@ export function predict(view: View, probe: Probe): Prediction {
   try {
     const ways = traceWorld(view.world, request)
     const sum = { works: 0, fails: 0, unknown: 0 }
-    for (const way of ways) sum[fateOf(view, way, probe)] += toNumber(way.share)
+    for (const way of ways) sum[fateOf(view, way)] += toNumber(way.share)
     const whole = sum.works + sum.fails + sum.unknown
     return { works: sum.works / whole, fails: sum.fails / whole, unknown: sum.unknown / whole }
   } catch (error) {
@@ -47,31 +46,3 @@ function requestOf(view: View, probe: Probe): TraceRequest | undefined {
   const machine = machineNamed(view.world, node)
   return machine && { packet, from: { kind: 'machine', machine } }
 }
-
-function fateOf(view: View, { outcome, answer, conditions, packet }: Traced, probe: Probe): keyof Prediction {
-  const ends = [outcome, ...(answer.kind === 'lost' ? [answer.outcome] : [])]
-  if (conditions.length > 0 || ends.some((end) => isUnfollowed(view, end))) return 'unknown'
-  switch (outcome.kind) {
-    case 'ended':
-      return outcome.end.kind === 'unknown' || outcome.end.kind === 'balanced' ? 'unknown' : 'fails'
-    case 'left':
-      // Whoever is a pod is behind a machine that is known, and nobody outside has a cluster IP.
-      return podsByIp(view).has(packet.destination) || isClusterIp(view, packet.destination) ? 'fails' : 'unknown'
-    case 'sent':
-      return 'unknown'
-    case 'delivered': {
-      if (answer.kind === 'lost' || answer.kind === 'strange') return 'fails'
-      const pod = podsByIp(view).get(packet.destination)
-      const sockets =
-        pod === undefined
-          ? view.nodes.find(({ ips }) => ips.includes(packet.destination))?.sockets
-          : view.podSockets.get(keyOf(pod))
-      const protocol = probe.kind === 'name' ? 'udp' : probe.protocol
-      if (sockets === undefined) return 'unknown'
-      return listensAt(sockets, protocol, packet.destinationPort, packet.destination) === 'yes' ? 'works' : 'fails'
-    }
-  }
-}
-
-const isClusterIp = ({ services = [] }: View, ip: string): boolean =>
-  services.some(({ spec }) => spec?.clusterIP === ip || spec?.clusterIPs?.includes(ip) === true)
