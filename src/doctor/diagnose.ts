@@ -8,6 +8,7 @@ import { checkService } from '#doctor/checks/service.ts'
 import { checkNames } from '#doctor/checks/names.ts'
 import { checkNameServers } from '#doctor/checks/name-servers.ts'
 import { checkNodeDns } from '#doctor/checks/node-dns.ts'
+import { checkUpstreams } from '#doctor/checks/upstreams.ts'
 import { checkPorts } from '#doctor/checks/ports.ts'
 import { checkNodeSettings } from '#doctor/checks/node-settings.ts'
 import { checkLeftovers } from '#doctor/checks/leftovers.ts'
@@ -28,7 +29,7 @@ import { checkStaleServices } from '#doctor/checks/stale-service.ts'
 import { type Look, stayingDifferences, stayingFindings } from '#doctor/second-look.ts'
 import { checklist, type ChecklistStep } from '#doctor/checklist.ts'
 import { someOf } from '#doctor/compare/words.ts'
-import type { Probed } from '#doctor/probe/reconcile.ts'
+import type { Probed } from '#doctor/probe/probed.ts'
 import { arrange, type Finding } from '#doctor/finding.ts'
 import type { NodeView, View } from '#doctor/view.ts'
 
@@ -53,6 +54,7 @@ const checks: readonly Check[] = [
   checkNames,
   checkRewrittenNames,
   checkNameServers,
+  checkUpstreams,
   checkNodeDns,
   checkSelector,
   checkPorts,

@@ -10,7 +10,6 @@ import {
   edit,
   object,
   objectsOnly,
-  put,
   removeObject,
   assertWhole,
 } from '#test/doctor-snapshot.ts'
@@ -145,18 +144,6 @@ const rows: readonly Row[] = [
       }),
     ],
     roots: ['DnsDown svc/kube-system/kube-dns'],
-  },
-  {
-    name: 'DNS that forwards to itself',
-    changes: [edit('configmaps.json', 'forward . /etc/resolv.conf', 'forward . 10.96.0.10')],
-    roots: ['DnsLoop configmap/kube-system/kube-dns'],
-    evidence: /forward \. 10\.96\.0\.10/,
-  },
-  {
-    name: 'a resolv.conf of the node that leads back',
-    changes: [put('nodes/node-1/resolv.conf', 'nameserver 127.0.0.53\n')],
-    roots: ['DnsLoop configmap/kube-system/kube-dns'],
-    evidence: /nameserver 127\.0\.0\.53/,
   },
   ...[
     'rewrite name hostnames.default.svc.cluster.local old.example.org',

@@ -5,7 +5,7 @@ import { factsOf } from '#doctor/codes.ts'
 import type { ChecklistStep } from '#doctor/checklist.ts'
 import type { Diagnosis } from '#doctor/diagnose.ts'
 import type { Finding } from '#doctor/finding.ts'
-import type { Probed } from '#doctor/probe/reconcile.ts'
+import type { Probed } from '#doctor/probe/probed.ts'
 import { renderEnd } from '#trace/packet.ts'
 import { renderTable } from '#lib/table.ts'
 

@@ -88,7 +88,7 @@ async function probe(
   signal: AbortSignal,
 ): Promise<Diagnosis> {
   using places = kubeconfig === undefined ? placesOfCluster(requireCluster(name), view) : placesOfThisNode(view)
-  const plan = planProbes(view, compare(view, only), places.has)
+  const plan = planProbes(view, compare(view, only), places, only)
   const probed = await runProbes(view, plan, places.netnsOf, signal)
   return reconcile(diagnosis, probed, plan.left + plan.probes.length - probed.length)
 }

@@ -1,17 +1,18 @@
 // effect: namespaces of pods
 // From where the doctor can send probes: every pod, node and the client of a cluster of this machine; else this node and its pods.
-import type { Place } from '#doctor/probe/plan.ts'
+import type { Place, Reach } from '#doctor/probe/plan.ts'
 import type { View } from '#doctor/view.ts'
 import { type ClusterPlan, hostNamed } from '#lab/plan.ts'
 import { standAtPod } from '#lab/standpoint.ts'
 import { namespacesByAddress } from '#doctor/snapshot/pod-namespaces.ts'
+import { containsIp, parseCidr } from '#lib/cidr.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 
-export type Places = Disposable & {
-  has(place: Place): boolean
-  /** the path of its network namespace; undefined: this one */
-  netnsOf(place: Place): string | undefined
-}
+export type Places = Disposable &
+  Reach & {
+    /** the path of its network namespace; undefined: this one */
+    netnsOf(place: Place): string | undefined
+  }
 
 /** Namespaces of pods are held open until the probes are done. */
 export function placesOfCluster(plan: ClusterPlan, { pods = [] }: View): Places {
@@ -34,8 +35,15 @@ export function placesOfCluster(plan: ClusterPlan, { pods = [] }: View): Places 
       return undefined
     }
   }
+  // The router of such a cluster leads nowhere else.
+  const { podCidr, serviceCidr } = plan.options
+  const segments = plan.router.segments.map(({ gateway, prefix }) => `${gateway}/${prefix}`)
+  const ranges = [...podCidr.split(','), ...serviceCidr.split(','), ...segments].flatMap(
+    (text) => parseCidr(text) ?? [],
+  )
   return {
     has: (place) => (place.startsWith('pod/') ? podOf(place) !== undefined : hostOf(place) !== undefined),
+    reaches: (ip) => ranges.some((range) => containsIp(range, ip)),
     netnsOf: (place) => (place.startsWith('pod/') ? podOf(place)?.netns : hostOf(place)?.namespaces.net),
     [Symbol.dispose]: () => {
       for (const one of held.values()) one[Symbol.dispose]()
@@ -54,6 +62,7 @@ export function placesOfThisNode({ nodes, pods = [] }: View): Places {
     return pod?.spec?.nodeName === name ? byIp.get(pod?.status?.podIP ?? '') : undefined
   }
   return {
+    reaches: () => true,
     has: (place) => name !== undefined && (place === `node/${name}` || netnsOf(place) !== undefined),
     netnsOf,
     [Symbol.dispose]: () => undefined,

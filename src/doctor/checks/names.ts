@@ -2,7 +2,7 @@
 
 import type { Pod, Service } from '#api/core.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
-import { dnsPort, dnsServiceOf } from '#doctor/cluster-dns.ts'
+import { dnsPort, dnsServiceOf } from '#doctor/dns/cluster-dns.ts'
 import { inNamespace } from '#doctor/compare/words.ts'
 import { slicesByService } from '#doctor/expect/endpoints.ts'
 import { type Finding, finding } from '#doctor/finding.ts'

@@ -1,7 +1,7 @@
 // A DNS server on each node has taken the address that pods ask, and answers there no more: nothing else gets their questions.
 
 import type { Pod } from '#api/core.ts'
-import { dnsPort, resolvConfOf } from '#doctor/cluster-dns.ts'
+import { dnsPort, resolvConfOf } from '#doctor/dns/cluster-dns.ts'
 import type { Case } from '#doctor/checks/check.ts'
 import { pathSamples } from '#doctor/checks/paths.ts'
 import { isReady } from '#doctor/checks/selector.ts'

@@ -4,6 +4,8 @@
 import type { Pod, Service } from '#api/core.ts'
 import { isHeadless, specOf } from '#api/service/traits.ts'
 import type { Comparison } from '#doctor/compare/compare.ts'
+import { askersOf } from '#doctor/dns/askers.ts'
+import { type Forward, forwardsOf } from '#doctor/dns/forwards.ts'
 import { pathSamples } from '#doctor/checks/paths.ts'
 import type { Front } from '#doctor/expect/expect.ts'
 import { keyOf, type NodeView, type View } from '#doctor/view.ts'
@@ -19,7 +21,7 @@ export type Probe = {
   readonly source: string
   /** on which the sender is, or to which a client outside comes */
   readonly node: string
-  /** `namespace/name` */
+  /** `namespace/name`; '' where it is about none */
   readonly service: string
 } & (
   | {
@@ -38,6 +40,14 @@ export type Probe = {
       /** addresses that it stands for; undefined: whatever another name says */
       readonly wanted: readonly string[]
     }
+  | {
+      /** of a pod of the DNS, to a server that it asks about names outside */
+      readonly kind: 'question'
+      readonly protocol: 'udp'
+      readonly ip: string
+      readonly port: number
+      readonly forward: Forward
+    }
 )
 
 export type ProbePlan = {
@@ -49,8 +59,11 @@ export type ProbePlan = {
 /** More than these are not sent in one run. */
 export const mostProbes = 256
 
-/** `canStand`: whether one can send from there. */
-export function planProbes(view: View, { fronts }: Comparison, canStand: (place: Place) => boolean): ProbePlan {
+/** Whether one can send from a place, and whether anything can come to an address at all. */
+export type Reach = { has(place: Place): boolean; reaches(ip: string): boolean }
+
+/** `only`: of one Service, which servers outside do not concern. */
+export function planProbes(view: View, { fronts }: Comparison, { has, reaches }: Reach, only?: string): ProbePlan {
   const samples = pathSamples(view)
   const all = fronts.flatMap(({ service, front }) =>
     view.nodes.flatMap((node) => connections(service, front, node, samples)),
@@ -58,7 +71,8 @@ export function planProbes(view: View, { fronts }: Comparison, canStand: (place:
   const services = new Map(fronts.map(({ service }) => [keyOf(service), service]))
   const names = [...services.values()].flatMap((service) => samples.flatMap((pod) => nameProbe(view, service, pod)))
   // One for each Service before the second for any.
-  const possible = spread([...names, ...all].filter(({ from }) => canStand(from)))
+  const asked = only === undefined ? questions(view).filter(({ ip }) => reaches(ip)) : []
+  const possible = spread([...asked, ...names, ...all].filter(({ from }) => has(from)))
   return { probes: possible.slice(0, mostProbes), left: Math.max(0, possible.length - mostProbes) }
 }
 
@@ -96,6 +110,24 @@ function connections(service: Service, front: Front, node: NodeView, samples: re
 
 const addressOf = (ips: readonly string[], family: 4 | 6): string | undefined =>
   ips.find((ip) => ip.includes(':') === (family === 6))
+
+/** Each pod of the DNS asks each of its servers. */
+const questions = (view: View) =>
+  forwardsOf(view).forwards.flatMap((forward) =>
+    askersOf(view, forward).flatMap(({ pod, servers }) =>
+      pod === undefined || pod.status?.phase !== 'Running'
+        ? []
+        : servers.flatMap(({ ip, port, protocol }) => {
+            const isOnNode = pod.spec?.hostNetwork === true
+            const node = pod.spec?.nodeName ?? ''
+            const source = isOnNode ? '' : addressOf(podIps(pod), ip.includes(':') ? 6 : 4)
+            const from = isOnNode ? `node/${node}` : `pod/${keyOf(pod)}`
+            return protocol === 'udp' && source !== undefined
+              ? [{ kind: 'question' as const, protocol, from, source, node, service: '', ip, port, forward }]
+              : []
+          }),
+    ),
+  )
 
 /** By what the Service says of its port, else by the port's number. */
 function speaksHttp({ spec }: Service, { protocol, portName, port }: Front): boolean {

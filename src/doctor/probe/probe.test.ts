@@ -5,19 +5,20 @@ import { compare } from '#doctor/compare/compare.ts'
 import { diagnose } from '#doctor/diagnose.ts'
 import { mostProbes, planProbes, type Probe } from '#doctor/probe/plan.ts'
 import { predict } from '#doctor/probe/predict.ts'
-import { isSurprise, type Probed, reconcile, type Tried } from '#doctor/probe/reconcile.ts'
+import { isSurprise, type Probed, type Tried } from '#doctor/probe/probed.ts'
+import { reconcile } from '#doctor/probe/reconcile.ts'
 import { renderReport } from '#doctor/report.ts'
 import { readView } from '#doctor/view.ts'
 import { addObject, assertWhole, type Change, changed, edit, insert, object, without } from '#test/doctor-snapshot.ts'
 
-const plan = (changes: readonly Change[], only?: string, canStand: (place: string) => boolean = () => true) => {
+const plan = (changes: readonly Change[], only?: string, has: (place: string) => boolean = () => true) => {
   const view = readView(changed(...changes))
-  return { view, ...planProbes(view, compare(view, only), canStand) }
+  return { view, ...planProbes(view, compare(view, only), { has, reaches: () => true }, only) }
 }
 const nameOf = (probe: Probe) =>
   probe.kind === 'name'
     ? `${probe.from} ${probe.name}`
-    : `${probe.from} ${probe.ip}:${probe.port}/${probe.protocol}${probe.http ? ' http' : ''}`
+    : `${probe.from} ${probe.ip}:${probe.port}/${probe.protocol}${probe.kind === 'connection' && probe.http ? ' http' : ''}`
 
 test('probes: from a pod and from the node on each node, from outside to node ports, and the name', () => {
   const { probes, left } = plan([], 'default/hostnames-nodeport')
@@ -54,7 +55,8 @@ test('probes: no more than a bounded number, each Service having its turn', () =
   const { probes, left } = plan(many)
   assert.equal(probes.length, mostProbes)
   assert.ok(left > 0)
-  assert.equal(new Set(probes.map(({ service }) => service)).size, 104)
+  // Servers outside count as one.
+  assert.equal(new Set(probes.map(({ service }) => service)).size, 105)
 })
 
 const [pod1, hostnames] = ['pod/default/hostnames-5c8dd7776d-6v8qm', '10.104.48.131:80/tcp http']
@@ -205,9 +207,10 @@ test('reconcile: a name that leads elsewhere, alone and by a rewrite', () => {
 
 test('reconcile: a datagram that nobody answers says nothing', () => {
   const view = readView(changed())
-  const probe = planProbes(view, compare(view, 'kube-system/kube-dns'), () => true).probes.find(
-    (one) => one.kind === 'connection' && one.protocol === 'udp',
-  )!
+  const probe = planProbes(view, compare(view, 'kube-system/kube-dns'), {
+    has: () => true,
+    reaches: () => true,
+  }).probes.find((one) => one.kind === 'connection' && one.protocol === 'udp')!
   const prediction = predict(view, probe)
   const of = (kind: Tried['kind']) =>
     reconcile(diagnose(view), [{ probe, prediction, tries: [tried(kind)] }], 0).findings

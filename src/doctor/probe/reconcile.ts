@@ -5,50 +5,32 @@ import { factsOf } from '#doctor/codes.ts'
 import type { Diagnosis } from '#doctor/diagnose.ts'
 import { type Finding, finding, arrange } from '#doctor/finding.ts'
 import { inNamespace, percentOf, plural, someOf } from '#doctor/compare/words.ts'
-import type { Prediction } from '#doctor/probe/predict.ts'
-import type { Place, Probe } from '#doctor/probe/plan.ts'
+import type { Probe } from '#doctor/probe/plan.ts'
+import {
+  failsOddly,
+  failuresOf,
+  hasFailed,
+  isNamedWrong,
+  type Probed,
+  renderProbed,
+  shortPlace,
+  tolerance,
+  worksOddly,
+} from '#doctor/probe/probed.ts'
+import { unanswered } from '#doctor/probe/unanswered.ts'
 import { renderEnd } from '#trace/packet.ts'
 
-export type Tried = {
-  /** `mute`: open, or on its way, and nobody says anything */
-  readonly kind: 'works' | 'refused' | 'silent' | 'mute'
-  readonly text: string
-  readonly ms: number
-  /** of a name */
-  readonly addresses?: readonly string[]
-}
-
-/** A probe, what was expected of it, and each try. */
-export type Probed = { readonly probe: Probe; readonly prediction: Prediction; readonly tries: readonly Tried[] }
-
-/** So much of the shares is rounding. */
-const tolerance = 0.01
-
-/** A datagram that nobody answers says nothing: only programs know whether they would. */
-const isFailure = ({ probe }: Probed, { kind }: Tried): boolean =>
-  kind === 'refused' ||
-  kind === 'silent' ||
-  (kind === 'mute' && probe.kind === 'connection' && probe.protocol === 'tcp')
-const failuresOf = (item: Probed) => item.tries.filter((tried) => isFailure(item, tried))
-const hasFailed = (item: Probed) => failuresOf(item).length > 0
-
-/** Whether it is worth another round: machines are slow at times, and pods come and go. */
-export const isSurprise = (item: Probed): boolean => failsOddly(item) || worksOddly(item) || isNamedWrong(item)
-
-const failsOddly = (item: Probed): boolean => hasFailed(item) && item.prediction.fails < tolerance
-const worksOddly = (item: Probed): boolean =>
-  item.prediction.fails > 1 - tolerance && item.tries.some(({ kind }) => kind === 'works')
-const isNamedWrong = ({ probe, tries }: Probed): boolean =>
-  probe.kind === 'name' && tries.some(({ addresses }) => addresses !== undefined && !isSame(addresses, probe.wanted))
-const isSame = (a: readonly string[], b: readonly string[]) => a.toSorted().join() === b.toSorted().join()
-
 export function reconcile(diagnosis: Diagnosis, probed: readonly Probed[], left: number): Diagnosis {
-  const odd = probed.filter(failsOddly)
+  const odd = probed.filter((item) => failsOddly(item) && item.probe.kind !== 'question')
   const fresh = [
+    ...unanswered(probed),
     ...[...Map.groupBy(odd, ({ probe }) => probe.service)].map(([service, list]) => failing(service, list)),
-    ...[...Map.groupBy(probed.filter(worksOddly), ({ probe }) => probe.service)].map(([service, list]) =>
-      answering(service, list),
-    ),
+    ...[
+      ...Map.groupBy(
+        probed.filter((item) => worksOddly(item) && item.probe.kind !== 'question'),
+        ({ probe }) => probe.service,
+      ),
+    ].map(([service, list]) => answering(service, list)),
     ...[...Map.groupBy(probed.filter(isNamedWrong), ({ probe }) => probe.service)].map(([service, list]) =>
       named(service, list),
     ),
@@ -119,20 +101,6 @@ const isAbout = ({ services, nodes, severity }: Finding, { service, node }: Prob
   severity === 'error' &&
   (services.length === 0 || services.includes(service)) &&
   (nodes.length === 0 || nodes.includes(node))
-
-const targetOf = (probe: Probe): string =>
-  probe.kind === 'name' ? `the name ${probe.name}` : `${renderEnd(probe.ip, probe.port)}/${probe.protocol}`
-
-/** `probe from pod/web-0 to 10.96.0.1:80/tcp: ETIMEDOUT (3 of 3)` */
-export function renderProbed(item: Probed): string {
-  const { probe, tries } = item
-  const counts = [...Map.groupBy(tries, ({ text }) => text)].map(
-    ([text, list]) => `${text} (${list.length} of ${tries.length})`,
-  )
-  return `probe from ${shortPlace(probe.from)} to ${targetOf(probe)}: ${counts.join(', ')}`
-}
-
-const shortPlace = (place: Place) => place.replace('pod/default/', 'pod/')
 
 const about = (service: string, list: readonly Probed[]) => ({
   about: `svc/${service}`,

@@ -2,7 +2,7 @@
 // All probes of a plan, a few at a time, until they are done or time is up; what surprises is tried once more.
 import { predict } from '#doctor/probe/predict.ts'
 import type { Place, Probe, ProbePlan } from '#doctor/probe/plan.ts'
-import { isSurprise, type Probed } from '#doctor/probe/reconcile.ts'
+import { isSurprise, type Probed } from '#doctor/probe/probed.ts'
 import { sendProbe } from '#doctor/probe/send.ts'
 import type { View } from '#doctor/view.ts'
 

@@ -3,8 +3,11 @@
 import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
 import { Socket } from 'node:net'
+import { encodeMessage, queryMessage } from '#dns/wire/message.ts'
+import { normalName } from '#dns/wire/name.ts'
+import { classIn, recordTypes } from '#dns/wire/record.ts'
 import type { Probe } from '#doctor/probe/plan.ts'
-import type { Tried } from '#doctor/probe/reconcile.ts'
+import type { Tried } from '#doctor/probe/probed.ts'
 import { AF, SOCK, socket as makeSocket } from '#kernel/ffi.ts'
 import { withNetns } from '#kernel/netns.ts'
 
@@ -16,9 +19,11 @@ export async function sendProbe(probe: Probe, netns: string | undefined): Promis
   const start = performance.now()
   const tried = await (probe.kind === 'name'
     ? ask(probe, netns)
-    : probe.protocol === 'tcp'
-      ? connect(probe, netns)
-      : sendDatagram(probe, netns))
+    : probe.kind === 'question'
+      ? sendDatagram(probe, netns, questionAbout(probe.forward.zone))
+      : probe.protocol === 'tcp'
+        ? connect(probe, netns)
+        : sendDatagram(probe, netns))
   return { ...tried, ms: performance.now() - start }
 }
 
@@ -61,20 +66,33 @@ function connect({ ip, port, http }: Connection, netns: string | undefined): Pro
   }).finally(() => socket.resetAndDestroy())
 }
 
+/** Any answer to it will do. */
+function questionAbout(zone: string): Uint8Array {
+  const name = zone === '.' ? '' : normalName(zone.split(' ')[0]!)
+  return encodeMessage(queryMessage(0x0f0f, { name, type: recordTypes.NS, class: classIn }))
+}
+
 /** Whether somebody refuses it: what a program of UDP would answer is its own affair. */
-function sendDatagram({ ip, port }: Connection, netns: string | undefined): Promise<Fate> {
+function sendDatagram(
+  { ip, port }: Pick<Connection, 'ip' | 'port'>,
+  netns: string | undefined,
+  bytes: Uint8Array = new Uint8Array(0),
+): Promise<Fate> {
   const isSix = ip.includes(':')
   const fd = withNetns(netns, () => makeSocket(isSix ? AF.inet6 : AF.inet, SOCK.dgram | SOCK.nonblock, 0))
   const socket = createSocket(isSix ? 'udp6' : 'udp4')
   return new Promise<Fate>((resolve) => {
-    const deadline = setTimeout(() => resolve({ kind: 'mute', text: 'no answer, and no refusal' }), mostMs / 4)
+    const deadline = setTimeout(
+      () => resolve({ kind: 'mute', text: 'no answer, and no refusal' }),
+      bytes.length > 0 ? mostMs : mostMs / 4,
+    )
     const end = (fate: Fate) => {
       clearTimeout(deadline)
       resolve(fate)
     }
     socket.on('error', ({ code }: NodeJS.ErrnoException) => end(failed(code)))
     socket.on('message', () => end({ kind: 'works', text: 'answers' }))
-    socket.bind({ fd }, () => socket.connect(port, ip, () => socket.send(new Uint8Array(0))))
+    socket.bind({ fd }, () => socket.connect(port, ip, () => socket.send(bytes)))
   }).finally(() => socket.close())
 }
 

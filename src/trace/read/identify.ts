@@ -31,7 +31,7 @@ export function identify(text: string, name = ''): InputKind | undefined {
   const start = text.slice(0, enough)
   if (/^\s*(\[\s*(\{\s*\}\s*)?\]\s*)?$/.test(start)) return fromName(name)
   if (/^\s*[[{]/.test(start)) return fromJson(start)
-  return signs.find(([, sign]) => sign.test(start))?.[0] ?? late(text)
+  return signs.find(([, sign]) => sign.test(start))?.[0] ?? late(text) ?? commentsOnly(start, name)
 }
 
 /** In the order in which they are tried. */
@@ -65,6 +65,12 @@ const signs: readonly (readonly [InputKind, RegExp])[] = [
 /** Long comments may stand before what a text begins with. */
 const late = (text: string): InputKind | undefined =>
   text.length > enough && /^\*(filter|nat|mangle|raw|security)\s*$/m.test(text) ? 'iptables-save' : undefined
+
+/** What names no server still is what it is called. */
+const commentsOnly = (start: string, name: string): InputKind | undefined =>
+  /(^|\/)resolv\.conf$/.test(name) && /^([#;].*\n?|\s*\n|(search|domain|options|sortlist)\b.*\n?)*$/.test(start)
+    ? 'resolv.conf'
+    : undefined
 
 function fromJson(start: string): InputKind | undefined {
   const has = (key: string) => new RegExp(`"${key}"\\s*:`).test(start)
