@@ -235,6 +235,32 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    name: "a node's own DNS server that has died, and left its address",
+    code: 'NodeDnsDown',
+    about: 'node/node-2',
+    make: (live) => {
+      const ip = live.value('.spec.clusterIP', '-n', 'kube-system', 'service', 'kube-dns')
+      const rules = ['udp', 'tcp'].map((protocol) => `ip daddr ${ip} ${protocol} dport 53 notrack;`).join(' ')
+      onNode(
+        'node-2',
+        `ip link add nodelocaldns type bridge; ip addr add ${ip}/32 dev nodelocaldns; ip link set nodelocaldns up; nft 'table ip nodelocal { chain pre { type filter hook prerouting priority raw; ${rules} }; }'`,
+      )(live)
+    },
+    mend: onNode('node-2', 'ip link del nodelocaldns; nft delete table ip nodelocal'),
+  },
+  {
+    name: 'a firewall that lets no question of the DNS out',
+    code: 'DnsUpstreamFails',
+    about: 'configmap/kube-system/kube-dns',
+    make: (live) => {
+      for (const node of ['node-1', 'node-2'])
+        onNode(
+          node,
+          `nft 'table inet egress { chain out { type filter hook forward priority -5; oifname "eth0" udp dport 53 drop; }; }'`,
+        )(live)
+    },
+  },
+  {
     name: 'a proxy that missed changes',
     code: 'ProxyDown',
     about: 'node/node-2',

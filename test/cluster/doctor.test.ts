@@ -142,8 +142,8 @@ test(
 for (const codes of [
   ['NoListener', 'FirewallDrops', 'HairpinOff', 'BridgePastRules', 'LeftoverRules'],
   ['NoPodMatches', 'ForeignRule', 'ForwardingOff', 'RouteMissing'],
-  ['ProxyMissing', 'ProxyDown', 'MtuTooLarge'],
-  ['PathBroken', 'NodePortTaken', 'NodePortInLocalRange', 'StaleFlow'],
+  ['ProxyMissing', 'ProxyDown', 'MtuTooLarge', 'DnsUpstreamFails'],
+  ['PathBroken', 'NodePortTaken', 'NodePortInLocalRange', 'StaleFlow', 'NodeDnsDown'],
 ])
   test(`at once: ${codes.join(', ')}`, { skip, timeout: 120_000 }, () => makeAndMend(live, codes.map(named)))
 

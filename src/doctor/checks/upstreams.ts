@@ -41,10 +41,10 @@ function unreached(view: View, forward: Forward): readonly Finding[] {
   }
   const [first] = lost
   if (first === undefined) return []
-  const step = decidingStep(first.way.steps)
-  const ended = first.way.outcome.kind === 'ended' ? first.way.outcome.machine : first.asker.pod?.spec?.nodeName
+  const steps = lost.flatMap(({ way }) => (way.outcome.kind === 'ended' ? (decidingStep(way.steps) ?? []) : []))
+  const [step] = steps
+  const ending = step && codeOfEnding(step)
   const nodes = [...new Set(lost.map(({ way, asker }) => nodeOf(view, way, asker)))].toSorted()
-  const ending = step !== undefined && first.way.outcome.kind === 'ended' ? codeOfEnding(step) : undefined
   const asking = askers.filter(({ pod }) => pod !== undefined && isReady(pod)).length
   return [
     finding({
@@ -68,9 +68,9 @@ function unreached(view: View, forward: Forward): readonly Finding[] {
           : `lookups of ${namesIn(forward)} take longer whenever one of ${plural(first.asker.servers.length, 'server')} is asked that does not answer`,
       // Nobody there, or no way to it: the address is as likely to be wrong as the way.
       remedy:
-        ending === undefined || ended === undefined || ['RouteMissing', 'PathBroken'].includes(ending)
+        ending === undefined || ['RouteMissing', 'PathBroken'].includes(ending)
           ? [editOf(forward, 'the address of a server that answers')]
-          : remedyOfEnding(ending, [ended], [step!]),
+          : remedyOfEnding(ending, nodes, steps),
     }),
   ]
 }
