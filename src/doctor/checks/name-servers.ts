@@ -1,7 +1,7 @@
 // Whom the cluster's DNS asks about names outside: itself, or nobody; and whether its configuration can be read at all.
 
 import type { Case } from '#doctor/checks/check.ts'
-import { isReady } from '#doctor/checks/selector.ts'
+import { isPodReady } from '#api/pod-state.ts'
 import { inNamespace, percentOf, someOf } from '#doctor/compare/words.ts'
 import { type Asker, askersOf } from '#doctor/dns/askers.ts'
 import { dnsAddressesOf } from '#doctor/dns/cluster-dns.ts'
@@ -9,7 +9,7 @@ import { type BrokenCorefile, type Forward, forwardsOf } from '#doctor/dns/forwa
 import { aboutOf, editOf, filesOf, lineOf, namesIn } from '#doctor/dns/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import { keyOf, type View } from '#doctor/view.ts'
-import type { Ip } from '#lib/ip.ts'
+import { type Ip, isLoopback } from '#lib/ip.ts'
 import { podIps } from '#trace/world.ts'
 
 export function checkNameServers({ view }: Case): readonly Finding[] {
@@ -23,15 +23,13 @@ export function checkNameServers({ view }: Case): readonly Finding[] {
   ]
 }
 
-const isLoopback = (ip: Ip) => /^127\.|^::1$/.test(ip)
-
 function loops(view: View, forward: Forward, askers: readonly Asker[]): readonly Finding[] {
   const { pods, isNodeLocal, binds, port, endsInLoops } = forward
   const own = new Set(isNodeLocal ? binds : [...binds, ...dnsAddressesOf(view), ...pods.flatMap(podIps)])
   const isOwn = (target: { readonly ip: Ip; readonly port: number }) =>
     own.has(target.ip) || (isLoopback(target.ip) && !isNodeLocal && target.port === port)
   // A kubelet may have handed on another file than the node's, and whoever lives has not met itself.
-  const isAlive = endsInLoops && pods.some(isReady)
+  const isAlive = endsInLoops && pods.some(isPodReady)
   const hit = askers.filter(({ servers, file }) => servers.some(isOwn) && !(file?.isKnown === false && isAlive))
   const [first] = hit
   if (first === undefined) return []
@@ -60,7 +58,7 @@ function loops(view: View, forward: Forward, askers: readonly Asker[]): readonly
 function empty(forward: Forward, askers: readonly Asker[]): readonly Finding[] {
   const hit = askers.filter(({ servers, file }) => servers.length === 0 && file !== undefined)
   if (hit.length === 0) return []
-  const running = askers.filter(({ pod }) => pod !== undefined && isReady(pod))
+  const running = askers.filter(({ pod }) => pod !== undefined && isPodReady(pod))
   return [
     finding({
       code: 'DnsUpstreamMissing',
@@ -80,7 +78,7 @@ function empty(forward: Forward, askers: readonly Asker[]): readonly Finding[] {
 }
 
 const unreadable = ({ map, error, pods }: BrokenCorefile): Finding => {
-  const isAlive = pods.some(isReady)
+  const isAlive = pods.some(isPodReady)
   return finding({
     code: 'CorefileBroken',
     severity: isAlive ? 'warning' : 'error',

@@ -4,7 +4,7 @@ import type { Pod } from '#api/core.ts'
 import { dnsPort, resolvConfOf } from '#doctor/dns/cluster-dns.ts'
 import type { Case } from '#doctor/checks/check.ts'
 import { pathSamples } from '#doctor/checks/paths.ts'
-import { isReady } from '#doctor/checks/selector.ts'
+import { isPodReady } from '#api/pod-state.ts'
 import { inNamespace, percentOf, someOf } from '#doctor/compare/words.ts'
 import { fateOf } from '#doctor/fate.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
@@ -43,7 +43,7 @@ function ofNode(view: View, pod: Pod): readonly Finding[] {
         ...dead.map(({ server, device }) =>
           device === undefined ? `${node}: no interface has ${server}` : `${node}: ${device} has ${server}`,
         ),
-        ...own.map((one) => `pod ${keyOf(one)}: ${isReady(one) ? 'ready' : 'not ready'}`),
+        ...own.map((one) => `pod ${keyOf(one)}: ${isPodReady(one) ? 'ready' : 'not ready'}`),
         ...dead.slice(0, 2).map(({ way }) => `from pod ${podName(pod)}: ${renderWay(way)}`),
       ],
       consequence:

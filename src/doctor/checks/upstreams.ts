@@ -2,7 +2,7 @@
 
 import type { Pod } from '#api/core.ts'
 import type { Case } from '#doctor/checks/check.ts'
-import { isReady } from '#doctor/checks/selector.ts'
+import { isPodReady } from '#api/pod-state.ts'
 import { codeOfEnding, remedyOfEnding } from '#doctor/compare/ending.ts'
 import { decidingStep, renderStep } from '#doctor/compare/owner.ts'
 import { percentOf, plural, someOf } from '#doctor/compare/words.ts'
@@ -29,7 +29,7 @@ function unreached(view: View, forward: Forward): readonly Finding[] {
   const deaf = new Set<Asker>()
   for (const asker of askers) {
     const { pod, servers } = asker
-    if (pod === undefined || !isReady(pod)) continue
+    if (pod === undefined || !isPodReady(pod)) continue
     const failing = servers.flatMap((target) => {
       const way = failingWay(view, pod, target)
       return way === undefined
@@ -45,7 +45,7 @@ function unreached(view: View, forward: Forward): readonly Finding[] {
   const [step] = steps
   const ending = step && codeOfEnding(step)
   const nodes = [...new Set(lost.map(({ way, asker }) => nodeOf(view, way, asker)))].toSorted()
-  const asking = askers.filter(({ pod }) => pod !== undefined && isReady(pod)).length
+  const asking = askers.filter(({ pod }) => pod !== undefined && isPodReady(pod)).length
   return [
     finding({
       code: 'DnsUpstreamFails',
