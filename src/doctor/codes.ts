@@ -25,6 +25,8 @@ type CodeFacts = {
   readonly stage: Stage
   /** findings that are folded under this one where they are about the same Service or node */
   readonly explains?: readonly string[]
+  /** only where both show one rule */
+  readonly explainsBySameRule?: readonly string[]
 }
 
 export const codes = {
@@ -75,7 +77,7 @@ export const codes = {
     title: 'a node has no rules for Services',
     severity: 'error',
     stage: 'proxy',
-    explains: ['RulesMissing', 'EndpointMissing', 'JumpMissing', 'NoRefusal', 'ProxyDown', 'DnsUpstreamFails'],
+    explains: ['RulesMissing', 'EndpointMissing', 'JumpMissing', 'NoRefusal', 'ProxyDown'],
   },
   ProxyDown: {
     title: 'the proxy of a node does not run or does not keep up',
@@ -95,7 +97,7 @@ export const codes = {
     title: "nothing leads to the proxy's rules",
     severity: 'error',
     stage: 'proxy',
-    explains: ['RulesMissing', 'NoRefusal', 'DnsUpstreamFails'],
+    explains: ['RulesMissing', 'NoRefusal'],
   },
   RulesMissing: { title: 'a node has no rule for an address of a Service', severity: 'error', stage: 'proxy' },
   EndpointMissing: { title: 'rules leave out an endpoint', severity: 'error', stage: 'proxy' },
@@ -137,7 +139,8 @@ export const codes = {
     title: 'a rule of a firewall ends connections',
     severity: 'error',
     stage: 'network',
-    explains: ['PathBroken', 'DnsUpstreamFails'],
+    explains: ['PathBroken'],
+    explainsBySameRule: ['DnsUpstreamFails'],
   },
   ReversePathFilter: {
     title: 'a node refuses packets by their source',

@@ -86,10 +86,13 @@ function joinAlike(findings: readonly Finding[]): Finding[] {
   }))
 }
 
-const explains = (parent: Finding, child: Finding): boolean =>
-  factsOf(parent.code).explains?.includes(child.code) === true &&
-  covers(parent.services, child.services) &&
-  covers(parent.nodes, child.nodes)
+function explains(parent: Finding, child: Finding): boolean {
+  const { explains: all = [], explainsBySameRule: some = [] } = factsOf(parent.code)
+  const isNamed =
+    all.includes(child.code) ||
+    (some.includes(child.code) && parent.evidence.some((text) => child.evidence.includes(text)))
+  return isNamed && covers(parent.services, child.services) && covers(parent.nodes, child.nodes)
+}
 
 /** No names at all mean everything. */
 const covers = (wide: readonly string[], narrow: readonly string[]): boolean =>

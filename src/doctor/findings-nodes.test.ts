@@ -55,6 +55,16 @@ const rows: readonly Row[] = [
     evidence: /none leads anywhere/,
   },
   {
+    name: 'no rule at all, and a firewall that ends what nobody took up',
+    changes: [
+      put(
+        'nodes/node-1/iptables-save.txt',
+        `${bare}*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -o eth0 -p udp -m udp --dport 53 -j DROP\nCOMMIT\n`,
+      ),
+    ],
+    roots: ['DnsUpstreamFails configmap/kube-system/kube-dns', 'ProxyMissing node/node-1'],
+  },
+  {
     name: 'flushed chains',
     changes: [without(rules, /-A (PREROUTING|OUTPUT) .*-j KUBE-SERVICES/)],
     roots: ['JumpMissing node/node-1'],

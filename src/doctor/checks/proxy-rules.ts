@@ -8,14 +8,20 @@ import { plural } from '#doctor/compare/words.ts'
 import { knowsRules } from '#doctor/compare/compare.ts'
 import type { NodeView } from '#doctor/view.ts'
 
-/** Nodes on which no rule of a proxy leads to any Service; somebody else's may. */
+/** Nodes on which no rule of a proxy leads to any Service; somebody else's may, or may end packets that nobody took up. */
 export function bareNodes({ comparison: { differences, asked } }: Case): ReadonlySet<string> {
-  const counts = new Map<string, number>()
-  for (const { kind, node, share, steps } of differences) {
-    const isForeign = kind === 'stale' && share > 0.99 && !steps.some(isProxyStep)
-    if (kind === 'missing' || isForeign) counts.set(node, (counts.get(node) ?? 0) + 1)
-  }
-  return new Set([...counts].filter(([node, count]) => count === asked.get(node)).map(([node]) => node))
+  const byNode = Map.groupBy(
+    differences.filter(({ kind, share, steps }) => {
+      const isSomebodys = ['stale', 'dropped', 'refused'].includes(kind) && share > 0.99
+      return kind === 'missing' || (isSomebodys && !steps.some(isProxyStep))
+    }),
+    ({ node }) => node,
+  )
+  return new Set(
+    [...byNode]
+      .filter(([node, list]) => list.length === asked.get(node) && list.some(({ kind }) => kind === 'missing'))
+      .map(([node]) => node),
+  )
 }
 
 export function checkProxyRules(it: Case): readonly Finding[] {
