@@ -1,7 +1,7 @@
 // `fairway up` as a user sees it: three nodes to DNS and a Service answering, and what the running cluster costs. It runs in
 // namespaces of its own, so that this machine's clusters and network are not touched.
-import { spawnSync } from 'node:child_process'
 import { percentile, type Bench, type BenchOptions, type Figures } from './bench.ts'
+import { inNamespace } from './namespace.ts'
 
 const missing = (): string | undefined => (process.getuid?.() === 0 ? undefined : 'needs root, for network namespaces')
 
@@ -10,7 +10,7 @@ export const bench: Bench = {
     'up with 3 nodes to DNS and a Service answering, each phase; memory and idle cost; start with 50 pods, more nodes; down',
   run: async (options) => {
     const reason = missing()
-    return reason === undefined ? { figures: measure(options) } : { figures: {}, skipped: [reason] }
+    return reason === undefined ? { figures: await measure(options) } : { figures: {}, skipped: [reason] }
   },
 }
 
@@ -22,16 +22,17 @@ type Sample = {
   readonly life: Readonly<Record<string, number>>
 }
 
-function measure(options: BenchOptions): Figures {
+async function measure(options: BenchOptions): Promise<Figures> {
   const rounds = Number(options.own.get('rounds') ?? (options.short ? 1 : 5))
   const nodes = options.own.get('nodes') ?? '3'
   // The first one fills the compile cache and the file cache.
-  sample(nodes, options.short)
-  const samples = Array.from({ length: rounds }, (_, i) => {
-    const one = sample(nodes, options.short)
-    options.say(`round ${i + 1}: up ${one.upMs.toFixed(0)} ms, down ${one.downMs.toFixed(0)} ms`)
-    return one
-  })
+  await sample(nodes, options)
+  const samples: Sample[] = []
+  for (let round = 1; round <= rounds; round++) {
+    const one = await sample(nodes, options)
+    options.say(`round ${round}: up ${one.upMs.toFixed(0)} ms, down ${one.downMs.toFixed(0)} ms`)
+    samples.push(one)
+  }
   const median = (values: readonly number[]) => percentile(values, 0.5)
   const figures: Figures = {
     total_ms: median(samples.map(({ upMs }) => upMs)),
@@ -41,28 +42,10 @@ function measure(options: BenchOptions): Figures {
     figures[`${name}_ms`] = median(samples.map(({ phases }) => phases[name] ?? 0))
   for (const name of Object.keys(samples[0]!.costs))
     figures[name] = median(samples.map(({ costs }) => costs[name] ?? 0))
-  if (!options.short) Object.assign(figures, sample(nodes, true, 'life').life)
+  if (!options.short) Object.assign(figures, (await sample(nodes, { ...options, short: true }, 'life')).life)
   return figures
 }
 
-/** One boot in fresh namespaces. The inner program prints one line of JSON. */
-function sample(nodes: string, short: boolean, more = ''): Sample {
-  const inside =
-    'ip link set lo up; mount -t tmpfs tmpfs /run; mkdir -p /run/lock /var/lib/fairway; ' +
-    'mount -t tmpfs tmpfs /var/lib/fairway; mount -t sysfs sysfs /sys; exec "$@"'
-  const node = [
-    process.execPath,
-    '--disable-warning=ExperimentalWarning',
-    'bench/boot/sample.ts',
-    nodes,
-    short ? '0' : '5',
-    more,
-  ]
-  const { status, stdout, stderr } = spawnSync(
-    'unshare',
-    ['--net', '--mount', '--propagation', 'private', 'sh', '-c', inside, 'sh', ...node],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
-  )
-  if (status !== 0) throw new Error(`a boot failed:\n${stderr}${stdout}`)
-  return JSON.parse(stdout.trim().split('\n').at(-1)!) as Sample
-}
+/** One boot in fresh namespaces. */
+const sample = (nodes: string, { short, say }: BenchOptions, ...more: readonly string[]): Promise<Sample> =>
+  inNamespace('boot/sample.ts', [nodes, short ? '0' : '5', ...more], say)

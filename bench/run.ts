@@ -6,7 +6,7 @@ import type { Bench, BenchOptions, BenchResult, Figures } from './bench.ts'
 
 const known = globSync('bench/*.ts')
   .map((file) => basename(file, '.ts'))
-  .filter((name) => name !== 'run' && name !== 'bench')
+  .filter((name) => !['run', 'bench', 'namespace'].includes(name))
   .sort()
 
 const names: string[] = []

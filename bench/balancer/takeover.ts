@@ -68,7 +68,7 @@ try {
   const ip = kubectl('get', 'service', 'everywhere', '-o', 'jsonpath={.status.loadBalancer.ingress[0].ip}')
   const samples: number[] = []
   for (let i = 0; i < rounds; i++) samples.push(await round(ip))
-  console.log(JSON.stringify(samples))
+  console.log(JSON.stringify({ samples }))
 } finally {
   run('down')
 }

@@ -7,23 +7,23 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodes, services, type Service } from '#api/core.ts'
 import { endpointSlices, type EndpointSlice } from '#api/discovery.ts'
-import { connect, type Client } from '#client/client.ts'
-import { loadKubeconfig } from '#client/kubeconfig.ts'
+import type { Client } from '#client/client.ts'
 import { silentLog } from '#daemon/log.ts'
 import { cleanup } from '#proxy/leftovers.ts'
 import type { Wanted } from '../proxy.ts'
 import { percentile, type BenchResult, type Figures } from '../bench.ts'
+import { inDefault, kubeconfigIn, makeServices, service, slice, startApiserver } from './cluster.ts'
 import { connectTimes, serverIp, serverPort, startServer } from './connect-times.ts'
 import type { Told } from './part.ts'
 
 const wanted = JSON.parse(process.argv[2]!) as Wanted
 const folder = mkdtempSync(join(tmpdir(), 'fairway-bench-proxy-'))
-const kubeconfig = join(folder, 'kubeconfig')
+const kubeconfig = kubeconfigIn(folder)
 const started: ChildProcess[] = []
-const inDefault = { namespace: 'default' }
 
 async function measure(): Promise<BenchResult> {
-  const client = await startApiserver()
+  const { process: apiserver, client } = await startApiserver(folder)
+  started.push(apiserver)
   console.log(`making ${wanted.services} Services with ${wanted.endpoints} endpoints each`)
   const server = await startServer()
   await makeObjects(client)
@@ -58,41 +58,6 @@ async function measure(): Promise<BenchResult> {
   }
   return { figures, peers: { 'kube-proxy': await measurePeer(client, wanted.kubeProxy) } }
 }
-
-async function startApiserver(): Promise<Client> {
-  const words = ['apiserver', '--bind-address', '127.0.0.1', '--advertise-address', '192.0.2.1']
-  const files = ['--data-file', join(folder, 'store.db'), '--cert-dir', folder]
-  const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
-  const server = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...words, ...files], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  started.push(server)
-  for await (const text of server.stderr.setEncoding('utf8')) if (String(text).includes('ready on port')) break
-  server.stderr.resume()
-  return connect(loadKubeconfig(kubeconfig))
-}
-
-const service = (i: number): Service => ({
-  metadata: { ...inDefault, name: `service-${i}` },
-  spec: { ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }] },
-})
-const ipOf = (i: number, k: number) =>
-  `10.${i >> 16 ? 245 : 244}.${(i >> 8) & 255}.${i & 255}`.replace(/\d+$/, String((i + 37 * k) & 255))
-const endpoint = (i: number, k: number) => ({
-  addresses: [ipOf(i, k)],
-  nodeName: `node-${(k % 3) + 1}`,
-  conditions: { ready: true, serving: true, terminating: false },
-})
-const slice = (i: number, count: number): EndpointSlice => ({
-  metadata: {
-    ...inDefault,
-    name: `service-${i}-a`,
-    labels: { 'kubernetes.io/service-name': `service-${i}` },
-  },
-  addressType: 'IPv4',
-  endpoints: Array.from({ length: count }, (_, k) => endpoint(i, k)),
-  ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-})
 
 /** Two Services more than asked for, one made before all others and one after them, which somebody answers. */
 const answered = (name: string): readonly [Service, EndpointSlice] => [
@@ -140,14 +105,7 @@ async function makeObjects(client: Client): Promise<void> {
   const addresses = [{ type: 'InternalIP', address: '192.0.2.1' }]
   await client.create(nodes, { metadata: { name: 'node-1' }, status: { addresses } })
   await makeAnswered(client, 'first')
-  let next = 0
-  const worker = async () => {
-    for (let i = next++; i < wanted.services; i = next++) {
-      await client.create(services, service(i))
-      await client.create(endpointSlices, slice(i, wanted.endpoints))
-    }
-  }
-  await Promise.all(Array.from({ length: 32 }, worker))
+  await makeServices(client, wanted)
   await makeAnswered(client, 'last')
 }
 

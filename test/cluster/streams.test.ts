@@ -95,7 +95,9 @@ async function execWorks(kubectl: Kubectl): Promise<void> {
   const sum = createHash('sha256').update(large).digest('hex')
   assert.equal((await sh('sha256sum', large)).out, `${sum}  -\n`)
   assert.equal((await sh('head -c 5000000 /dev/zero')).out.length, 5_000_000)
-  const shell = await type(kubectl, ['exec', '-it', 'talker', '-c', 'one', '--', 'sh'], 'stty size; tty; exit 3\r')
+  // The size comes after the shell has begun.
+  const sized = 'until [ "$(stty size)" != "0 0" ]; do sleep 0.1; done; stty size; tty; exit 3\r'
+  const shell = await type(kubectl, ['exec', '-it', 'talker', '-c', 'one', '--', 'sh'], sized)
   assert.match(shell.out, /23 91\r\n\/dev\/pts\/\d+\r\n/)
   assert.equal(shell.status, 3)
   const missing = await ask(kubectl, ['exec', 'talker', '-c', 'one', '--', 'no-such-program'])

@@ -16,6 +16,7 @@ import { openSandboxRuntime, type SandboxRuntime } from '#node/sandbox/open-runt
 import { needOwnNetwork } from '#node/testing/own-network.ts'
 import { noTraces, observeTraces } from '#node/testing/traces.ts'
 import { need } from '#test/need.ts'
+import { until as holds } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['conmon', 'crun', 'python3', 'curl'] }) || needOwnNetwork()
 const root = mkdtempSync(join(tmpdir(), 'fairway-sandbox-'))
@@ -112,7 +113,8 @@ const logOf = (status: ContainerStatus) =>
     .map((line) => line.split(' ').slice(1).join(' '))
     .join('\n')
 
-const traces = () => observeTraces(join(root, 'state'), runFolder)
+/** The watchers of containers end by themselves, a moment after these. */
+const leftNothing = () => holds(() => assert.deepEqual(observeTraces(join(root, 'state'), runFolder), noTraces))
 
 test('a pod runs, is seen from the node, and leaves nothing behind', { skip }, async () => {
   const runtime = await open()
@@ -153,7 +155,7 @@ test('a pod runs, is seen from the node, and leaves nothing behind', { skip }, a
 
   await runtime.stopPodSandbox(sandbox)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
   assert.equal(runtime.listContainers().length, 0)
 })
 
@@ -174,7 +176,7 @@ test('exit codes, logs of both streams, a command that is not there', { skip }, 
   assert.match(again.note!, /root file system/)
   await assert.rejects(runtime.pullImage('mysql', false), /give the container a command/)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 /** A writer that keeps what it gets. */
@@ -198,7 +200,7 @@ test('exec with streams, on pipes and on a terminal', { skip }, async () => {
   const sizes = (async function* () {
     yield { width: 80, height: 24 }
   })()
-  const words = ['sh', '-c', 'tty; sleep 0.2; stty size']
+  const words = ['sh', '-c', 'tty; until [ "$(stty size)" != "0 0" ]; do sleep 0.05; done; stty size']
   await runtime.exec(id, words, { tty: true, streams: { stdout: screen.stream, resizes: sizes }, signal })
   assert.equal(screen.text(), '/dev/pts/0\r\n24 80\r\n')
 
@@ -209,7 +211,7 @@ test('exec with streams, on pipes and on a terminal', { skip }, async () => {
   gone.abort()
   assert.equal(await long, 137)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 test('attaching: what it says and what it is told', { skip }, async () => {
@@ -225,7 +227,7 @@ test('attaching: what it says and what it is told', { skip }, async () => {
   assert.deepEqual([out.text(), err.text()], ['got hello\nend\n', 'bad\n'])
   assert.equal((await exited(runtime, id)).exitCode, 0)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 test('a log that has grown goes on in a new file', { skip }, async () => {
@@ -245,7 +247,7 @@ test('a log that has grown goes on in a new file', { skip }, async () => {
   const all = [...numbers(aside!), ...numbers(logPath)]
   assert.deepEqual(all, [...all.keys()])
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 test('stopping: the signal first, then the kill; a shorter time hastens', { skip }, async () => {
@@ -269,7 +271,7 @@ test('stopping: the signal first, then the kill; a shorter time hastens', { skip
   await slow
   assert.equal(runtime.containerStatus(deaf)!.exitCode, 137)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 test('another agent finds pods again: running, ended meanwhile, and killed with their watcher', { skip }, async () => {
@@ -296,7 +298,7 @@ test('another agent finds pods again: running, ended meanwhile, and killed with 
     Buffer.from('again\n').toString(),
   )
   await second.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 test('a pod on the host network', { skip }, async () => {
@@ -306,7 +308,7 @@ test('a pod on the host network', { skip }, async () => {
   const id = await run(runtime, sandbox, containerConfig(['ls', '/sys/class/net']))
   assert.match(logOf(await exited(runtime, id)), /cni0/)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 test('built-in images', { skip }, async () => {
@@ -321,7 +323,7 @@ test('built-in images', { skip }, async () => {
   assert.match(await until(() => curl(`http://${ip}`)), /Welcome to nginx!/)
   assert.match(await until(() => curl('-k', `https://${ip}`)), /Welcome to nginx!/)
   await runtime.removePodSandbox(sandbox)
-  assert.deepEqual(traces(), noTraces)
+  await leftNothing()
 })
 
 const curl = (...words: string[]): string | undefined => {
