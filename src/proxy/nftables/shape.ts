@@ -157,7 +157,8 @@ const offsetOf = ({ policy }: Shape) => (policy === 'local' ? localIndex : 0)
 
 /**
  * A packet may see the count before a change and the endpoints after it; then it finds nothing, and takes the first
- * endpoint instead of getting lost.
+ * endpoint instead of getting lost. Where the first is gone too it ends here, and its retransmission finds what is true by
+ * then: once it had passed, the kernel would never again ask these rules about its connection.
  */
 function chooseRules(shape: Shape, parts: Parts): RuleText[] {
   const { registers, family } = parts
@@ -171,6 +172,7 @@ function chooseRules(shape: Shape, parts: Parts): RuleText[] {
   return [
     [[...tuple, e.randomNumber(index, shape.endpoints, offset), ...go]],
     [[...tuple, e.load(index, e.hostNumber(offset)), ...go]],
+    [[e.verdict({ kind: 'drop' })], 'changed meanwhile'],
   ]
 }
 
