@@ -1,4 +1,5 @@
 // The proxy as a process of its own, which tells its parent when it has seen an event and when the kernel has taken it.
+import { flushCompileCache } from 'node:module'
 import { connect, type Client, type WatchEvent } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { systemClock } from '#daemon/clock.ts'
@@ -39,6 +40,8 @@ function telling(registry: Registry): Registry {
           histogram.observe(seconds, ...labels)
           if (labels[0] !== 'IPv4') return
           if (isAll) tell({ kind: 'all', ms: seconds * 1000 })
+          // as the command does; the parent kills this process
+          if (isAll) flushCompileCache()
           else tell({ kind: 'change', ms: performance.now() - (firstEventMs ?? performance.now()) })
           firstEventMs = undefined
         },

@@ -61,6 +61,17 @@ const cSyscall = c.func('long syscall(long, long, long, long, long)')
 const cGetAffinity = c.func('int sched_getaffinity(int, size_t, void*)')
 const cSetAffinity = c.func('int sched_setaffinity(int, size_t, const void*)')
 const cStrerror = c.func('const char* strerror(int)')
+// glibc alone has these two.
+const cMallopt = ifThere(() => c.func('int mallopt(int, int)'))
+const cMallocTrim = ifThere(() => c.func('int malloc_trim(size_t)'))
+
+function ifThere<T>(find: () => T): T | undefined {
+  try {
+    return find()
+  } catch {
+    return undefined
+  }
+}
 
 export const socket = (domain: number, type: number, protocol: number): number =>
   checked(cSocket(domain, type | SOCK.closeOnExec, protocol), 'socket')
@@ -239,3 +250,10 @@ function checked(result: number, what: string): number {
 function done(result: number, what: string): void {
   checked(result, what)
 }
+
+/** Settings of the C library's allocator, by the numbers of malloc.h; false where it has none. */
+export const setAllocator = (option: keyof typeof ALLOCATOR, value: number): boolean =>
+  cMallopt?.(ALLOCATOR[option], value) === 1
+const ALLOCATOR = { mmapThreshold: -3, mostArenas: -8 } as const
+/** Gives the free memory of all arenas back to the system. */
+export const trimAllocator = (): void => void cMallocTrim?.(0)

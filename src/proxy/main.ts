@@ -3,6 +3,7 @@ import { createRecorder } from '#client/events.ts'
 import type { Logger } from '#daemon/log.ts'
 import { createLoop } from '#daemon/loop.ts'
 import type { PartContext } from '#daemon/part.ts'
+import { keepLittleFree, releaseMemory } from '#kernel/memory.ts'
 import { configuration } from '#proxy/configuration.ts'
 import { Families } from '#proxy/families.ts'
 import { HealthState } from '#proxy/health/health-state.ts'
@@ -27,6 +28,7 @@ const canaryMs = 1000
 export async function run(options: ProxyOptions, context: PartContext): Promise<void> {
   const { client, nodeName, mode, syncPeriodMs } = options
   const { clock, log, registry, signal } = context
+  keepLittleFree()
   const metrics = createProxyMetrics(registry)
   const openers = await openDataplanes(options, context, metrics)
   log.info(`Using ${mode} Proxier.`)
@@ -38,6 +40,8 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   const progress = createProgress([...openers.keys()], state, metrics, clock)
   const services = new ServiceCache()
   const node = createNode(nodeName, log)
+  const releaseWhenQuiet = onceQuiet(releaseMemory)
+  let changes = 0
   let isObserved = false
 
   const loop = createLoop({
@@ -46,7 +50,11 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     log,
     // The kernel tells of addresses and of nftables' rules; what it tells nobody (iptables-legacy, IPVS) is looked at.
     resyncMs: canaryMs,
-    onResync: () => (progress.isWritten ? [...(families.isSilent ? [check] : []), ...families.withheld()] : []),
+    onResync() {
+      if (!progress.isWritten) return []
+      releaseWhenQuiet(changes)
+      return [...(families.isSilent ? [check] : []), ...families.withheld()]
+    },
     backoffMs: { first: 100, most: syncPeriodMs },
     async act(keys) {
       if (!isObserved) return
@@ -69,6 +77,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     onAddressesChanged: () => (progress.isWritten ? loop.mark(environment) : undefined),
   })
   const queue = (key: string, changedAt?: number) => {
+    changes++
     progress.queued(key, changedAt)
     loop.mark(key)
   }
@@ -118,6 +127,19 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
   )
   recorder.event({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Normal', 'Starting', '')
   await loop.run(signal)
+}
+
+/** Called again and again with a count: acts once, when the count is the same as the last time. */
+function onceQuiet(act: () => void): (count: number) => void {
+  let last: number | undefined
+  let isDone = false
+  return (count) => {
+    if (!isDone && count === last) {
+      isDone = true
+      act()
+    }
+    last = count
+  }
 }
 
 /** What is known of the own Node. When it is deleted, its addresses and zone are still those of this machine. */
