@@ -180,10 +180,12 @@ export function endpointName(
 function addressRecords(name: string, ttl: number, type: number, addresses: readonly string[]): ResourceRecord[] {
   const bytesWanted = type === recordTypes.A ? 4 : type === recordTypes.AAAA ? 16 : 0
   if (bytesWanted === 0) return []
-  return [...new Set(addresses)].flatMap((address) => {
+  const records: ResourceRecord[] = []
+  for (const address of addresses.length > 1 ? new Set(addresses) : addresses) {
     const bytes = parseIp(address)
-    return bytes?.length === bytesWanted ? [record(name, type, ttl, { kind: 'address', bytes })] : []
-  })
+    if (bytes?.length === bytesWanted) records.push(record(name, type, ttl, { kind: 'address', bytes }))
+  }
+  return records
 }
 
 /** SRV records with the addresses of their targets. Weights share 100 among all targets, at least 1 each. */

@@ -1,9 +1,13 @@
 // The reply to a query: a body that is rendered once, and what is written around it each time.
 
 import type { Query, QueryEdns } from '#dns/query.ts'
-import { encodeName } from '#dns/wire/name.ts'
-import { createWriter, encodeOpt, encodeRecord, type Edns, type MessageWriter } from '#dns/wire/message.ts'
+import { encodeOpt, encodeRecord, type Edns } from '#dns/wire/message.ts'
+import { MessageWriter } from '#dns/wire/message-writer.ts'
 import type { ResourceRecord } from '#dns/wire/record.ts'
+
+const headerBytes = 12
+/** Type and class of the question, behind its name. */
+const questionTailBytes = 4
 
 /** What follows the question of a reply, rendered once and sent many times. It fits after that question only. */
 export type Body = {
@@ -28,29 +32,23 @@ export type Sections = {
   readonly inOrder?: boolean
 }
 
-/** Renders the sections that answer a question about `name`, names compressed against it. */
+const writer = new MessageWriter()
+
+/**
+ * Renders the sections that answer a question about `name`, names compressed against it. The bytes stand until the next
+ * body is rendered.
+ */
 export function renderBody(name: string, rcode: number, authoritative: boolean, sections: Sections): Body {
   const { answers = [], authorities = [], additionals = [], inOrder = false } = sections
-  const question = encodeName(name)
-  if (question === undefined) throw new Error(`not a domain name: ${JSON.stringify(name)}`)
-  const writer = createWriter(64, 12 + question.length + 4, suffixOffsets(name, question))
+  writer.start(headerBytes)
+  writer.name(name)
+  const start = (writer.length += questionTailBytes)
   for (const record of answers) encodeRecord(writer, record)
-  const shuffled = !inOrder && isShuffled(answers)
-  for (const record of [...authorities, ...additionals]) encodeRecord(writer, record)
-  const bytes = writer.done()
+  for (const record of authorities) encodeRecord(writer, record)
+  for (const record of additionals) encodeRecord(writer, record)
+  const { bytes, length: end } = writer
   const counts = [answers.length, authorities.length, additionals.length] as const
-  return { rcode, authoritative, bytes, start: 0, end: bytes.length, counts, shuffled, age: 0 }
-}
-
-function suffixOffsets(name: string, wire: Uint8Array): Map<string, number> {
-  const offsets = new Map<string, number>()
-  let rest = name
-  for (let at = 0; wire[at] !== 0; at += wire[at]! + 1) {
-    offsets.set(rest, 12 + at)
-    const dot = rest.indexOf('.')
-    rest = dot === -1 ? '' : rest.slice(dot + 1)
-  }
-  return offsets
+  return { rcode, authoritative, bytes, start, end, counts, shuffled: !inOrder && isShuffled(answers), age: 0 }
 }
 
 /** Addresses of one kind under one name, which stands in the question. */
@@ -219,8 +217,8 @@ function renderPlainOpt(dnssecOk: boolean, rcode: number): Uint8Array {
   const index = ((rcode >> 4) << 1) | Number(dnssecOk)
   const known = plainOpt[index]
   if (known !== undefined) return known
-  const writer: MessageWriter = createWriter(11)
   const answer: Edns = { udpSize: ownUdpSize, version: 0, dnssecOk, options: [] }
-  encodeOpt(writer, answer, rcode)
-  return (plainOpt[index] = writer.done())
+  const opt = new MessageWriter()
+  encodeOpt(opt, answer, rcode)
+  return (plainOpt[index] = opt.bytes.slice(0, opt.length))
 }

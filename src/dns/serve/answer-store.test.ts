@@ -15,12 +15,12 @@ const asked = (query: PlainQuery, name: string, type = 1): PlainQuery => {
   assert.ok(query.read(request, request.length), name)
   return query
 }
-const bodyOf = (name: string, number: number, size = 4): Body =>
-  renderBody(name, 0, true, {
-    answers: [
-      { name, type: 99, class: 1, ttl: number, data: { kind: 'opaque', bytes: new Uint8Array(size).fill(number) } },
-    ],
-  })
+/** In bytes of its own, for it outlives the next. */
+const bodyOf = (name: string, number: number, size = 4): Body => {
+  const data = { kind: 'opaque', bytes: new Uint8Array(size).fill(number) } as const
+  const body = renderBody(name, 0, true, { answers: [{ name, type: 99, class: 1, ttl: number, data }] })
+  return { ...body, bytes: body.bytes.slice(0, body.end) }
+}
 const sameBody = ({ bytes, start, end, counts, rcode }: Body) => [[...bytes.subarray(start, end)], [...counts], rcode]
 const origin = { zone: '.', plugin: 'kubernetes' }
 

@@ -71,6 +71,43 @@ test('message: names are compressed, SRV targets are not', () => {
   assert.ok(bytes.includes('c00c0021'))
 })
 
+test('message: of many names each ends at the first suffix that stands before it', () => {
+  const seed = Number(process.env['FAIRWAY_SEED'] ?? Date.now())
+  const random = seeded(seed)
+  const { edns: _, ...rest } = message
+  for (let round = 0; round < 200; round++) {
+    const name = () => Array.from({ length: random.integer(0, 4) }, () => `l${random.integer(0, 99)}`).join('.')
+    const names = Array.from({ length: random.integer(0, 400) }, () => [name(), name()] as const)
+    const answers = names.map(([owner, target]) => record(owner, recordTypes.CNAME, { kind: 'name', target }))
+    const sent: Message = {
+      ...rest,
+      questions: [{ name: name(), type: 1, class: 1 }],
+      answers,
+      authorities: [],
+      additionals: [],
+    }
+    const bytes = encodeMessage(sent)
+    const where = `seed ${seed}, round ${round}`
+    assert.deepEqual(decodeMessage(bytes), sent, where)
+    const sizes = compressedSizes([sent.questions[0]!.name, ...names.flat()])
+    assert.equal(bytes.length, 12 + 4 + 10 * answers.length + sizes, where)
+  }
+})
+
+/** Bytes that these names have in one message, by RFC 1035 section 4.1.4. */
+function compressedSizes(names: readonly string[]): number {
+  const known = new Set<string>()
+  return names.reduce((sum, name) => {
+    let rest = name.split('.').filter(Boolean)
+    for (; rest.length > 0; rest = rest.slice(1)) {
+      if (known.has(rest.join('.'))) return sum + 2
+      known.add(rest.join('.'))
+      sum += rest[0]!.length + 1
+    }
+    return sum + 1
+  }, 0)
+}
+
 test('name: text and wire are one to one', () => {
   const rows: [string, string][] = [
     ['', '00'],

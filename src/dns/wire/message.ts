@@ -1,6 +1,7 @@
 // DNS messages: bytes to values and back (RFC 1035 section 4, RFC 6891). `decode` never throws, whatever the bytes.
 
-import { decodeName, maxNameBytes, writeName } from '#dns/wire/name.ts'
+import { MessageWriter } from '#dns/wire/message-writer.ts'
+import { decodeName } from '#dns/wire/name.ts'
 import { recordTypes, type RecordData, type ResourceRecord } from '#dns/wire/record.ts'
 
 export const rcodes = {
@@ -200,9 +201,11 @@ function decodeData(bytes: Uint8Array, type: number, start: number, end: number)
   }
 }
 
+const writer = new MessageWriter()
+
 /** The wire form, names compressed. A name that is no name throws: the caller made it. */
 export function encodeMessage(message: Message): Uint8Array {
-  const writer = createWriter(512)
+  writer.start(0)
   writer.uint16(message.id)
   writer.uint16(
     (message.response ? 0x8000 : 0) |
@@ -226,7 +229,7 @@ export function encodeMessage(message: Message): Uint8Array {
   for (const record of [...message.answers, ...message.authorities, ...message.additionals])
     encodeRecord(writer, record)
   if (message.edns !== undefined) encodeOpt(writer, message.edns, message.rcode)
-  return writer.done()
+  return writer.bytes.slice(0, writer.length)
 }
 
 /** Writes one record at the writer's place. */
@@ -235,13 +238,13 @@ export function encodeRecord(writer: MessageWriter, record: ResourceRecord): voi
   writer.uint16(record.type)
   writer.uint16(record.class)
   writer.uint32(record.ttl)
-  const lengthAt = writer.length()
+  const lengthAt = writer.length
   writer.uint16(0)
   const { data } = record
   switch (data.kind) {
     case 'address':
     case 'opaque':
-      writer.bytes(data.bytes)
+      writer.raw(data.bytes)
       break
     case 'name':
       writer.name(data.target)
@@ -260,8 +263,8 @@ export function encodeRecord(writer: MessageWriter, record: ResourceRecord): voi
     case 'txt':
       for (const text of data.texts) {
         const bytes = new TextEncoder().encode(text).subarray(0, 255)
-        writer.bytes(Uint8Array.of(bytes.length))
-        writer.bytes(bytes)
+        writer.raw(Uint8Array.of(bytes.length))
+        writer.raw(bytes)
       }
       break
     case 'soa':
@@ -270,12 +273,12 @@ export function encodeRecord(writer: MessageWriter, record: ResourceRecord): voi
       for (const number of [data.soa.serial, data.soa.refresh, data.soa.retry, data.soa.expire, data.soa.minimum])
         writer.uint32(number >>> 0)
   }
-  writer.patch16(lengthAt, writer.length() - lengthAt - 2)
+  writer.patch16(lengthAt, writer.length - lengthAt - 2)
 }
 
 /** Writes the OPT record of a reply (RFC 6891 section 6.1). */
 export function encodeOpt(writer: MessageWriter, edns: Edns, rcode: number): void {
-  writer.bytes(Uint8Array.of(0))
+  writer.raw(Uint8Array.of(0))
   writer.uint16(recordTypes.OPT)
   writer.uint16(edns.udpSize)
   writer.uint32(((rcode >> 4) << 24) | (edns.version << 16) | (edns.dnssecOk ? 0x8000 : 0))
@@ -283,71 +286,6 @@ export function encodeOpt(writer: MessageWriter, edns: Edns, rcode: number): voi
   for (const option of edns.options) {
     writer.uint16(option.code)
     writer.uint16(option.bytes.length)
-    writer.bytes(option.bytes)
+    writer.raw(option.bytes)
   }
-}
-
-/** A name on its way into a message. */
-const wire = new Uint8Array(maxNameBytes)
-
-export type MessageWriter = {
-  uint16(value: number): void
-  uint32(value: number): void
-  bytes(value: Uint8Array): void
-  /** a name, its known suffixes as pointers unless `compress` is false */
-  name(text: string, compress?: boolean): void
-  patch16(at: number, value: number): void
-  length(): number
-  done(): Uint8Array
-}
-
-/** A writer of one message. `known` names offsets of names that stand before `base`, for what goes on after a question. */
-export function createWriter(size: number, base = 0, known: ReadonlyMap<string, number> = new Map()): MessageWriter {
-  let out = new Uint8Array(size)
-  let end = 0
-  const offsets = new Map(known)
-  const room = (bytes: number) => {
-    if (end + bytes <= out.length) return
-    const larger = new Uint8Array(Math.max(out.length * 2, end + bytes))
-    larger.set(out)
-    out = larger
-  }
-  const writer: MessageWriter = {
-    uint16(value) {
-      room(2)
-      out[end++] = value >> 8
-      out[end++] = value
-    },
-    uint32(value) {
-      room(4)
-      for (const shift of [24, 16, 8, 0]) out[end++] = value >>> shift
-    },
-    bytes(value) {
-      room(value.length)
-      out.set(value, end)
-      end += value.length
-    },
-    name(text, compress = true) {
-      if (writeName(text, wire) === -1) throw new Error(`not a domain name: ${JSON.stringify(text)}`)
-      let rest = text
-      for (let at = 0; wire[at] !== 0; at += wire[at]! + 1) {
-        const pointer = compress ? offsets.get(rest) : undefined
-        if (pointer !== undefined) return writer.uint16(0xc000 | pointer)
-        if (base + end < 0x4000 && !offsets.has(rest)) offsets.set(rest, base + end)
-        room(wire[at]! + 1)
-        for (let i = 0; i <= wire[at]!; i++) out[end++] = wire[at + i]!
-        const dot = rest.indexOf('.')
-        rest = dot === -1 ? '' : rest.slice(dot + 1)
-      }
-      room(1)
-      out[end++] = 0
-    },
-    patch16(at, value) {
-      out[at] = value >> 8
-      out[at + 1] = value
-    },
-    length: () => end,
-    done: () => out.slice(0, end),
-  }
-  return writer
 }
