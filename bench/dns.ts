@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build, type BuildOptions } from 'esbuild'
+import { allocatorEnvironment, smallYoungSpace } from '#daemon/allocator.ts'
 import { decodeMessage, encodeMessage, queryMessage } from '#dns/wire/message.ts'
 import { classIn, recordTypes } from '#dns/wire/record.ts'
 import { percentile, type Bench, type BenchOptions, type Figures } from './bench.ts'
@@ -73,8 +74,9 @@ async function measureOwn(
   await using api = await startApi(names)
   const conf = join(place.folder, 'fairway.conf')
   writeFileSync(conf, corefile(place, metricsPort))
-  const words = [process.execPath, '--max-semi-space-size=2', program, conf, api.url, options.own.get('threads') ?? '0']
-  const child = spawnOnCore(words)
+  // As its image does.
+  const words = [process.execPath, smallYoungSpace, program, conf, api.url, options.own.get('threads') ?? '0']
+  const child = spawnOnCore(words, allocatorEnvironment)
   try {
     const figures = await measure(child, place, names, kinds, options)
     const took = await measureChanges(api, place, options.short ? 20 : 200)
@@ -171,7 +173,8 @@ async function bundle(): Promise<string> {
   return outfile
 }
 
-const spawnOnCore = (command: readonly string[]) => spawn('taskset', ['-c', '0', ...command], { stdio: 'ignore' })
+const spawnOnCore = (command: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  spawn('taskset', ['-c', '0', ...command], { stdio: 'ignore', env: { ...process.env, ...env } })
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return

@@ -6,8 +6,6 @@ import { type ClusterOptions, serviceAddresses } from '#lab/options.ts'
 const labels = { 'k8s-app': 'kube-dns' }
 const inSystem = (name: string) => ({ name, namespace: 'kube-system', labels })
 const folder = '/etc/fairway-dns'
-/** Half the memory, at the same speed: what is short-lived has a small place that is swept often. */
-const env = [{ name: 'NODE_OPTIONS', value: '--max-semi-space-size=2' }]
 
 /** The objects, in the order in which they are applied. */
 export const dnsManifests = (options: ClusterOptions): readonly Manifest[] =>
@@ -73,7 +71,6 @@ const deployment = {
           {
             name: 'dns',
             image: 'fairway',
-            env,
             args: ['dns', '--conf', `${folder}/Corefile`],
             ports: [
               port('dns', 53, 'UDP'),
@@ -148,7 +145,6 @@ const nodeLocalOf = (options: ClusterOptions) => ({
           {
             name: 'dns',
             image: 'fairway',
-            env,
             args: [
               'dns',
               '--conf',

@@ -40,7 +40,6 @@ const deployment = {
           {
             name: 'ingress',
             image: 'fairway',
-            env: [{ name: 'NODE_OPTIONS', value: '--max-semi-space-size=2' }],
             args: [
               'ingress',
               '--publish-service',

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
+import { allocatorEnvironment } from '#daemon/allocator.ts'
 import { readyVariable } from '#daemon/ready.ts'
 import { UserError } from '#daemon/error.ts'
 import type { Namespaces } from '#kernel/netns.ts'
@@ -39,12 +40,6 @@ const programWith = (engine: readonly string[]): readonly string[] => [
   resolve(import.meta.dirname, '../cli/main.ts'),
 ]
 
-/**
- * Several arenas of the C library's allocator would each keep memory of their own; what is larger than a page or two goes
- * back to the system when it is freed. Together 20 MB of a cluster.
- */
-const environment = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '16384' }
-
 /** A process begins only once its record is written: whoever is killed in between leaves none that nobody knows of. */
 const afterGo = ['sh', '-c', 'read -r go || exit; exec "$@" </dev/null', 'sh'] as const
 
@@ -56,7 +51,7 @@ export function startProcess(plan: ClusterPlan, { name, namespaces, words, log, 
     cwd: '/',
     detached: true,
     stdio: ['pipe', out, out, signs],
-    env: { ...process.env, ...environment, [readyVariable]: '3' },
+    env: { ...process.env, ...allocatorEnvironment, [readyVariable]: '3' },
   })
   closeSync(out)
   closeSync(signs)

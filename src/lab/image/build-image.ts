@@ -19,6 +19,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { allocatorEnvironment, smallYoungSpace } from '#daemon/allocator.ts'
 import { UserError } from '#daemon/error.ts'
 import { isProduct, librariesOf, neededFiles, productPackages } from '#lab/image/image-content.ts'
 import { blobPath, type Layer, planLayout } from '#lab/image/image-layout.ts'
@@ -33,11 +34,17 @@ export type BuildOptions = {
 /** The folder with package.json. */
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 const home = '/opt/fairway'
-const entrypoint = ['/usr/bin/node', '--disable-warning=ExperimentalWarning', `${home}/src/cli/main.ts`] as const
+const entrypoint = [
+  '/usr/bin/node',
+  '--disable-warning=ExperimentalWarning',
+  smallYoungSpace,
+  `${home}/src/cli/main.ts`,
+] as const
 const command = `#!/bin/sh\nexec ${entrypoint.join(' ')} "$@"\n`
 /** Written when the image is built, so that a container starts without stripping types. */
 const cache = `${home}/cache`
 const env = {
+  ...allocatorEnvironment,
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   NODE_COMPILE_CACHE: cache,
   NODE_COMPILE_CACHE_PORTABLE: '1',

@@ -2,6 +2,7 @@
 // `fairway` is this checkout itself, and any other image runs its container's command on this machine's root file
 // system, if it has one. Images that were imported come before all of that (image-store.ts).
 
+import { allocatorEnvironment, smallYoungSpace } from '#daemon/allocator.ts'
 import { parseImageReference } from '#node/images/reference.ts'
 
 /** What an image brings along, as an OCI image configuration does. */
@@ -80,16 +81,15 @@ const known = (config: ImageConfig): ResolvedImage => ({ kind: 'image', config }
 export const podCache = 'node_modules/.cache/pods'
 
 const ownImage = {
-  // A small space for young objects halves the heap of a process that has little to do.
   entrypoint: [
     inside.node,
     '--disable-warning=ExperimentalWarning',
-    '--max-semi-space-size=2',
+    smallYoungSpace,
     `${inside.checkout}/src/cli/main.ts`,
   ],
   cmd: ['--help'],
   // A cache that pods of all clusters fill together, apart from the machine's own: what a pod writes, only pods run.
-  env: { NODE_COMPILE_CACHE: `${inside.checkout}/${podCache}` },
+  env: { ...allocatorEnvironment, NODE_COMPILE_CACHE: `${inside.checkout}/${podCache}` },
   needsCheckout: true,
 } as const
 
