@@ -7,9 +7,9 @@ export type FieldRequirement = { readonly field: string; readonly equals: boolea
 /** All of them hold. An empty one selects everything. */
 export type FieldRequirements = readonly FieldRequirement[]
 
-/** A field that an object does not have is the empty text. */
-export function matchFields(requirements: FieldRequirements, fields: Readonly<Record<string, string>>): boolean {
-  return requirements.every(({ field, equals, value }) => ((fields[field] ?? '') === value) === equals)
+/** `valueOf` a field that an object does not have is undefined, and counts as the empty text. */
+export function matchFields(requirements: FieldRequirements, valueOf: (field: string) => string | undefined): boolean {
+  return requirements.every(({ field, equals, value }) => ((valueOf(field) ?? '') === value) === equals)
 }
 
 /** The value that a field must have, where the selector names exactly one. */

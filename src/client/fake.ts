@@ -161,7 +161,9 @@ function matcher({ namespace, labelSelector, fieldSelector }: Selected): Matches
   return (object) => {
     const values = Object.fromEntries(names.map((name) => [name, String(at(object, name.split('.')) ?? '')]))
     const isIn = !namespace || object.metadata?.namespace === namespace
-    return isIn && matchLabels(labels.value, object.metadata?.labels) && matchFields(fields.value, values)
+    return (
+      isIn && matchLabels(labels.value, object.metadata?.labels) && matchFields(fields.value, (field) => values[field])
+    )
   }
 }
 

@@ -110,7 +110,7 @@ export class ResourceCache {
     let isLoaded = false
     const take = (changes: readonly Change[], through: number) => {
       if (isLoaded) this.#apply(changes, through)
-      else early.push(...changes)
+      else for (const change of changes) early.push(change)
     }
     const watch = await this.#store.watch(this.#prefix, take, async () => {
       if (isLoaded) await this.#reload()
@@ -173,7 +173,7 @@ export class ResourceCache {
   }
 
   #remember(events: readonly CacheEvent[]): void {
-    this.#ring.push(...events)
+    for (const event of events) this.#ring.push(event)
     // Twice the size before it is cut, so that cutting costs nothing per event.
     if (this.#ring.length <= 2 * ringSize) return
     const cut = this.#ring.length - ringSize

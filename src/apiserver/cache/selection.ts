@@ -31,12 +31,12 @@ export function selects(selection: Selection, entry: Entry): boolean {
   const { namespace, labels, fields } = selection
   if (namespace !== '' && entry.namespace !== namespace) return false
   if (labels.length > 0 && !matchLabels(labels, entry.labels)) return false
-  if (fields.length === 0) return true
-  return matchFields(fields, {
-    'metadata.name': entry.name,
-    'metadata.namespace': entry.namespace,
-    ...entry.fields,
-  })
+  return fields.length === 0 || matchFields(fields, (field) => fieldOf(entry, field))
+}
+
+function fieldOf(entry: Entry, field: string): string | undefined {
+  if (field === 'metadata.name') return entry.name
+  return field === 'metadata.namespace' ? entry.namespace : entry.fields[field]
 }
 
 export type Watched = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry }

@@ -27,14 +27,8 @@ export async function listObjects(
   const isNow = start.revision < 0 || served.cache.changedAt <= start.revision
   const shown = start.revision < 0 ? current : start.revision
   const from = start.from === '' ? prefixOf(selection) : start.from
-  const page = isNow
-    ? pageOf(
-        served.cache.range(prefixOf(selection), from),
-        selection,
-        options.limit,
-        onlyKey(selection, served.resource.namespaced),
-      )
-    : pageOf(await historic(engine, served, selection, from, shown), selection, options.limit, undefined)
+  const candidates = isNow ? currentOf(served, selection, from) : await historic(engine, served, selection, from, shown)
+  const page = pageOf(candidates, selection, options.limit)
   return { entries: page.entries, metadata: metadataOf(page, selection, shown) }
 }
 
@@ -59,11 +53,17 @@ function startOf(options: ListOptions, current: number): Start {
 
 type Page = { readonly entries: Entry[]; readonly next: string | undefined; readonly remaining: number }
 
-function pageOf(candidates: Iterable<Entry>, selection: Selection, limit: number, only: string | undefined): Page {
+function currentOf({ cache, resource }: Served, selection: Selection, from: string): Iterable<Entry> {
+  const only = onlyKey(selection, resource.namespaced)
+  if (only === undefined) return cache.range(prefixOf(selection), from)
+  const entry = only < from ? undefined : cache.get(only)
+  return entry === undefined ? [] : [entry]
+}
+
+function pageOf(candidates: Iterable<Entry>, selection: Selection, limit: number): Page {
   const entries: Entry[] = []
   let remaining = 0
   for (const entry of candidates) {
-    if (only !== undefined && entry.key !== only) continue
     if (!selects(selection, entry)) continue
     if (limit <= 0 || entries.length < limit) entries.push(entry)
     else if (isCounted(selection)) remaining++

@@ -14,11 +14,21 @@ class FakeResponse extends EventEmitter {
   writableEnded = false
   destroyed = false
   reads = true
+  #done: (() => void) | undefined
+  /** The client reads what is there, and whatever comes after. */
+  read() {
+    this.reads = true
+    this.writableLength = 0
+    this.#done?.()
+  }
   writeHead() {}
   flushHeaders() {}
   write(bytes: Uint8Array, done?: () => void) {
     if (this.reads) queueMicrotask(() => done?.())
-    else this.writableLength += bytes.length
+    else {
+      this.writableLength += bytes.length
+      this.#done = done
+    }
     this.lines.push(...Buffer.from(bytes).toString().trim().split('\n'))
     return true
   }
@@ -32,10 +42,11 @@ class FakeResponse extends EventEmitter {
   }
 }
 
-function start(options: { bookmarks?: boolean; timeoutMs?: number } = {}) {
+function start(options: { bookmarks?: boolean; timeoutMs?: number; first?: number } = {}) {
   const clock = fakeClock(0)
   const ending = new AbortController()
   const fake = new FakeResponse()
+  fake.reads = options.first === undefined
   let sink: WatchSink = () => {}
   let stopped = false
   const watch = {
@@ -48,14 +59,15 @@ function start(options: { bookmarks?: boolean; timeoutMs?: number } = {}) {
     timeoutMs: options.timeoutMs ?? 3_600_000,
     open: async (to: WatchSink) => {
       sink = to
+      if (options.first !== undefined) to(Array.from({ length: options.first }, () => object))
       return () => {
         stopped = true
       }
     },
     revision: () => 7,
   }
-  const done = streamWatch(fake as unknown as Response, watch, clock, ending.signal)
   const object = { kind: 'object', type: 'ADDED', entry: undefined, of: undefined } as unknown as WatchEvent
+  const done = streamWatch(fake as unknown as Response, watch, clock, ending.signal)
   return {
     clock,
     ending,
@@ -93,6 +105,21 @@ test('a client that does not read is cut', async () => {
   await done
   assert.deepEqual([fake.destroyed, isStopped()], [true, true])
   assert.ok(fake.writableLength < 20 * 1024 * 1024)
+})
+
+test('what a watch begins with is sent as it is read, however much it is', async () => {
+  const count = 200_000
+  const { clock, fake, send, ending, done } = start({ first: count })
+  await clock.advance(0)
+  send(1)
+  await clock.advance(0)
+  assert.ok(fake.writableLength < 200 * 1024, `${fake.writableLength} bytes wait for the client`)
+  assert.equal(fake.destroyed, false)
+  fake.read()
+  while (fake.lines.length < count + 1) await new Promise((resolve) => setImmediate(resolve))
+  ending.abort()
+  await done
+  assert.deepEqual([fake.lines.length, fake.writableEnded], [count + 1, true])
 })
 
 test('it ends with the client and with the server', async () => {

@@ -1,6 +1,7 @@
 // effect: an HTTP response that stays open
-// Sends the events of a watch as they come: those of one moment as one write, a bookmark now and then, and an end when
-// the time is over, the client is gone or does not read what it asked for.
+// Sends the events of a watch as they come: what it begins with (the state, or what it has missed) as fast as the client
+// reads, then those of one moment as one write, a bookmark now and then, and an end when the time is over, the client is
+// gone or does not read what it asked for.
 
 import type { ServerResponse } from 'node:http'
 import type { Status } from '#api/meta.ts'
@@ -15,8 +16,10 @@ export type Response = ServerResponse
 type WatchAnswer = Extract<Answer, { kind: 'watch' }>
 
 const bookmarkMs = 60_000
-/** What a client may leave unread; beyond it the watch is cut, and the client lists anew. */
+/** What a client may leave unread of what has come since it began; beyond it the watch is cut, and it lists anew. */
 const mostUnreadBytes = 16 * 1024 * 1024
+/** So much of the beginning is encoded and written at once. */
+const pieceBytes = 128 * 1024
 
 /** Resolves when the watch has ended; with a Status where it could not begin and nothing has been sent. */
 export async function streamWatch(
@@ -25,10 +28,8 @@ export async function streamWatch(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Status | undefined> {
-  const early: WatchEvent[] = []
-  let send = (events: readonly WatchEvent[]): void => {
-    early.push(...events)
-  }
+  const early: (readonly WatchEvent[])[] = []
+  let send = (events: readonly WatchEvent[]): void => void early.push(events)
   let stop: () => void
   try {
     stop = await watch.open((events) => send(events))
@@ -43,12 +44,14 @@ export async function streamWatch(
   begin(response, watch)
   const ended = Promise.withResolvers<void>()
   const end = () => ended.resolve()
-  const writer = createWriter(response)
+  const writer = createWriter(
+    response,
+    pieces(early, (event) => watch.encode(event, clock.now())),
+  )
   send = (events) => {
     for (const event of events) writer.add(watch.encode(event, clock.now()))
     if (writer.unreadBytes > mostUnreadBytes) response.destroy()
   }
-  if (early.length > 0) send(early)
   const bookmark = () => send([{ kind: 'bookmark', revision: watch.revision(), endsInitialEvents: false }])
   let cancelBookmark = () => {}
   const bookmarkLater = () => {
@@ -82,20 +85,48 @@ function begin(response: Response, { contentType }: WatchAnswer): void {
   response.flushHeaders()
 }
 
-/** One write at a time: what comes meanwhile goes out together with the next. */
-function createWriter(response: Response) {
+/** The beginning of a watch, encoded when there is room for it. */
+function* pieces(
+  batches: readonly (readonly WatchEvent[])[],
+  encode: (event: WatchEvent) => Uint8Array,
+): Generator<Uint8Array, undefined> {
+  let lines: Uint8Array[] = []
+  let size = 0
+  for (const batch of batches)
+    for (const event of batch) {
+      const line = encode(event)
+      lines.push(line)
+      size += line.length
+      if (size < pieceBytes) continue
+      yield Buffer.concat(lines, size)
+      lines = []
+      size = 0
+    }
+  if (size > 0) yield Buffer.concat(lines, size)
+  return undefined
+}
+
+/** One write at a time: what comes meanwhile goes out together with the next, and none of it before the beginning. */
+function createWriter(response: Response, beginning: Iterator<Uint8Array, undefined>) {
   let waiting: Uint8Array[] = []
   let waitingBytes = 0
   let isWriting = false
-  const flush = () => {
-    isWriting = false
-    if (waiting.length === 0 || response.destroyed || response.writableEnded) return
+  const takeWaiting = () => {
+    if (waiting.length === 0) return undefined
     const bytes = waiting.length === 1 ? waiting[0]! : Buffer.concat(waiting, waitingBytes)
     waiting = []
     waitingBytes = 0
+    return bytes
+  }
+  const flush = () => {
+    isWriting = false
+    if (response.destroyed || response.writableEnded) return
+    const bytes = beginning.next().value ?? takeWaiting()
+    if (bytes === undefined) return
     isWriting = true
     response.write(bytes, flush)
   }
+  flush()
   return {
     add(line: Uint8Array): void {
       waiting.push(line)

@@ -181,7 +181,7 @@ export class EtcdStore implements Store {
       const stop = this.#client.watch(
         request,
         (events) => {
-          found.push(...this.#changesOf(events, prefix).filter(({ revision }) => revision <= through))
+          for (const change of this.#changesOf(events, prefix)) if (change.revision <= through) found.push(change)
           if (events.at(-1)!.kv.modRevision < through) return
           stop()
           resolve(found)
