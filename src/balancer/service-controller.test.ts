@@ -78,6 +78,12 @@ test('a Service gets an address, keeps it, and gives it back', async () => {
     await until(() => find(client, 'one') === undefined)
     await until(() => ipOf(client, 'three') !== undefined)
     assert.equal(ipOf(client, 'three'), freed)
+
+    // So does a fourth one, until one is no load balancer any more.
+    await client.create(services, balanced('four'))
+    await until(() => told(client, 'four').some((line) => line.includes('SyncLoadBalancerFailed')))
+    await client.patch(services, 'two', { spec: { type: 'ClusterIP' } }, { type: 'merge', namespace: 'default' })
+    await until(() => ipOf(client, 'four') !== undefined)
   })
 })
 

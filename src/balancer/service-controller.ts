@@ -78,10 +78,11 @@ export function serviceController<Settings>(
         }
       })
 
-      all.listen(({ key, kind }) => {
+      all.listen(({ key, kind, value, old }) => {
         queue.mark(key)
         // What one gave back another may be waiting for.
-        if (kind === 'removed') for (const other of waiting(all.values())) queue.mark(other)
+        const isFreed = old !== undefined && hasAddress(old) && !hasAddress(value)
+        if (kind === 'removed' || isFreed) for (const other of waiting(all.values())) queue.mark(other)
       })
       machines.listen(() => {
         for (const key of made.keys()) queue.mark(key)
@@ -92,11 +93,11 @@ export function serviceController<Settings>(
   }
 }
 
+const hasAddress = ({ status }: Stored<Service>): boolean => (status?.loadBalancer?.ingress ?? []).length > 0
+
 /** Those without an address. */
 const waiting = (all: Iterable<Stored<Service>>): readonly string[] =>
-  [...all]
-    .filter(({ spec, status }) => spec.type === 'LoadBalancer' && !status?.loadBalancer?.ingress?.length)
-    .map(keyOf)
+  [...all].filter((service) => service.spec.type === 'LoadBalancer' && !hasAddress(service)).map(keyOf)
 
 /** A failure is told to whoever looks at the Service, and then handled as any. */
 async function failing<T>(

@@ -53,6 +53,9 @@ export async function run({ client, nodeName, pool, health }: AnnouncerOptions, 
     name: 'announcer',
     clock,
     log,
+    // An interface that was missing may have come up.
+    resyncMs: 5000,
+    onResync: () => (trouble === undefined ? [] : ['interfaces']),
     async act() {
       if (!nodes && [...services.values()].some(isBalanced)) nodes = follow(caches.of(nodeResource))
       if (!slices && [...services.values()].some(isLocal)) slices = follow(caches.of(endpointSlices))

@@ -7,6 +7,7 @@ import type { Route } from '#balancer/appliance/rules.ts'
 import { parseRange } from '#balancer/pool/address-pool.ts'
 import { writeSysctls } from '#kernel/sysctl.ts'
 import { createTopology, type Topology } from '#test/topology.ts'
+import { until } from '#test/until.ts'
 
 const pool = { text: 'p', ranges: [parseRange('10.9.0.200-10.9.0.239')!, parseRange('fd00:9::200-fd00:9::239')!] }
 const nodeIps = { a: ['10.9.0.3', 'fd00:9::3'], b: ['10.9.0.4', 'fd00:9::4'] } as const
@@ -60,6 +61,20 @@ for (const family of [4, 6] as const)
     assert.deepEqual(await reached(front[family], 80, 'tcp', 20), ['b'])
     write([route(family, [])])
     assert.deepEqual(await reached(front[family], 80, 'tcp', 1), ['ECONNREFUSED'])
+  })
+
+for (const family of [4, 6] as const)
+  test(`IPv${family}: only clients of the ranges come in`, async () => {
+    const sources = (...ranges: readonly string[]) => write([{ ...route(family, ['a']), sources: ranges }])
+    const client = family === 4 ? '10.9.0.1' : 'fd00:9::1'
+    const own = family === 4 ? '10.9.0.0/30' : 'fd00:9::/126'
+    const other = family === 4 ? '10.9.0.4/30' : 'fd00:9::4/126'
+    sources(other, own)
+    await until(async () => assert.deepEqual(await reached(front[family], 80, 'tcp', 3), ['a']))
+    sources(other)
+    assert.deepEqual(await reached(front[family], 80, 'tcp', 1), ['timeout'])
+    sources(`${client}/${family === 4 ? 32 : 128}`)
+    assert.deepEqual(await reached(front[family], 80, 'tcp', 3), ['a'])
   })
 
 test('what is written twice is the same; what nobody wants any more leaves nothing', () => {

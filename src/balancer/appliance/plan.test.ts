@@ -28,6 +28,22 @@ test('policy Cluster: every node is asked for the health of its proxy', () => {
   ])
 })
 
+test('source ranges: those of the spec, else of the annotation, each for its family', () => {
+  const sourcesOf = (spec: object, annotation?: string) => {
+    const one = balanced('s', spec, ['10.0.0.200', 'fd00::200'])
+    const annotations = { 'service.beta.kubernetes.io/load-balancer-source-ranges': annotation ?? '' }
+    const { frontends } = plan({ ...one, metadata: { ...one.metadata, annotations } })
+    return frontends.map(({ sources }) => sources)
+  }
+  assert.deepEqual(sourcesOf({}), [undefined, undefined])
+  const both = ['10.1.2.3/8', 'fd00::/64', '192.0.2.7/32']
+  assert.deepEqual(sourcesOf({ loadBalancerSourceRanges: both }, '172.16.0.0/12'), [
+    ['10.0.0.0/8', '192.0.2.7/32'],
+    ['fd00::/64'],
+  ])
+  assert.deepEqual(sourcesOf({}, ' 172.16.0.0/12, 10.0.0.0/8'), [['172.16.0.0/12', '10.0.0.0/8'], undefined])
+})
+
 test('policy Local: the node is asked whether it has an endpoint', () => {
   const { backends } = plan(balanced('s', { externalTrafficPolicy: 'Local', healthCheckNodePort: 31000 }))
   assert.equal(backends[0]!.check, 'http://10.1.0.1:31000/healthz')

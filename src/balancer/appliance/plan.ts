@@ -6,6 +6,7 @@ import { keyOf } from '#api/object-key.ts'
 import type { Stored } from '#api/stored.ts'
 import { nodeIp, whyNoBackend } from '#balancer/backends.ts'
 import { addressesOf, type AddressPool } from '#balancer/pool/address-pool.ts'
+import { canonicalCidr } from '#lib/cidr.ts'
 import { byKey } from '#lib/sort.ts'
 
 /** The proxy's own health, which policy Cluster goes by. */
@@ -29,6 +30,8 @@ export type Frontend = {
   readonly protocol: 'TCP' | 'UDP' | 'SCTP'
   readonly port: number
   readonly nodePort: number
+  /** ranges of clients that may come; undefined: all */
+  readonly sources?: readonly string[]
 }
 
 export type AppliancePlan = { readonly frontends: readonly Frontend[]; readonly backends: readonly Backend[] }
@@ -46,8 +49,10 @@ export function planAppliance(
     if (service.spec.type !== 'LoadBalancer' || service.metadata.deletionTimestamp !== undefined) continue
     const key = keyOf(service)
     for (const ip of addressesOf(service, pool)) {
+      const sources = sourcesOf(service, ip.includes(':'))
+      const base = { service: key, ip, ...(sources.length > 0 && { sources }) }
       for (const { protocol = 'TCP', port, nodePort } of service.spec.ports ?? [])
-        if (nodePort) frontends.push({ service: key, ip, protocol: protocol as Frontend['protocol'], port, nodePort })
+        if (nodePort) frontends.push({ ...base, protocol: protocol as Frontend['protocol'], port, nodePort })
       for (const node of machines) {
         const backend = planBackend(service, node, ip)
         if (backend) backends.push(backend)
@@ -55,6 +60,15 @@ export function planAppliance(
     }
   }
   return { frontends, backends }
+}
+
+const sourceAnnotation = 'service.beta.kubernetes.io/load-balancer-source-ranges'
+
+/** The nodes see the appliance's own address: who may come is decided here. None of the family: all may. */
+function sourcesOf({ metadata, spec }: Stored<Service>, isSix: boolean): readonly string[] {
+  const { loadBalancerSourceRanges: ranges = [] } = spec
+  const texts = ranges.length > 0 ? ranges : (metadata.annotations?.[sourceAnnotation] ?? '').split(',')
+  return texts.flatMap((text) => canonicalCidr(text.trim()) ?? []).filter((range) => range.includes(':') === isSix)
 }
 
 /** undefined: the node has no address of the family. */

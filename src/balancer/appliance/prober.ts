@@ -17,22 +17,33 @@ export type Prober = {
 /** `onChange`: a node has become well, or unwell. */
 export function startProber(clock: Clock, signal: AbortSignal, onChange: () => void): Prober {
   const health = new Map<string, Health>()
-  let wanted = new Set<string>()
-  const ask = async (url: string) => {
+  /** each with the look that is next or under way: what is not wanted any more, and then again, is begun anew */
+  const looks = new Map<string, symbol>()
+  const ask = async (url: string, look: symbol) => {
+    const isOver = () => signal.aborted || looks.get(url) !== look
+    if (isOver()) return
     const { isOk, said } = await probe(url)
-    if (signal.aborted || !wanted.has(url)) return
+    if (isOver()) return
     const old = health.get(url)
     const next = judge(old, isOk, said)
     health.set(url, next)
     if (old?.isUp !== next.isUp) onChange()
-    clock.after(intervalMs, () => void (wanted.has(url) && ask(url)))
+    clock.after(intervalMs, () => void ask(url, look))
   }
   return {
     want(urls) {
-      const before = wanted
-      wanted = new Set(urls)
-      for (const url of health.keys()) if (!wanted.has(url)) health.delete(url)
-      for (const url of wanted) if (!before.has(url)) void ask(url)
+      const wanted = new Set(urls)
+      for (const url of looks.keys())
+        if (!wanted.has(url)) {
+          looks.delete(url)
+          health.delete(url)
+        }
+      for (const url of wanted) {
+        if (looks.has(url)) continue
+        const look = Symbol(url)
+        looks.set(url, look)
+        void ask(url, look)
+      }
     },
     health,
   }
