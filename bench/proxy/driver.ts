@@ -50,6 +50,7 @@ async function measure(): Promise<BenchResult> {
   await once(first.process, 'exit')
   const second = await startProxy()
   figures['restart_ms'] = second.startMs
+  figures['repair_ms'] = await repair(second.process)
   second.process.kill('SIGKILL')
   await once(second.process, 'exit')
   if (wanted.kubeProxy === undefined) {
@@ -173,6 +174,18 @@ async function burst(client: Client, process: ChildProcess): Promise<number> {
   }
   process.off('message', listen)
   return lastMs - startedMs
+}
+
+/** From somebody taking all rules away until they are there again. */
+async function repair(process: ChildProcess): Promise<number> {
+  await sleep(1500)
+  const startedMs = performance.now()
+  const whole = (async () => {
+    while ((await next(process)).kind !== 'all');
+  })()
+  await cleanup(silentLog)
+  await whole
+  return performance.now() - startedMs
 }
 
 /** kube-proxy measures itself; its durations leave out the time that it waits before it begins. */

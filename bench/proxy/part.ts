@@ -39,10 +39,11 @@ function telling(registry: Registry): Registry {
         observe(seconds, ...labels) {
           histogram.observe(seconds, ...labels)
           if (labels[0] !== 'IPv4') return
-          if (isAll) tell({ kind: 'all', ms: seconds * 1000 })
-          // as the command does; the parent kills this process
-          if (isAll) flushCompileCache()
-          else tell({ kind: 'change', ms: performance.now() - (firstEventMs ?? performance.now()) })
+          if (isAll) {
+            tell({ kind: 'all', ms: seconds * 1000 })
+            // as the command does; the parent kills this process
+            flushCompileCache()
+          } else tell({ kind: 'change', ms: performance.now() - (firstEventMs ?? performance.now()) })
           firstEventMs = undefined
         },
       }
