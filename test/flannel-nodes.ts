@@ -15,6 +15,7 @@ import { run } from '#flannel/main.ts'
 import { defaultBackend, type BackendConfig } from '#flannel/network-config.ts'
 import { defaultOptions, type FlannelOptions } from '#flannel/options.ts'
 import { FakeKubernetes } from '#test/fake-kubernetes.ts'
+import { until } from '#test/until.ts'
 
 export const annotation = (name: string) => `flannel.alpha.coreos.com/${name}`
 
@@ -181,18 +182,13 @@ export async function makeNodes({ count, families = [4], far = [] }: NodesOption
   }
 }
 
-/** Waits up to 30 s. */
-export async function until(what: () => boolean, describe: () => string): Promise<void> {
-  const end = performance.now() + 30_000
-  while (!what()) {
-    assert.ok(performance.now() < end, describe())
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+/** Waits for it; an end without it says how things are. */
+export const untilTrue = (what: () => boolean, describe: () => string): Promise<void> =>
+  until(() => assert.ok(what(), describe()))
 
 /** Each has so many peers, and pods may come. Traffic before that would keep this process from telling them. */
 export const knowEachOther = (flannels: readonly Flannel[], families: Families, peers: number): Promise<void> =>
-  until(
+  untilTrue(
     () =>
       flannels.every((flannel) =>
         families.every((family) =>

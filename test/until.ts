@@ -1,13 +1,16 @@
 // effect: time
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Waits until nothing is thrown, up to 30 s. */
-export async function until(holds: () => unknown): Promise<void> {
-  for (const end = performance.now() + 30_000; ; await sleep(20))
+/** What it answers once nothing is thrown; waits up to 30 s for that, and throws what was thrown last. */
+export async function until<T>(holds: () => T | Promise<T>): Promise<T> {
+  const end = performance.now() + 30_000
+  // Often at first; a look may start a program.
+  for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, 100)) {
     try {
-      await holds()
-      return
+      return await holds()
     } catch (error) {
       if (performance.now() > end) throw error
     }
+    await sleep(pauseMs)
+  }
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EtcdClient } from '#etcd/client.ts'
 import { EtcdCluster } from '#test/etcd-cluster.ts'
 import { startFlanneld, type Flanneld } from '#test/flanneld.ts'
-import { until, type TestNode } from '#test/flannel-nodes.ts'
+import { untilTrue, type TestNode } from '#test/flannel-nodes.ts'
 
 export async function connectByFlanneld(
   program: string,
@@ -19,7 +19,7 @@ export async function connectByFlanneld(
   const port = Number(new URL(etcd.urls[0]!).port)
   const flanneld: Flanneld[] = []
   for (const node of nodes) flanneld.push(started.use(await startFlanneld(program, node, { kind: 'etcd', port })))
-  await until(
+  await untilTrue(
     () =>
       nodes.every((node) =>
         hasWay(

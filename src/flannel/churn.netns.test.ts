@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withNetns } from '#kernel/netns.ts'
-import { knowEachOther, makeNodes, type Nodes, serveInPod, type TestNode, until } from '#test/flannel-nodes.ts'
+import { knowEachOther, makeNodes, type Nodes, serveInPod, type TestNode, untilTrue } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'python3'], files: ['/dev/net/tun'] })
@@ -76,7 +76,7 @@ test('vxlan: a node that is replaced under its name leaves nothing behind', { sk
     `${subnet}/24 via ${subnet} onlink`,
   ]
   const settle = (lines: readonly string[], flannel: { readonly lines: readonly string[] }) =>
-    until(
+    untilTrue(
       () => JSON.stringify(pictureOf()) === JSON.stringify(lines),
       () => `${pictureOf().join('\n')}\n${flannel.lines.join('\n')}`,
     )
@@ -114,7 +114,7 @@ test('a change of back end leaves nothing of the old one', { skip }, async () =>
   ] as const) {
     cluster.lease('other', '10.244.7.0/24', '10.168.0.7', type, dataOf(7))
     await using flannel = node.start({ type })
-    await until(
+    await untilTrue(
       () => JSON.stringify(lines()) === JSON.stringify(want),
       () => `${type}:\n${lines().join('\n')}\n${flannel.lines.join('\n')}`,
     )

@@ -10,7 +10,7 @@ import { parsePools } from '#flannel/allocation.ts'
 import { etcdLeases, type EtcdLeasesOptions } from '#flannel/etcd-leases.ts'
 import { encodeLease } from '#flannel/etcd-records.ts'
 import { EtcdCluster } from '#test/etcd-cluster.ts'
-import { until } from '#test/flannel-nodes.ts'
+import { untilTrue } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ programs: ['etcd'] })
@@ -55,7 +55,7 @@ function start(
   }
 }
 const has = (one: ReturnType<typeof start>) =>
-  until(
+  untilTrue(
     () => typeof one.own() !== 'string',
     () => one.lines.join('\n'),
   )
@@ -72,12 +72,12 @@ test('etcd: ranges are taken, seen by all, and run out with a clear error', { sk
   const want = (self: number) =>
     subnets.map((subnet, i) => `${i === self ? `node-${i + 1}` : `192.0.2.${i + 1}`} ${subnet}`).sort()
   for (const [i, each] of all.entries())
-    await until(
+    await untilTrue(
       () => JSON.stringify(each.peers()) === JSON.stringify(want(i)),
       () => each.peers().join('\n'),
     )
   using four = start(etcd.urls, 4)
-  await until(
+  await untilTrue(
     () => four.own() === 'out of subnets: every range of the network has a lease',
     () => four.lines.join('\n'),
   )
@@ -105,7 +105,7 @@ test('etcd: restarted, and compacted while nobody looked', { skip, timeout: 60_0
   const put = (subnet: string, n: number) =>
     client.put(`${prefix}/subnets/${subnet}`, new TextEncoder().encode(encodeLease(sayingOf(n))))
   const sees = (...want: readonly string[]) =>
-    until(
+    untilTrue(
       () => JSON.stringify(one.peers()) === JSON.stringify([...want, 'node-1 10.244.0.32/28'].sort()),
       () => `${one.peers().join('\n')}\n${one.lines.join('\n')}`,
     )
@@ -122,12 +122,12 @@ test('etcd: restarted, and compacted while nobody looked', { skip, timeout: 60_0
 
   // Somebody takes the lease away: it is taken again. Somebody else has it: that is said.
   await client.delete(`${prefix}/subnets/10.244.0.32-28`)
-  await until(
+  await untilTrue(
     () => one.lines.includes('The lease 10.244.0.32/28 was gone: taken again'),
     () => one.lines.join('\n'),
   )
   await put('10.244.0.32-28', 9)
-  await until(
+  await untilTrue(
     () => JSON.stringify(one.own()) === '{"4":"10.244.0.16/28"}',
     () => one.lines.join('\n'),
   )
@@ -149,7 +149,7 @@ test('etcd: renewed before its time is over; a reservation has no end', { skip, 
   await new Promise((resolve) => setTimeout(resolve, 200))
   assert.equal(await leaseOf(), first, 'two hours before its end it has time')
   laterMs = 23.5 * 3_600_000
-  await until(
+  await untilTrue(
     () => one.lines.some((line) => line.startsWith('Lease renewed')),
     () => one.lines.join('\n'),
   )
@@ -192,7 +192,7 @@ test(
     using two = start(etcd.urls, 2, { user })
     for (const each of [one, two]) await has(each)
     const sees = (n: number) =>
-      until(
+      untilTrue(
         () => one.peers().some((peer) => peer.startsWith(`192.0.2.${n} `)),
         () => `${one.peers().join()}\n${one.lines.join('\n')}\n${two.lines.join('\n')}`,
       )
@@ -204,12 +204,12 @@ test(
     await sees(5)
 
     using wrong = start(etcd.urls, 3, { user: { name: 'flannel', password: 'guess' } })
-    await until(
+    await untilTrue(
       () => /authentication failed, invalid user ID or password/.test(wrong.lines.join()),
       () => wrong.lines.join('\n'),
     )
     using nobody = start(etcd.urls, 4)
-    await until(
+    await untilTrue(
       () => /user name is empty/.test(nobody.lines.join()),
       () => nobody.lines.join('\n'),
     )

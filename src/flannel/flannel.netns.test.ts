@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { annotation, knowEachOther, makeNodes, serveInPod, talk, tcpBytes, until } from '#test/flannel-nodes.ts'
+import { annotation, knowEachOther, makeNodes, serveInPod, talk, tcpBytes, untilTrue } from '#test/flannel-nodes.ts'
 import type { TestNode } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
@@ -16,7 +16,7 @@ test('flannel: host-gw keeps its routes and nobody else’s', { skip }, async ()
       .filter((line) => line.startsWith('10.244.') && !line.includes('dev cni0'))
       .map((line) => line.trim())
   const settle = (want: readonly string[]) =>
-    until(
+    untilTrue(
       () => JSON.stringify(routes()) === JSON.stringify(want),
       () => `${routes().join('\n')}\nwanted\n${want.join('\n')}`,
     )
@@ -29,7 +29,7 @@ test('flannel: host-gw keeps its routes and nobody else’s', { skip }, async ()
   {
     await using flannel = node.start({ type: 'host-gw' })
     await settle([two, three, foreign])
-    await until(
+    await untilTrue(
       () => flannel.lines.some((line) => line.startsWith('Setting up rules')),
       () => flannel.lines.join('\n'),
     )
@@ -98,7 +98,7 @@ test('flannel: rules are there, and come back', { skip }, async () => {
     '-A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
   ]
   const settle = () =>
-    until(
+    untilTrue(
       () => JSON.stringify(rules().sort()) === JSON.stringify(want.toSorted()),
       () => `${rules().join('\n')}\n${flannel.lines.join('\n')}`,
     )
@@ -114,7 +114,7 @@ test('flannel: rules are there, and come back', { skip }, async () => {
   }
   node.exec('iptables', '-F')
   await settle()
-  await until(
+  await untilTrue(
     () => flannel.lines.includes('Rules recovered: FLANNEL-FWD'),
     () => flannel.lines.join('\n'),
   )
@@ -142,7 +142,7 @@ test('flannel: vxlan carries packets between pods, also after the device is lost
   for (const node of cluster.nodes) node.connectPod()
   await using _server = await serveInPod(two)
   const settle = () =>
-    until(
+    untilTrue(
       () => talk(one, two.pod[4], []).tcp === tcpBytes,
       () => `${one.exec('ip', 'route')}${first.lines.join('\n')}`,
     )
@@ -170,14 +170,14 @@ test('flannel: vxlan carries packets between pods, also after the device is lost
     'ip addr flush dev flannel.1',
   ]) {
     one.exec(...words.split(' '))
-    await until(
+    await untilTrue(
       () => state().text === before.text,
       () => `after ${words}:\n${state().text}${first.lines.join('\n')}`,
     )
     await settle()
   }
   cluster.server.remove('nodes', { name: 'node-2' })
-  await until(
+  await untilTrue(
     () => state().text === '',
     () => state().text,
   )
@@ -194,7 +194,7 @@ test('flannel: annotations of the node say how the others reach it', { skip }, a
     const said = () =>
       (cluster.server.get('nodes', { name: node.name })!.metadata as never as { annotations: Record<string, string> })
         .annotations[annotation('public-ip')]
-    await until(
+    await untilTrue(
       () => said() === want,
       () => `${said()}, not ${want}\n${flannel.lines.join('\n')}`,
     )

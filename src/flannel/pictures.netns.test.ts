@@ -3,7 +3,7 @@
 import * as assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { annotation, knowEachOther, makeNodes, type Nodes, type TestNode, until } from '#test/flannel-nodes.ts'
+import { annotation, knowEachOther, makeNodes, type Nodes, type TestNode, untilTrue } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables'], files: ['/dev/net/tun'] })
@@ -15,7 +15,7 @@ for (const type of ['vxlan', 'host-gw', 'udp'] as const)
     for (const n of [2, 3]) peer(cluster, type, n)
     await using flannel = node.start({ type })
     await knowEachOther([flannel], [4, 6], 2)
-    await until(
+    await untilTrue(
       () => node.show('ip6tables-save').includes('FLANNEL-FWD'),
       () => flannel.lines.join('\n'),
     )

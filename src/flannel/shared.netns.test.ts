@@ -10,7 +10,7 @@ import type { NetworkConfig } from '#flannel/network-config.ts'
 import { parseNetworkConfig } from '#flannel/network-config.ts'
 import type { Keeper } from '#flannel/options.ts'
 import { EtcdCluster } from '#test/etcd-cluster.ts'
-import { annotation, makeNodes, serveInPod, talk, tcpBytes, until, type TestNode } from '#test/flannel-nodes.ts'
+import { annotation, makeNodes, serveInPod, talk, tcpBytes, untilTrue, type TestNode } from '#test/flannel-nodes.ts'
 import { startFlanneld, type FlanneldKeeper } from '#test/flanneld.ts'
 import { need } from '#test/need.ts'
 import { serveApi } from '#test/served-api.ts'
@@ -102,10 +102,10 @@ for (const [keeper, share] of Object.entries({ Kubernetes: inKubernetes, etcd: i
       const weKnow = () => ours.registry.render().includes('flannel_peers{family="IPv4"} 1\n')
       const theyKnow = () =>
         type === 'udp' ? two.show('ip', 'link').includes('flannel0') : two.show('ip', 'route').includes(one.subnets[4])
-      await until(weKnow, said)
-      await until(theyKnow, said)
+      await untilTrue(weKnow, said)
+      await untilTrue(theyKnow, said)
       const theirMtu = () => Number(/FLANNEL_MTU=(\d+)/.exec(readFileSync(theirs.subnetFile, 'utf8'))?.[1])
-      await until(() => theirMtu() > 0, said)
+      await untilTrue(() => theirMtu() > 0, said)
       const mtu = theirMtu()
       assert.match(one.subnetFile(), new RegExp(`^FLANNEL_MTU=${mtu}$`, 'm'))
       for (const node of cluster.nodes) node.connectPod(mtu)
@@ -118,7 +118,7 @@ for (const [keeper, share] of Object.entries({ Kubernetes: inKubernetes, etcd: i
           [two, one],
         ] as const) {
           // What the original tells its own forwarder of udp takes effect some time later.
-          await until(() => talk(from, to.pod[4], [1], 1).udp.length === 1, said)
+          await untilTrue(() => talk(from, to.pod[4], [1], 1).udp.length === 1, said)
           assert.deepEqual(talk(from, to.pod[4], sizes), { tcp: tcpBytes, udp: sizes }, said())
         }
       }
@@ -131,7 +131,7 @@ for (const [keeper, share] of Object.entries({ Kubernetes: inKubernetes, etcd: i
       theirs = await startTheirs()
       await ours.stop()
       ours = startOurs()
-      await until(weKnow, said)
-      await until(theyKnow, said)
+      await untilTrue(weKnow, said)
+      await untilTrue(theyKnow, said)
       await bothWays()
     })

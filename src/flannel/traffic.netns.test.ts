@@ -9,7 +9,7 @@ import {
   serveInPod,
   talk,
   tcpBytes,
-  until,
+  untilTrue,
   type TestNode,
 } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
@@ -55,7 +55,7 @@ test(
     await using _server = await serveInPod(two)
     assert.deepEqual(talk(one, two.pod[4], [1, 1422, 9000]), { tcp: tcpBytes, udp: [1, 1422, 9000] })
     one.exec('ethtool', '-K', 'flannel.1', 'tx-checksum-ip-generic', 'on')
-    await until(
+    await untilTrue(
       () => offload(one) === 'off',
       () => first.lines.join('\n'),
     )
@@ -78,7 +78,7 @@ test('udp: the device comes back, with its thread; what nobody has is unreachabl
   }
   const want = [['1472', 'tun'], '10.244.0.0/32', ['10.244.0.0/16 dev flannel0 scope link']]
   const settle = async () => {
-    await until(
+    await untilTrue(
       () => JSON.stringify(picture()) === JSON.stringify(want),
       () => `${JSON.stringify(picture())}\n${first.lines.join('\n')}`,
     )

@@ -6,7 +6,7 @@ import { createNetns, deleteNetns } from '#kernel/netns.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 import { defaultBackend } from '#flannel/network-config.ts'
 import { FakeKubernetes } from '#test/fake-kubernetes.ts'
-import { knowEachOther, makeNodes, serveInPod, talk, type TestNode, tcpBytes, until } from '#test/flannel-nodes.ts'
+import { knowEachOther, makeNodes, serveInPod, talk, type TestNode, tcpBytes, untilTrue } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'python3'] })
@@ -61,7 +61,7 @@ test('two VNIs on the same nodes cannot reach each other', { skip }, async () =>
   const isCut = (from: TestNode, to: string) => talk(from, to, [], 0.7).tcp === 0
   assert.ok(reaches(one, two.pod[4]), 'within the first network')
   assert.ok(reaches(oneB, twoB.pod[4]), 'within the second network')
-  await until(
+  await untilTrue(
     () => one.show('iptables-save').includes(':FLANNEL-WALL'),
     () => one.show('iptables-save'),
   )

@@ -1,9 +1,10 @@
 // The cloud's way of load balancing on a whole cluster: an appliance before the nodes, that sends to their NodePorts.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { run } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
 let live: LiveCluster

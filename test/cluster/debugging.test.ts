@@ -1,11 +1,12 @@
 // Looking for what is wrong with a Service, by the commands that tutorials teach, and by fairway's own.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { fairway, run, startFairway } from '#test/fairway.ts'
 import { showPicture } from '#test/cluster/node-picture.ts'
 import { assertGolden } from '#test/golden.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'curl', 'dig', 'python3'] })
 let live: LiveCluster

@@ -5,9 +5,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { fairway, run } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl', 'nft'] })
 const nodes = ['node-1', 'node-2', 'node-3'] as const

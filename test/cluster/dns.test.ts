@@ -3,8 +3,9 @@ import * as assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { testNames } from '#test/cluster/dns-cases.ts'
-import { type LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import type { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { kubeadmCorefile } from '#test/kubeadm-corefile.ts'
+import { until } from '#test/until.ts'
 
 const system = ['-n', 'kube-system'] as const
 const name = 'web.default.svc.cluster.local'

@@ -3,8 +3,9 @@
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { examine, headlines, untilHealthy } from '#test/cluster/doctor-faults.ts'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'iptables', 'conntrack'] })
 const map = 'configmap/kube-system/kube-dns'

@@ -11,9 +11,10 @@ import {
   type Reported,
   untilHealthy,
 } from '#test/cluster/doctor-faults.ts'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { fairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'iptables', 'conntrack'] })
 let live: LiveCluster

@@ -1,8 +1,9 @@
 // A pod that reaches itself through its Service: by the veth's hairpin mode, by a promiscuous bridge, and not at all.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl', 'python3'] })
 

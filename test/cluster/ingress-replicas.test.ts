@@ -1,8 +1,9 @@
 // deploy/ingress.yaml as it is: two replicas that both serve, one of which writes; and what becomes of it when that one dies.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl', 'haproxy'] })
 const own = ['-n', 'fairway-ingress']

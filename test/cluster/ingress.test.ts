@@ -7,8 +7,9 @@ import { signalProcess } from '#kernel/process.ts'
 import { requireCluster } from '#lab/cluster-file.ts'
 import { inhabitants, wordsOf } from '#lab/inhabitants.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl', 'haproxy'] })
 const authority = createAuthority({ commonName: 'test' })

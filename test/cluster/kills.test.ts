@@ -11,10 +11,11 @@ import { requireCluster } from '#lab/cluster-file.ts'
 import { inhabitants } from '#lab/inhabitants.ts'
 import { runningProcesses } from '#lab/processes.ts'
 import { machineState } from '#test/cluster/leftovers.ts'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { startFairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 import { seeded } from '#test/random.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
 const rounds = process.env['FAIRWAY_SOAK'] ? 200 : 10

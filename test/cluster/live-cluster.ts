@@ -1,7 +1,6 @@
 // One cluster for all the tests of a file, and the ways into it that a user has.
 import * as assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fairway, type Ran, run } from '#test/fairway.ts'
 
 /** `node/node-1`, `client`, `router` or `pod/NAME`. */
@@ -90,19 +89,6 @@ export class LiveCluster {
     return (list.subsets ?? [])
       .flatMap(({ addresses = [], ports }) => addresses.flatMap(({ ip }) => ports.map(({ port }) => `${ip}:${port}`)))
       .sort()
-  }
-}
-
-/** Waits up to 30 s for something to hold; what does not hold yet throws. */
-export async function until<T>(holds: () => T): Promise<T> {
-  const end = performance.now() + 30_000
-  for (;;) {
-    try {
-      return holds()
-    } catch (error) {
-      if (performance.now() > end) throw error
-    }
-    await sleep(100)
   }
 }
 

@@ -1,9 +1,10 @@
 // Services of type LoadBalancer on a whole cluster: addresses, who answers for them, and what happens when it is gone.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { run } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
 const clientIp = '203.0.113.10'

@@ -1,8 +1,9 @@
 // Nodes on two networks behind a router, joined by host-gw, which cannot reach from one to the other; and nodes cut off.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { LiveCluster, until } from '#test/cluster/live-cluster.ts'
+import { LiveCluster } from '#test/cluster/live-cluster.ts'
 import { need } from '#test/need.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
 let live: LiveCluster

@@ -2,9 +2,10 @@
 // outside and from this machine.
 import * as assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { likelyCounts, LiveCluster, tally, until } from '#test/cluster/live-cluster.ts'
+import { likelyCounts, LiveCluster, tally } from '#test/cluster/live-cluster.ts'
 import { need } from '#test/need.ts'
 import { run } from '#test/fairway.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'nft', 'curl', 'dig', 'python3'] })
 const nodes = ['node-1', 'node-2', 'node-3'] as const

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { test } from 'node:test'
 import { withNetns } from '#kernel/netns.ts'
 import { defaultBackend } from '#flannel/network-config.ts'
-import { execInPod, knowEachOther, makeNodes, type TestNode, until } from '#test/flannel-nodes.ts'
+import { execInPod, knowEachOther, makeNodes, type TestNode, untilTrue } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'nft', 'python3'] })
@@ -26,7 +26,7 @@ for (const form of ['iptables', 'nftables'] as const)
     for (const flannel of flannels) started.use(flannel)
     await knowEachOther(flannels, [4, 6], 1)
     for (const node of cluster.nodes) node.connectPod()
-    await until(
+    await untilTrue(
       () => cluster.nodes.every((node) => rulesOf(node).includes(marks[form])),
       () => flannels.map(({ lines }) => lines.join('\n')).join('\n\n'),
     )
@@ -68,7 +68,7 @@ test('nftables: the tables that flannel has, kept as they should be', { skip }, 
 `
   const table = () => node.show('nft', 'list', 'table', 'ip', 'flannel-ipv4')
   const settle = () =>
-    until(
+    untilTrue(
       () => table() === want && node.show('nft', 'list', 'ruleset').includes('ip6 daddr fd00:10:244::/56 accept'),
       () => `${table()}\n${flannel.lines.join('\n')}`,
     )
@@ -94,7 +94,7 @@ test('whoever changes the form finds nothing left of the other', { skip }, async
     const other = form === 'iptables' ? 'nftables' : 'iptables'
     const isDone = () =>
       rulesOf(node).includes(marks[form]) && !/FLANNEL|flannel-/.test(rulesOf(node).replaceAll(ours[form], ''))
-    await until(isDone, () => `${form}, not ${other}:\n${rulesOf(node)}\n${flannel.lines.join('\n')}`)
+    await untilTrue(isDone, () => `${form}, not ${other}:\n${rulesOf(node)}\n${flannel.lines.join('\n')}`)
   }
   assert.match(node.show('iptables-save'), /-A POSTROUTING -s 192\.0\.2\.0\/24 -j MASQUERADE/)
 })
