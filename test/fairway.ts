@@ -23,8 +23,11 @@ export function fairway(words: readonly string[], { env, uid, input }: RunOption
 }
 
 /** The same without waiting for its end. */
-export const startFairway = (words: readonly string[]) =>
-  spawn(program[0], [...program.slice(1), ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+export const startFairway = (words: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  spawn(program[0], [...program.slice(1), ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
 
 /** Any program, to its end; throws where it fails. */
 export function run(words: readonly string[], env: Readonly<Record<string, string>> = {}): string {

@@ -46,6 +46,7 @@ const cPoll = c.func('int poll(void*, ulong, int)')
 const cSetsockopt = c.func('int setsockopt(int, int, int, const void*, uint32_t)')
 const cGetsockopt = c.func('int getsockopt(int, int, int, void*, void*)')
 const cGetsockname = c.func('int getsockname(int, void*, void*)')
+const cFlock = c.func('int flock(int, int)')
 const cIoctl = c.func('int ioctl(int, ulong, void*)')
 const cClose = c.func('int close(int)')
 const cDup2 = c.func('int dup2(int, int)')
@@ -178,6 +179,17 @@ export function socketName(fd: number): Uint8Array {
 /** ioctl whose argument is a structure that the kernel reads and writes in place. */
 export const ioctl = (fd: number, request: number, argument: Uint8Array): void =>
   done(cIoctl(fd, request, argument), `ioctl 0x${request.toString(16)}`)
+
+/** Locks an open file for this process alone, until it is closed or the process is gone; without `wait` false where another one has it. */
+export function lockFile(fd: number, { wait }: { readonly wait: boolean }): boolean {
+  const [exclusive, nonBlocking] = [2, 4]
+  while (cFlock(fd, wait ? exclusive : exclusive | nonBlocking) !== 0) {
+    const errno = koffi.errno()
+    if (errno === constants.errno.EAGAIN) return false
+    if (errno !== constants.errno.EINTR) throw new SystemError('flock', errno)
+  }
+  return true
+}
 
 export const close = (fd: number): void => done(cClose(fd), 'close')
 export const duplicateOnto = (fd: number, onto: number): void => done(cDup2(fd, onto), 'dup2')

@@ -1,6 +1,6 @@
 // effect: files of the clusters of this machine
 // Which clusters there are, and what each shall be.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { UserError } from '#daemon/error.ts'
 import type { Cluster } from '#lab/cluster.ts'
 import { type ClusterPlan, defaultRoots, planCluster, planPaths } from '#lab/plan.ts'
@@ -11,6 +11,9 @@ export function saveCluster({ cluster, paths }: ClusterPlan): void {
   writeFileSync(`${paths.cluster}.new`, `${JSON.stringify(cluster, undefined, 2)}\n`)
   renameSync(`${paths.cluster}.new`, paths.cluster)
 }
+
+/** Of a cluster of which nothing has been made yet. */
+export const forgetCluster = ({ paths }: ClusterPlan): void => rmSync(paths.state, { recursive: true, force: true })
 
 /** Undefined where there is no cluster of that name. Throws a UserError where its file cannot be understood. */
 export function loadCluster(name: string): ClusterPlan | undefined {

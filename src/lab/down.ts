@@ -1,7 +1,7 @@
 // effect: removes a cluster
-import { rmdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { removeFabric } from '#lab/fabric.ts'
-import { defaultRoots, planPaths } from '#lab/plan.ts'
+import { planPaths } from '#lab/plan.ts'
 import { endProcesses } from '#lab/processes.ts'
 import type { Progress } from '#lab/progress.ts'
 
@@ -10,12 +10,5 @@ export async function down(name: string, progress: Progress): Promise<void> {
   const paths = planPaths(name)
   await progress.step('processes ended', () => endProcesses(paths, 2000))
   await progress.step('network removed', () => removeFabric(name, paths))
-  await progress.step('files removed', () => {
-    rmSync(paths.state, { recursive: true, force: true })
-    try {
-      rmdirSync(defaultRoots.state)
-    } catch {
-      // Other clusters live there.
-    }
-  })
+  await progress.step('files removed', () => rmSync(paths.state, { recursive: true, force: true }))
 }

@@ -162,6 +162,6 @@ function requireOn(plan: ClusterPlan, name: string): Member {
   if (member.power === 'on') return member
   throw new UserError(`${name} has been stopped already`, {
     code: 'NodeStopped',
-    remedy: `start it with: fairway node start ${name}`,
+    remedy: `start it with: fairway node start ${name} --name ${plan.options.name}`,
   })
 }

@@ -11,16 +11,17 @@ import { machineState } from '#test/cluster/leftovers.ts'
 import { fairway, run, startFairway } from '#test/fairway.ts'
 import { need } from '#test/need.ts'
 import { seeded } from '#test/random.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['kubectl', 'conmon', 'crun', 'curl'] })
 const name = `t-life-${process.pid}`
-const other = `t-other-${process.pid}`
+const others = [`t-other-${process.pid}`, `t-third-${process.pid}`] as const
 const words = ['up', '--name', name, '--nodes', '2', '-f', 'examples/hostnames.yaml']
 const kubectl = (...args: string[]) => run(['kubectl', ...args], { KUBECONFIG: `/var/lib/fairway/${name}/kubeconfig` })
 const before = skip === false ? machineState(name) : undefined
 after(() => {
   if (skip !== false) return
-  for (const cluster of [name, other]) fairway(['down', '--name', cluster])
+  for (const cluster of [name, ...others]) fairway(['down', '--name', cluster])
 })
 
 const up = (): string => {
@@ -33,6 +34,12 @@ const down = (): void => {
   assert.equal(status, 0, stderr)
   assert.deepEqual(machineState(name), before)
 }
+/** Parts of a node may be ready a moment after its agent. */
+const untilWell = (cluster: string) =>
+  until(() => {
+    const { status, stdout } = fairway(['status', '--name', cluster])
+    assert.equal(status, 0, stdout)
+  })
 const pids = () => [...runningProcesses(requireCluster(name).paths)].map(([part, { pid }]) => `${part} ${pid}`).sort()
 const podsOf = () =>
   kubectl(
@@ -100,25 +107,28 @@ test('a node’s process is killed: status tells, up mends, its pods go on', { s
   up()
   assert.equal(runningProcesses(plan.paths).size, 3)
   assert.deepEqual(podsOf(), pods)
-  assert.equal(fairway(['status', '--name', name]).status, 0)
+  await untilWell(name)
 })
 
-test('a second cluster beside it has a network of its own', { skip }, () => {
-  const file = `/tmp/${other}-kubeconfig`
+test('clusters beside it, made at the same time, each have a network of their own', { skip }, async () => {
+  const file = `/tmp/${name}-kubeconfig`
   const env = { KUBECONFIG: file }
   const contexts = () => run(['kubectl', 'config', 'get-contexts', '-o', 'name'], env).split('\n')
-  const { status, stderr } = fairway(['up', '--name', other, '--nodes', '1', '--merge-kubeconfig'], { env })
-  assert.equal(status, 0, stderr)
-  assert.equal(fairway(['kubeconfig', '--name', name, '--merge'], { env }).status, 0)
-  assert.deepEqual(contexts(), [...[`fairway-${name}`, `fairway-${other}`].sort(), ''])
-  assert.match(run(['kubectl', '--context', `fairway-${other}`, 'get', 'nodes'], env), /^node-1 .*\n$/m)
-  const [mine, theirs] = [name, other].map((cluster) => requireCluster(cluster).options.lanCidr)
-  assert.notEqual(mine, theirs)
-  for (const cluster of [name, other]) assert.equal(fairway(['status', '--name', cluster]).status, 0)
-  assert.equal(fairway(['down', '--name', other]).status, 0)
+  const [first, ...more] = others.map((cluster) => ['up', '--name', cluster, '--nodes', '1'])
+  const starting = [startFairway([...first!, '--merge-kubeconfig'], env), ...more.map((words) => startFairway(words))]
+  const ended = starting.map((child) => new Promise((resolve) => child.on('exit', resolve)))
+  assert.deepEqual(await Promise.all(ended), [0, 0])
+  const all = [name, ...others]
+  for (const cluster of [name, others[1]])
+    assert.equal(fairway(['kubeconfig', '--name', cluster, '--merge'], { env }).status, 0)
+  assert.deepEqual(contexts(), [...all.map((cluster) => `fairway-${cluster}`).sort(), ''])
+  assert.match(run(['kubectl', '--context', `fairway-${others[0]}`, 'get', 'nodes'], env), /^node-1 .*\n$/m)
+  assert.equal(new Set(all.map((cluster) => requireCluster(cluster).options.lanCidr)).size, 3)
+  for (const cluster of all) await untilWell(cluster)
+  for (const cluster of others) assert.equal(fairway(['down', '--name', cluster]).status, 0)
   assert.deepEqual(contexts(), [`fairway-${name}`, ''])
   run(['rm', file])
-  assert.equal(fairway(['status', '--name', name]).status, 0)
+  await untilWell(name)
 })
 
 test('everything is killed: down leaves nothing', { skip }, async () => {

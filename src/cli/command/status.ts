@@ -70,8 +70,9 @@ async function showBackends(plan: ClusterPlan): Promise<string> {
 const leftOut = ({ cluster }: ClusterPlan): readonly string[] =>
   cluster.members.flatMap(({ name, power, parts }) => {
     const missing = nodeParts.filter((part) => !parts.includes(part))
-    if (power === 'off') return [`${name} is stopped (fairway node start ${name})`]
-    return missing.length === 0 ? [] : [`${name} runs without ${missing.join(', ')} (fairway node start ${name})`]
+    const remedy = `fairway node start ${name} --name ${cluster.options.name}`
+    if (power === 'off') return [`${name} is stopped (${remedy})`]
+    return missing.length === 0 ? [] : [`${name} runs without ${missing.join(', ')} (${remedy})`]
   })
 
 /** The cluster's own processes one by one, those of pods by program. */

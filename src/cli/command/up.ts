@@ -4,10 +4,10 @@ import { systemClock } from '#daemon/clock.ts'
 import { type CommandContext, defineCommand, takesNone } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
 import { choice, duration, kebab, list, number, type OptionsOf, text, toggle } from '#daemon/flags.ts'
-import { loadCluster, takenLans } from '#lab/cluster-file.ts'
+import { forgetCluster, loadCluster, saveCluster, takenLans } from '#lab/cluster-file.ts'
 import { addMember, type Cluster, mostNodes, newCluster } from '#lab/cluster.ts'
 import { mergeInto, usersKubeconfig } from '#lab/kubeconfig-file.ts'
-import { lockCluster } from '#lab/lock.ts'
+import { lockCluster, lockNetworks } from '#lab/lock.ts'
 import { checkPlatform, kubectlPackage, nextLan } from '#lab/machine.ts'
 import { isOnPath, observePlatform } from '#lab/observe-machine.ts'
 import { checkOptions, type ClusterOptions, defaultOptions, proxyModes } from '#lab/options.ts'
@@ -89,8 +89,13 @@ export const up = defineCommand({
     const progress = createProgress(context.stderr, systemClock)
     using _lock = lockCluster(options.name)
     const existing = loadCluster(options.name)
-    const plan = planCluster(existing ? planChange(existing.cluster, options, context.given) : planNew(options))
-    await prepareMachine(plan, options, progress, context.signal)
+    const plan = existing ? planCluster(planChange(existing.cluster, options, context.given)) : reserve(options)
+    try {
+      await prepareMachine(plan, options, progress, context.signal)
+    } catch (error) {
+      if (existing === undefined) forgetCluster(plan)
+      throw error
+    }
     const settings = { manifests, waitMs: options.wait, isNew: existing === undefined }
     try {
       const result = await bootCluster(plan, settings, progress, context.signal)
@@ -105,9 +110,13 @@ export const up = defineCommand({
 
 type Options = OptionsOf<typeof flags>
 
-function planNew(options: Options): Cluster {
+/** A new cluster, written down together with its network: another `up` at the same time chooses another one. */
+function reserve(options: Options): ClusterPlan {
+  using _lock = lockNetworks()
   const lanCidr = options.lanCidr ?? nextLan(takenLans())
-  return newCluster(checkOptions(clusterOptions({ ...options, lanCidr })), options.nodes)
+  const plan = planCluster(newCluster(checkOptions(clusterOptions({ ...options, lanCidr })), options.nodes))
+  saveCluster(plan)
+  return plan
 }
 
 /** Of a cluster that is there: what was not given stays, what was given must be the same, and nodes may be added. */
@@ -119,7 +128,10 @@ function planChange(existing: Cluster, options: Options, given: ReadonlySet<stri
   if (missing < 0)
     throw new UserError(
       `the cluster "${existing.options.name}" has ${existing.members.length} nodes already, more than ${options.nodes}`,
-      { code: 'OtherOptions', remedy: 'take nodes away with: fairway node delete NAME' },
+      {
+        code: 'OtherOptions',
+        remedy: `take nodes away with: fairway node delete NODE --name ${existing.options.name}`,
+      },
     )
   let cluster = existing
   for (let i = 0; i < missing; i++) cluster = addMember(cluster)
