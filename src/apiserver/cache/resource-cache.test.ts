@@ -7,6 +7,7 @@ import { SortedKeys } from '#apiserver/cache/sorted-keys.ts'
 import { openSqliteStore } from '#apiserver/store/sqlite-store.ts'
 import type { Change, Sink, Store } from '#apiserver/store/store.ts'
 import { fakeClock } from '#daemon/clock.ts'
+import { seeded } from '#test/random.ts'
 
 /** Holds back what watchers are told until `tell`. */
 function lateStore(inner: Store): Store & { tell(): void } {
@@ -19,7 +20,7 @@ function lateStore(inner: Store): Store & { tell(): void } {
     compacted: () => inner.compacted(),
     get: (key) => inner.get(key),
     list: (prefix, options) => inner.list(prefix, options),
-    parts: (prefix) => inner.parts(prefix),
+    parts: (prefix, options) => inner.parts(prefix, options),
     create: (key, value, options) => inner.create(key, value, options),
     update: (key, value, expected, options) => inner.update(key, value, expected, options),
     delete: (key, expected) => inner.delete(key, expected),
@@ -110,6 +111,29 @@ test('keys stay in order', () => {
   assert.deepEqual([all(), keys.from('b'), keys.from('c'), keys.from('z')], [['0', 'a', 'b', 'd'], 2, 3, 4])
   for (const key of ['f', 'e', '00', 'aa']) keys.add(key)
   assert.deepEqual(all(), ['0', '00', 'a', 'aa', 'b', 'd', 'e', 'f'])
+})
+
+test('keys in order, however they come and go', () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const random = seeded(seed)
+    const keys = new SortedKeys()
+    const model = new Set<string>()
+    for (let round = 0; round < 20; round++) {
+      const most = random.integer(0, 40)
+      for (let n = 0; n < most; n++) {
+        const key = String(random.integer(0, 200))
+        if (random.integer(0, 2) === 0) {
+          keys.delete(key)
+          model.delete(key)
+        } else if (!model.has(key)) {
+          keys.add(key)
+          model.add(key)
+        }
+      }
+      const found = Array.from({ length: keys.size }, (_, index) => keys.at(index))
+      assert.deepEqual(found, [...model].sort(), `seed ${seed}`)
+    }
+  }
 })
 
 test('many objects are read in parts, while others write', async () => {

@@ -81,6 +81,12 @@ export class ResourceCache {
     }
   }
 
+  /** How many keys start with `prefix`, from the key `from` on. */
+  count(prefix: string, from: string): number {
+    const end = prefix === '' ? this.#keys.size : this.#keys.from(endOf(prefix))
+    return Math.max(0, end - this.#keys.from(from))
+  }
+
   /**
    * Calls `listener` with every event after the revision `after`: at once (synchronously) with those that are past, then
    * as they come. Throws StoreError 'compacted' when they are forgotten. The answer ends it.

@@ -26,24 +26,32 @@ export class SortedKeys {
   }
   /** The index of the first key that is not before `key`. */
   from(key: string): number {
-    const keys = this.#settled()
-    let low = 0
-    let high = keys.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (keys[middle]! < key) low = middle + 1
-      else high = middle
-    }
-    return low
+    return placeOf(this.#settled(), key)
   }
 
   #settled(): readonly string[] {
-    if (this.#added.length > 0) {
-      this.#keys = merge(this.#keys, this.#added.sort())
-      this.#added = []
-    }
+    if (this.#added.length === 0) return this.#keys
+    const added = this.#added.sort()
+    this.#added = []
+    if (added.length > fewKeys) this.#keys = merge(this.#keys, added)
+    else for (const key of added) this.#keys.splice(placeOf(this.#keys, key), 0, key)
     return this.#keys
   }
+}
+
+/** So many are put in their place one by one, which moves the rest but does not copy it. */
+const fewKeys = 16
+
+/** The index of the first key that is not before `key`. */
+function placeOf(keys: readonly string[], key: string): number {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (keys[middle]! < key) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function merge(keys: string[], added: readonly string[]): string[] {

@@ -63,6 +63,41 @@ test('list: order, selectors, pages', async () => {
   assert.equal(second.metadata.resourceVersion, first.metadata.resourceVersion)
 })
 
+test('list: pages of what was there are no more than what they show, whatever is written meanwhile', async () => {
+  await using api = await server()
+  const count = 60
+  const name = (n: number) => `m${String(n).padStart(3, '0')}`
+  for (let n = 0; n < count; n++) await api.create(name(n), { labels: { even: String(n % 2 === 0) } })
+  const read: number[] = []
+  const { parts } = api.store
+  api.store.parts = async function* (prefix, options) {
+    for await (const part of parts.call(api.store, prefix, options)) {
+      read.push(part.items.length)
+      yield part
+    }
+  }
+  const pagesOf = async (query: string) => {
+    const seen: string[] = []
+    for (let token = ''; ;) {
+      const { body } = await api.request('GET', `${maps}?limit=7&${query}&continue=${token}`)
+      seen.push(...names(body))
+      token = body.metadata.continue
+      if (token === undefined) return seen
+      const [, last = ''] = seen.at(-1)!.split('/')
+      await api.request('DELETE', `${maps}/${last}`)
+      await api.create(`${last}x`, { labels: { even: 'true' } })
+    }
+  }
+  const all = Array.from({ length: count }, (_, n) => n)
+  assert.deepEqual(
+    await pagesOf(''),
+    all.map((n) => `a/${name(n)}`),
+  )
+  assert.ok(read.length > 5 && read.every((length) => length <= 8), `each reads one page: ${read.join()}`)
+  const before = (await api.request('GET', `${maps}?labelSelector=even%3Dtrue`)).body
+  assert.deepEqual(await pagesOf('labelSelector=even%3Dtrue'), names(before))
+})
+
 test('list: what is refused, in which words', async () => {
   await using api = await server()
   await api.create('m')

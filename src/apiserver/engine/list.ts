@@ -5,7 +5,6 @@ import { badRequest, continueTooOldWithToken, expired, listTooOld, StatusError, 
 import { entryOf, type Entry } from '#apiserver/cache/entry.ts'
 import { onlyKey, prefixOf, selects, type Selection } from '#apiserver/cache/selection.ts'
 import { decodeContinue, encodeContinue } from '#apiserver/engine/continue-token.ts'
-import type { Engine } from '#apiserver/engine/engine.ts'
 import type { ListOptions } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 import { StoreError } from '#apiserver/store/store.ts'
@@ -13,12 +12,7 @@ import { StoreError } from '#apiserver/store/store.ts'
 export type Listed = { readonly entries: readonly Entry[]; readonly metadata: ListMeta }
 
 /** Throws StatusError. */
-export async function listObjects(
-  engine: Engine,
-  served: Served,
-  namespace: string,
-  options: ListOptions,
-): Promise<Listed> {
+export async function listObjects(served: Served, namespace: string, options: ListOptions): Promise<Listed> {
   const selection: Selection = { namespace, labels: options.labels, fields: options.fields }
   const current = await served.cache.fresh()
   const start = startOf(options, current)
@@ -27,9 +21,10 @@ export async function listObjects(
   const isNow = start.revision < 0 || served.cache.changedAt <= start.revision
   const shown = start.revision < 0 ? current : start.revision
   const from = start.from === '' ? prefixOf(selection) : start.from
-  const candidates = isNow ? currentOf(served, selection, from) : await historic(engine, served, selection, from, shown)
-  const page = pageOf(candidates, selection, options.limit)
-  return { entries: page.entries, metadata: metadataOf(page, selection, shown) }
+  const page = isNow
+    ? pageOf(currentOf(served, selection, from), selection, options.limit)
+    : await historicPage(served, selection, { from, revision: shown }, options.limit)
+  return { entries: page.entries, metadata: metadataOf(served, page, selection, shown) }
 }
 
 type Start = { readonly revision: number; readonly from: string }
@@ -51,7 +46,8 @@ function startOf(options: ListOptions, current: number): Start {
   return { revision: decoded.revision, from: decoded.from }
 }
 
-type Page = { readonly entries: Entry[]; readonly next: string | undefined; readonly remaining: number }
+/** `next`: the last key of the page, where there is more. */
+type Page = { readonly entries: Entry[]; readonly next: string | undefined }
 
 function currentOf({ cache, resource }: Served, selection: Selection, from: string): Iterable<Entry> {
   const only = onlyKey(selection, resource.namespaced)
@@ -62,39 +58,43 @@ function currentOf({ cache, resource }: Served, selection: Selection, from: stri
 
 function pageOf(candidates: Iterable<Entry>, selection: Selection, limit: number): Page {
   const entries: Entry[] = []
-  let remaining = 0
   for (const entry of candidates) {
     if (!selects(selection, entry)) continue
-    if (limit <= 0 || entries.length < limit) entries.push(entry)
-    else if (isCounted(selection)) remaining++
-    else return { entries, next: entries.at(-1)?.key, remaining: 1 }
+    if (limit > 0 && entries.length === limit) return { entries, next: entries.at(-1)!.key }
+    entries.push(entry)
   }
-  return { entries, next: remaining > 0 ? entries.at(-1)?.key : undefined, remaining }
+  return { entries, next: undefined }
 }
 
-/** With a selector nobody promises to count what has not been looked at. */
-const isCounted = ({ labels, fields }: Selection) => labels.length === 0 && fields.length === 0
-
-function metadataOf({ next, remaining }: Page, selection: Selection, revision: number): ListMeta {
+function metadataOf({ cache }: Served, { next }: Page, selection: Selection, revision: number): ListMeta {
   const resourceVersion = String(revision)
   if (next === undefined) return { resourceVersion }
   const token = encodeContinue(revision, next)
-  return { resourceVersion, continue: token, ...(isCounted(selection) ? { remainingItemCount: remaining } : {}) }
+  // With a selector nobody promises to count what has not been looked at; else it says how much there is now.
+  const isCounted = selection.labels.length === 0 && selection.fields.length === 0
+  const remainingItemCount = cache.count(prefixOf(selection), `${next}\0`)
+  return { resourceVersion, continue: token, ...(isCounted && remainingItemCount > 0 ? { remainingItemCount } : {}) }
 }
 
-async function historic(
-  engine: Engine,
-  served: Served,
+/** A page of what was there at a revision. With a selector more is read than it picks, but never all at once. */
+async function historicPage(
+  { prefix, kind, store }: Served,
   selection: Selection,
-  from: string,
-  revision: number,
-): Promise<Entry[]> {
-  const { prefix, kind } = served
+  { from, revision }: Start,
+  limit: number,
+): Promise<Page> {
+  const isPicky = selection.labels.length > 0 || selection.fields.length > 0
+  const size = limit > 0 && !isPicky ? { size: limit + 1 } : {}
+  const entries: Entry[] = []
   try {
-    const page = await served.store.list(prefix + prefixOf(selection), { from: prefix + from, revision })
-    return page.items.map((item) =>
-      entryOf(item.key.slice(prefix.length), item.revision, item.value, kind.fields?.bind(kind)),
-    )
+    for await (const { items } of store.parts(prefix + prefixOf(selection), { from: prefix + from, revision, ...size }))
+      for (const item of items) {
+        const entry = entryOf(item.key.slice(prefix.length), item.revision, item.value, kind.fields?.bind(kind))
+        if (!selects(selection, entry)) continue
+        if (limit > 0 && entries.length === limit) return { entries, next: entries.at(-1)!.key }
+        entries.push(entry)
+      }
+    return { entries, next: undefined }
   } catch (error) {
     if (error instanceof StoreError && error.code === 'compacted')
       throw new StatusError(from === '' || from === prefixOf(selection) ? expired(listTooOld) : expiredPage(from))

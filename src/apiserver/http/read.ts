@@ -89,7 +89,7 @@ export async function answerList(
 ): Promise<Answer> {
   const representation = representationOf(request)
   const options = listOptionsOf(request, served, false)
-  const { entries, metadata } = await listObjects(engine, served, namespace, options)
+  const { entries, metadata } = await listObjects(served, namespace, options)
   return {
     kind: 'bytes',
     code: 200,

@@ -180,7 +180,7 @@ export async function answerDeleteCollection(target: WriteTarget): Promise<Answe
   const { engine, request, served, namespace } = target
   const options = parseDeleteOptions(request.query, decodeDeleteOptions(request))
   const dryRun = options.dryRun !== undefined && options.dryRun.length > 0
-  const { entries, metadata } = await listObjects(engine, served, namespace, listOptionsOf(request, served, false))
+  const { entries, metadata } = await listObjects(served, namespace, listOptionsOf(request, served, false))
   const { preconditions: _, ...each } = options
   const queue = [...entries]
   const work = async () => {

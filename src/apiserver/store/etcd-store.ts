@@ -18,6 +18,7 @@ import {
   type Exported,
   type ListOptions,
   type Page,
+  type PartOptions,
   type Sink,
   type Store,
   type Stored,
@@ -106,31 +107,29 @@ export class EtcdStore implements Store {
   }
 
   async list(prefix: string, options: ListOptions = {}): Promise<Page> {
+    const { limit = 0, ...rest } = options
     const items: Stored[] = []
-    let last = { revision: 0, remaining: 0 }
-    for await (const part of this.#pages(prefix, options)) {
+    let shown = 0
+    for await (const part of this.parts(prefix, { ...rest, ...(limit > 0 && { size: limit }) })) {
       for (const item of part.items) items.push(item)
-      last = part
+      shown = part.revision
+      if (limit > 0 && items.length >= limit) break
     }
-    return { items, revision: last.revision, remaining: last.remaining }
+    return { items: limit > 0 ? items.slice(0, limit) : items, revision: shown }
   }
 
-  parts(prefix: string): AsyncIterable<Page> {
-    return this.#pages(prefix, {})
-  }
-
-  async *#pages(prefix: string, { limit = 0, from = prefix, revision = 0 }: ListOptions): AsyncGenerator<Page> {
-    let [key, shown, told] = [this.#root + from, revision, 0]
-    for (;;) {
-      const size = limit > 0 ? Math.min(limit - told, this.#pageSize) : this.#pageSize
-      const end = this.#endOf(prefix)
-      const page = await this.#ask(() => this.#client.range({ key, end, limit: size, revision: shown }))
-      // All pages are of the moment of the first.
+  async *parts(
+    prefix: string,
+    { from = prefix, revision = 0, size = this.#pageSize }: PartOptions = {},
+  ): AsyncGenerator<Page> {
+    const end = this.#endOf(prefix)
+    const limit = Math.min(size, this.#pageSize)
+    for (let [key, shown] = [this.#root + from, revision]; ;) {
+      const page = await this.#ask(() => this.#client.range({ key, end, limit, revision: shown }))
+      // All parts are of the moment of the first.
       if (shown === 0) shown = page.revision
-      const remaining = Math.max(0, page.count - page.items.length)
-      yield { items: page.items.map((item) => this.#storedOf(item)), revision: shown, remaining }
-      told += page.items.length
-      if (remaining === 0 || told === limit) return
+      yield { items: page.items.map((item) => this.#storedOf(item)), revision: shown }
+      if (page.items.length >= page.count) return
       key = `${page.items.at(-1)!.key}\0`
     }
   }

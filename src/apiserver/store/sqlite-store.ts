@@ -12,6 +12,7 @@ import {
   type Exported,
   type ListOptions,
   type Page,
+  type PartOptions,
   type Sink,
   type Store,
   type Stored,
@@ -106,24 +107,20 @@ export class SqliteStore implements Store {
 
   async list(prefix: string, { limit = 0, from = prefix, revision = this.#revision }: ListOptions = {}): Promise<Page> {
     this.#check(revision)
-    return this.#read(() => {
-      const end = endOf(prefix)
-      const rows = this.#statements.list.all(from, end, revision, limit > 0 ? limit : -1) as Row[]
-      const lastKey = rows.at(-1)?.key
-      const isAll = limit <= 0 || rows.length < limit || lastKey === undefined
-      const remaining = isAll ? 0 : Number(this.#statements.count.get(`${lastKey}\0`, end, revision)!['count'])
-      return { items: rows.map((row) => storedOf(row)!), revision, remaining }
-    })
+    const rows = this.#rows(prefix, from, revision, limit > 0 ? limit : -1)
+    return { items: rows.map((row) => storedOf(row)!), revision }
   }
 
-  async *parts(prefix: string): AsyncGenerator<Pick<Page, 'items' | 'revision'>> {
-    const revision = this.#revision
-    for (let from = prefix; ;) {
+  async *parts(
+    prefix: string,
+    { from = prefix, revision = this.#revision, size = partStep }: PartOptions = {},
+  ): AsyncGenerator<Page> {
+    for (let key = from; ;) {
       this.#check(revision)
-      const rows = this.#read(() => this.#statements.list.all(from, endOf(prefix), revision, partStep)) as Row[]
+      const rows = this.#rows(prefix, key, revision, size)
       yield { items: rows.map((row) => storedOf(row)!), revision }
-      if (rows.length < partStep) return
-      from = `${rows.at(-1)!.key}\0`
+      if (rows.length < size) return
+      key = `${rows.at(-1)!.key}\0`
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
@@ -177,7 +174,7 @@ export class SqliteStore implements Store {
     const nowSeconds = Math.floor(this.#clock.now() / 1000)
     for (let from = ''; ;) {
       this.#check(revision)
-      const rows = this.#read(() => this.#statements.list.all(from, endOf(''), revision, exportStep)) as Row[]
+      const rows = this.#rows('', from, revision, exportStep)
       for (const { key, value, expires } of rows) {
         const ttlSeconds = expires === null ? undefined : Math.max(1, expires - nowSeconds)
         yield { key, text: value!, ttlSeconds }
@@ -272,6 +269,10 @@ export class SqliteStore implements Store {
       )
   }
 
+  #rows(prefix: string, from: string, revision: number, limit: number): Row[] {
+    return this.#read(() => this.#statements.list.all(from, endOf(prefix), revision, limit)) as Row[]
+  }
+
   #transaction(act: () => void): void {
     this.#database.exec('BEGIN IMMEDIATE')
     try {
@@ -327,8 +328,6 @@ function prepare(database: DatabaseSync): Record<StatementName, StatementSync> {
 }
 
 type StatementName = keyof typeof statements
-const newestOfEach = `SELECT key, value, expires, max(revision) AS revision FROM log
-  WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key`
 const statements = {
   compacted: 'SELECT revision FROM compaction',
   setCompacted: 'UPDATE compaction SET revision = ?',
@@ -336,8 +335,8 @@ const statements = {
   last: 'SELECT revision, key, value FROM log WHERE key = ? ORDER BY revision DESC LIMIT 1',
   lastRevision: 'SELECT revision, value IS NULL AS deleted FROM log WHERE key = ? ORDER BY revision DESC LIMIT 1',
   insert: 'INSERT INTO log (revision, key, previous, value, expires) VALUES (?, ?, ?, ?, ?)',
-  list: `SELECT * FROM (${newestOfEach}) WHERE value IS NOT NULL ORDER BY key LIMIT ?`,
-  count: `SELECT count(*) AS count FROM (${newestOfEach}) WHERE value IS NOT NULL`,
+  list: `SELECT * FROM (SELECT key, value, expires, max(revision) AS revision FROM log
+    WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key) WHERE value IS NOT NULL ORDER BY key LIMIT ?`,
   changes: `SELECT log.revision, log.key, log.value, before.value AS before
     FROM log LEFT JOIN log AS before ON before.revision = log.previous
     WHERE log.revision > ? AND log.revision <= ? AND log.key >= ? AND log.key < ? ORDER BY log.revision`,

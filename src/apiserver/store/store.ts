@@ -30,8 +30,6 @@ export type Page = {
   readonly items: readonly Stored[]
   /** the revision that the list shows */
   readonly revision: number
-  /** how many keys the prefix holds after the last item */
-  readonly remaining: number
 }
 export type ListOptions = {
   /** 0 or absent: all */
@@ -40,6 +38,10 @@ export type ListOptions = {
   readonly from?: string
   /** as of this revision; absent: now */
   readonly revision?: number
+}
+export type PartOptions = Pick<ListOptions, 'from' | 'revision'> & {
+  /** how many keys a part has at the most; absent: the store's choice */
+  readonly size?: number
 }
 /** One key as a backup keeps it. */
 export type Exported = {
@@ -71,7 +73,7 @@ export interface Store extends AsyncDisposable {
    * Everything below a prefix as of one revision, which each part names, in parts between which others get their turn; at
    * least one part.
    */
-  parts(prefix: string): AsyncIterable<Pick<Page, 'items' | 'revision'>>
+  parts(prefix: string, options?: PartOptions): AsyncIterable<Page>
   create(key: string, value: Value, options?: WriteOptions): Promise<Written>
   /** Writes if the key's last write was `expected`. */
   update(key: string, value: Value, expected: number, options?: WriteOptions): Promise<Written>

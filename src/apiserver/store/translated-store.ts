@@ -31,8 +31,8 @@ export function translatedStore(store: Store, { toStored, fromStored }: StoredFo
       const page = await store.list(prefix, options)
       return { ...page, items: page.items.map(shown) }
     },
-    async *parts(prefix) {
-      for await (const part of store.parts(prefix)) yield { ...part, items: part.items.map(shown) }
+    async *parts(prefix, options) {
+      for await (const part of store.parts(prefix, options)) yield { ...part, items: part.items.map(shown) }
     },
     create: async (key, value, options) => written(await store.create(key, inside(value), options)),
     update: async (key, value, expected, options) => written(await store.update(key, inside(value), expected, options)),
