@@ -1,7 +1,8 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pods, services } from '#api/core.ts'
-import { ApiError, connect, isAlreadyExists, isConflict, isNotFound } from '#client/client.ts'
+import { type EndpointSlice, endpointSlices } from '#api/discovery.ts'
+import { ApiError, connect, isAlreadyExists, isConflict, isNotFound, type WatchEvent } from '#client/client.ts'
 import { ConnectionError } from '#client/transport.ts'
 import { FakeKubernetes } from '#test/fake-kubernetes.ts'
 import { until } from '#test/until.ts'
@@ -27,6 +28,36 @@ test('client: objects are created, read, changed and deleted', async () => {
   )
   await client.delete(pods, 'a', { namespace: 'default', gracePeriodSeconds: 0 })
   await assert.rejects(client.get(pods, 'a', { namespace: 'default' }), isNotFound)
+  client.close()
+})
+
+test('client: a list that is null is one without anything', async () => {
+  await using server = await FakeKubernetes.start()
+  const client = connect({ server: server.url })
+  // as kube-apiserver has them: the slice of `kubernetes` when the last API server ends
+  const slice = { metadata: { name: 'kubernetes', namespace: 'default' }, addressType: 'IPv4', endpoints: null }
+  server.put('endpointslices', slice)
+  const { endpoints, addressType } = await client.get(endpointSlices, 'kubernetes', { namespace: 'default' })
+  assert.deepEqual([endpoints, addressType], [undefined, 'IPv4'])
+  const list = await client.list(endpointSlices)
+  assert.deepEqual(
+    list.items.map((item) => item.endpoints),
+    [undefined],
+  )
+  const controller = new AbortController()
+  const options = { resourceVersion: list.metadata.resourceVersion, signal: controller.signal }
+  const watch = client.watch(endpointSlices, options)[Symbol.asyncIterator]()
+  const next = watch.next()
+  await until(() => assert.ok(server.requests.at(-1)?.includes('watch=true')))
+  server.put('endpointslices', { ...slice, ports: null })
+  const { object } = (await next).value as WatchEvent<EndpointSlice>
+  assert.deepEqual([object.ports, object.endpoints], [undefined, undefined])
+  controller.abort()
+  server.intercept = (_, response) => {
+    response.end('{"kind":"EndpointSliceList","metadata":{},"items":null}')
+    return true
+  }
+  assert.deepEqual((await client.list(endpointSlices)).items, [])
   client.close()
 })
 

@@ -146,12 +146,20 @@ function clientOf(server: string, { send, close }: { readonly send: Send; close(
   return {
     server,
     close,
-    get: <T>(resource: Resource<T>, name: string, options: InNamespace & { readonly subresource?: string } = {}) =>
-      read(pathOf(resource, options.namespace, name, options.subresource), {}, options.signal) as Promise<T>,
-    list: <T>(resource: Resource<T>, options: ListOptions = {}) => {
+    get: async <T>(
+      resource: Resource<T>,
+      name: string,
+      options: InNamespace & { readonly subresource?: string } = {},
+    ) =>
+      withoutNulls(
+        (await read(pathOf(resource, options.namespace, name, options.subresource), {}, options.signal)) as T,
+      ),
+    list: async <T>(resource: Resource<T>, options: ListOptions = {}) => {
       const { limit, continue: token } = options
       const query = { ...selection(options), limit, continue: token }
-      return read(pathOf(resource, options.namespace), query, options.signal) as Promise<List<T>>
+      const list = (await read(pathOf(resource, options.namespace), query, options.signal)) as List<T>
+      const items: readonly T[] | null = list.items
+      return { ...list, items: (items ?? []).map(withoutNulls) }
     },
     create: <T>(resource: Resource<T>, object: T, options: WriteOptions & { readonly name?: string } = {}) => {
       const { namespace, named } = identityOf(resource, object, options.namespace)
@@ -202,6 +210,7 @@ async function* watch<T>(send: Send, resource: Resource<T>, options: WatchOption
       if (line === '') continue
       const event = parseJson(line, request) as WatchEvent<T> | { readonly type: 'ERROR'; readonly object: Status }
       if (event.type === 'ERROR') throw new ApiError(event.object.code ?? 500, event.object)
+      withoutNulls(event.object)
       yield event
     }
   } catch (error) {
@@ -247,6 +256,16 @@ function parseJson(text: string, { method, path }: Request): unknown {
   } catch (error) {
     throw new ConnectionError(`${method} ${path}: the answer is not JSON`, error)
   }
+}
+
+/**
+ * Kubernetes leaves out what has no value, but for some lists, which are null then: the endpoints of an EndpointSlice, the
+ * rules of a ClusterRole. Here they are left out too. The object is fresh from JSON, and changed in place.
+ */
+function withoutNulls<T>(object: T): T {
+  const fields = object as Record<string, unknown>
+  for (const name in fields) if (fields[name] === null) delete fields[name]
+  return object
 }
 
 /** The Status of an answer that is not 2xx; made up where something else than an API server answered. */

@@ -95,8 +95,9 @@ const isPort = (port: number | undefined): port is number =>
 const none: readonly never[] = []
 
 /** As `flatMap`, and takes no more memory than it has to: there are many of these lists. */
-function mapped<T, U>(list: readonly T[] | undefined, map: (of: T) => U | readonly U[]): readonly U[] {
-  if (list === undefined || list.length === 0) return none
+function mapped<T, U>(list: readonly T[] | null | undefined, map: (of: T) => U | readonly U[]): readonly U[] {
+  // A list without a value is null where Kubernetes does not leave it out: the endpoints and ports of a slice.
+  if (list === undefined || list === null || list.length === 0) return none
   const all = list.flatMap(map as (of: T) => U | U[])
   return all.length === 0 ? none : all.slice()
 }

@@ -274,3 +274,10 @@ test('health: pods ready on this node, each once', () => {
   assert.equal(planHealth(serviceOf({ ...spec, externalTrafficPolicy: 'Cluster' }), slices, 4, 'node-1'), undefined)
   assert.equal(planHealth(serviceOf(spec), slices, 6, 'node-1'), undefined)
 })
+
+test('plan: a slice whose lists are null, as in what kubectl prints, has nothing', () => {
+  const metadata = { namespace: 'demo', name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } }
+  const text = JSON.stringify({ metadata, addressType: 'IPv4', endpoints: null, ports: null })
+  const { endpoints, ports, problems } = viewSlice(JSON.parse(text) as EndpointSlice)!
+  assert.deepEqual([endpoints, ports, problems], [[], [], []])
+})
