@@ -34,6 +34,14 @@ const anywhere: readonly ((random: Random) => string)[] = [
   (r) => `-m statistic --mode random ${not(r)}--probability ${r.pick(['0.5', '0.33333333349', '0.25'])}`,
   (r) => `-m pkttype --pkt-type ${r.pick(['unicast', 'broadcast'])}`,
   (r) => `-m length --length ${r.pick(['1:1000', '1001:65535'])}`,
+  (r) => `-m conntrack ${not(r)}--ctstatus ${r.pick(['NONE', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED,EXPECTED'])}`,
+  (r) =>
+    `-m conntrack ${not(r)}${r.pick(['--ctorigsrc 10.244.0.0/16', '--ctreplsrc 10.244.0.0/24', '--ctrepldst 10.168.0.2', '--ctproto 17', '--ctorigdstport 1:100', '--ctreplsrcport 8080'])}`,
+  (r) => `-m recent --${r.pick(['set', 'rcheck', 'update --seconds 60'])} --name ${r.pick(['one', 'two'])} --rsource`,
+  (r) => `-m tos ${not(r)}--tos ${r.pick(['0x00/0xff', '0x10/0x3f'])}`,
+  (r) => `-m dscp ${not(r)}--dscp ${r.pick(['0x00', '0x0a'])}`,
+  (r) => `-m statistic --mode nth --every ${r.pick(['2', '3'])} --packet 0`,
+  (r) => `-m limit --limit ${r.pick(['1/min', '1000/sec'])}`,
 ]
 const withProtocol: readonly ((random: Random, protocol: string) => string)[] = [
   (r, p) => `-p ${p} -m ${p} ${not(r)}--dport ${r.pick(['80', '8080', '1:100', '8000:9000'])}`,
@@ -49,6 +57,12 @@ const ofRefusals: readonly ((random: Random) => string)[] = [
 ]
 const incoming = (r: Random) => `${not(r)}-i ${r.pick(['eth0', 'cni0', 'cni+', 'lo'])}`
 const outgoing = (r: Random) => `${not(r)}-o ${r.pick(['eth0', 'cni0', 'e+', 'lo'])}`
+const limited = (r: Random, side: 'in' | 'out') =>
+  `-m addrtype ${not(r)}--${r.pick(['src', 'dst'])}-type ${r.pick(['LOCAL', 'UNICAST'])} --limit-iface-${side}`
+const reversePath = (r: Random) =>
+  `-m rpfilter ${['--loose', '--validmark', '--accept-local', '--invert'].filter(() => r.next() < 0.3).join(' ')}`
+const owned = (r: Random) => `-m owner ${not(r)}--${r.pick(['uid-owner 0', 'gid-owner 0', 'uid-owner 1337'])}`
+const bridged = (r: Random) => `-m physdev ${not(r)}--physdev-${r.pick(['is-bridged', 'is-in', 'in to-a'])}`
 
 function matches(random: Random, hook: 'prerouting' | 'forward' | 'postrouting'): string {
   const words: string[] = []
@@ -60,6 +74,9 @@ function matches(random: Random, hook: 'prerouting' | 'forward' | 'postrouting')
       words.push(random.pick(withProtocol)(random, protocol))
     } else if (choice < 0.35 && hook !== 'postrouting') words.push(incoming(random))
     else if (choice < 0.5 && hook !== 'prerouting') words.push(outgoing(random))
+    else if (choice < 0.55 && hook === 'forward') words.push(bridged(random))
+    else if (choice < 0.6 && hook === 'postrouting')
+      words.push(random.next() < 0.5 ? limited(random, 'out') : owned(random))
     else words.push(random.pick(anywhere)(random))
   }
   // One option of a kind is all that a rule can have.
@@ -80,6 +97,7 @@ export function randomIptables(random: Random, count: number): string {
       `-A ${chain} -p tcp -m tcp --tcp-flags SYN,RST NONE -j ACCEPT`,
     )
   const mangle: string[] = []
+  const raw: string[] = []
   const chains = { nat: [] as string[], filter: [] as string[] }
   const rule = (to: string[], chain: string, words: string, act: string) =>
     to.push(['-A', chain, words, act].filter((word) => word !== '').join(' '))
@@ -99,6 +117,23 @@ export function randomIptables(random: Random, count: number): string {
         random.pick(['-j DROP', '-j ACCEPT', '-j RETURN', '-j REJECT --reject-with icmp-net-prohibited']),
       )
     if (random.next() < 0.3) mangle.push(`-A PREROUTING -d ${virtualIp(i)} -j MARK ${random.pick(marks)}`)
+    const first = random.pick([limited(random, 'in'), reversePath(random), matches(random, 'prerouting')])
+    const fate = random.pick([
+      `MARK ${random.pick(marks)}`,
+      'LOG',
+      'DROP',
+      'CONNMARK --set-xmark 0x7/0xffffffff',
+      'RETURN',
+    ])
+    if (random.next() < 0.3) mangle.push(`-A PREROUTING -d ${virtualIp(i)} ${first} -j ${fate}`)
+    if (random.next() < 0.2) mangle.push(`-A OUTPUT -d ${virtualIp(i)} ${owned(random)} -j MARK ${random.pick(marks)}`)
+    if (random.next() < 0.2) {
+      const state = random.pick(['', '', '-m conntrack --ctstate NEW', '-m conntrack --ctstate INVALID'])
+      const chain = random.pick(['PREROUTING', 'PREROUTING', 'OUTPUT'])
+      raw.push(
+        `-A ${chain} -d ${virtualIp(i)} ${state} -j ${random.pick(['CT --notrack', 'DROP', 'MARK --set-xmark 0x1/0x1'])}`,
+      )
+    }
     for (let n = random.integer(1, 4); n > 0; n--) {
       const act = random.pick([
         `-j ${sub}`,
@@ -123,7 +158,16 @@ export function randomIptables(random: Random, count: number): string {
       nat.push(
         `-A ${sub} -p ${protocol} -m statistic --mode random --probability 0.5 -j DNAT --to-destination ${target(random)}`,
       )
-      nat.push(`-A ${pre} -p ${protocol} -j DNAT --to-destination ${target(random)}`)
+      const to = random.pick([
+        `DNAT --to-destination ${target(random)}`,
+        `DNAT --to-destination ${target(random)}`,
+        'DNAT --to-destination 10.244.0.11-10.244.0.12:8080',
+        'DNAT --to-destination 10.244.0.11:8080-8081',
+        'REDIRECT --to-ports 8080',
+        'REDIRECT --to-ports 8080-8090',
+        'REDIRECT',
+      ])
+      nat.push(`-A ${pre} -p ${protocol} -j ${to}`)
     }
     if (random.next() < 0.2) filter.push(`-A ${forward} -p tcp -j REJECT --reject-with tcp-reset`)
     for (let n = random.integer(0, 3); n > 0; n--)
@@ -160,6 +204,7 @@ export function randomIptables(random: Random, count: number): string {
   const table = (name: string, builtIn: readonly string[], own: readonly string[], rules: readonly string[]) =>
     [`*${name}`, ...builtIn.map((chain) => `:${chain} ACCEPT [0:0]`), ...heads(own), ...rules, 'COMMIT', ''].join('\n')
   return [
+    table('raw', ['PREROUTING', 'OUTPUT'], [], raw),
     table('mangle', ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'], [], mangle),
     table('filter', ['INPUT', 'FORWARD', 'OUTPUT'], chains.filter, filter),
     table('nat', ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'], chains.nat, nat),
@@ -203,7 +248,29 @@ const nftMatches: readonly ((random: Random) => string)[] = [
   (r) => `iifname ${r.pick(['"eth0"', '"cni*"', '!= "cni0"', '{ "eth0", "lo" }'])}`,
   (r) => `ip protocol ${r.pick(['tcp', 'udp'])}`,
   (r) => `meta length ${r.pick(['< 1000', '> 1000'])}`,
+  (r) => `ct status ${r.pick(['confirmed', '! snat', 'seen-reply'])}`,
+  (r) => `meta l4proto tcp ct original proto-dst ${r.pick(['80', '1-79', '!= 80'])}`,
+  (r) => `ct reply ip saddr ${r.pick(['10.244.0.0/16', '!= 10.244.0.11'])}`,
+  (r) => `ct state vmap { new : ${r.pick(['continue', 'return'])}, established : accept }`,
+  (r) => `ip saddr & 0.0.0.1 == ${r.pick(['0.0.0.1', '0.0.0.0'])}`,
+  (r) =>
+    `ip saddr . ip daddr ${r.pick(['{ 10.168.0.0/24 . 10.96.1.0/24, 10.244.0.11 . 0.0.0.0/0 }', '{ 10.244.0.11 . 10.96.1.2 }'])}`,
+  (r) => `ip dscp ${r.pick(['cs0', '!= cs0'])}`,
+  (r) => `iif ${r.pick(['"eth0"', '"cni0"', '!= "lo"'])}`,
+  (r) => `meta pkttype ${r.pick(['host', 'broadcast'])}`,
+  (r) => `jhash ip saddr . th sport mod 2 ${r.pick(['0', '1'])}`,
+  (r) => `limit rate ${r.pick(['over 1000/second', '10/minute'])}`,
   (r) => `ip daddr . th dport ${r.pick(['{ 10.96.1.1 . 80, 10.244.0.11 . 8080 }', '{ 10.96.1.0/24 . 80-90 }'])}`,
+]
+
+/** Only where packets come in. */
+const nftEarly: readonly ((random: Random) => string)[] = [
+  (r) => `fib saddr oif ${r.pick(['exists', 'missing'])}`,
+  (r) => `fib saddr . iif oif ${r.pick(['exists', 'missing'])}`,
+  (r) => `fib saddr . mark oif != ${r.pick(['"eth0"', '"cni0"'])}`,
+  (r) => `fib saddr oifname ${r.pick(['"eth0"', '"cni0"'])}`,
+  (r) => `fib daddr . iif type ${r.pick(['local', 'unicast'])}`,
+  (r) => `ct state ${r.pick(['new', 'untracked'])}`,
 ]
 
 /** The same in the words of nftables. */
@@ -250,6 +317,11 @@ export function randomNft(random: Random, count: number): string {
           'counter',
           `meta mark set ${random.pick(nftMarks)}`,
           'ct mark set 0x7',
+          'ct mark set meta mark',
+          'meta mark set ct mark',
+          'meta mark set numgen random mod 2 offset 4',
+          'add @seen { ip saddr }',
+          'log prefix "x "',
         ]),
       ),
     )
@@ -260,6 +332,11 @@ export function randomNft(random: Random, count: number): string {
       `numgen random mod 2 vmap { 0 : goto one-${i}, 1 : goto two-${i} }`,
       `meta l4proto . th dport vmap { tcp . 80 : goto one-${i}, udp . 80 : goto two-${i} }`,
       `meta l4proto udp dnat to ${one.split(':')[0]}`,
+      'meta l4proto { tcp, udp } redirect to :8080',
+      'dnat to 10.244.0.11-10.244.0.12',
+      `numgen inc mod 2 vmap { 0 : goto one-${i}, 1 : goto two-${i} }`,
+      `jhash ip saddr mod 2 seed 0x5 vmap { 0 : goto one-${i}, 1 : goto two-${i} }`,
+      `dnat to ip saddr map { 10.168.0.0/24 : 10.244.0.11, 10.244.0.0/16 : 10.244.1.11 }`,
       `ip saddr vmap { 10.168.0.0/24 : goto one-${i}, 10.244.0.0/16 : goto two-${i} }`,
     ])
     lines.push(
@@ -302,7 +379,12 @@ export function randomNft(random: Random, count: number): string {
         random.pick(['masquerade', 'masquerade fully-random', 'return', 'snat to 10.168.0.2']),
       ).replaceAll(/iifname (!= )?(\{[^}]*\}|"[^"]*")/g, 'oifname $1$2'),
     )
+    const early = Array.from(
+      { length: random.next() < 0.3 ? 1 : 0 },
+      () => `${random.pick(nftEarly)(random)} ${random.pick(['drop', 'meta mark set 0x1', 'return', 'notrack'])}`,
+    )
     lines.push(
+      `chain early-${i} { ${early.map((rule) => `${rule}; `).join('')}}`,
       `chain fwd-${i} { ${forward.map((rule) => `${rule}; `).join('')}}`,
       `chain out-${i} { ${out.map((rule) => `${rule}; `).join('')}}`,
       `chain post-${i} { ${post.map((rule) => `${rule}; `).join('')}}`,
@@ -314,11 +396,13 @@ export function randomNft(random: Random, count: number): string {
     `ct original ip daddr vmap { ${Array.from({ length: count }, (_, i) => `${virtualIp(i)} : jump ${name}-${i}`).join(', ')} }`
   return `table ip hand {
   set clients { type ipv4_addr; flags interval; elements = { 10.168.0.100, 10.244.0.12-10.244.0.20 } }
+  set seen { type ipv4_addr; flags dynamic; size 1000; }
   set who { type ipv4_addr . inet_proto; elements = { 10.168.0.100 . tcp, 10.244.0.11 . udp } }
   map marks { type ipv4_addr : mark; flags interval; elements = { 10.168.0.0/16 : 0x10, 10.244.0.11 : 0x4000, 10.244.0.12-10.244.0.255 : 0x1 } }
   ${lines.join('\n  ')}
   chain prerouting { type nat hook prerouting priority dstnat; policy accept; ip daddr vmap ${map}; }
   chain output { type nat hook output priority -100; policy accept; ip daddr vmap ${map}; }
+  chain early { type filter hook prerouting priority ${random.pick(['raw', 'mangle'])}; policy accept; ip daddr vmap ${map.replaceAll('goto pre', 'jump early')}; }
   chain out { type filter hook output priority filter; policy accept; ${later}; ${after('out')}; }
   chain forward { type filter hook forward priority filter; policy accept; ${later}; ${after('fwd')}; }
   chain postrouting { type nat hook postrouting priority srcnat; policy accept; ${after('post')}; }

@@ -131,7 +131,7 @@ function refuse(way: Way, standing: Known, how: string): Reply | undefined {
 
 function answerTo(got: Packet): Packet {
   const { connection: _, ...rest } = got
-  return { ...rest, ...inverted(got), mark: 0, state: 'ESTABLISHED' }
+  return { ...rest, ...inverted(got), mark: 0, state: 'ESTABLISHED', answers: true }
 }
 
 function judge({ way, outcome }: Final, { what, refusal, protocol }: Reply, sent: Tuple, from: Standing): Answer {

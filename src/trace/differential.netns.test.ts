@@ -124,7 +124,7 @@ test('trace: what the kernel does is what the tracer says', { skip, timeout }, a
       run(net, [`iptables-${backend}-restore`], rules)
       const dumps =
         n % 3 === 2
-          ? ['mangle', 'filter', 'nat'].map((table) => ({
+          ? ['raw', 'mangle', 'filter', 'nat'].map((table) => ({
               file: `iptables-${table}.txt`,
               text: run(net, [
                 `iptables-${backend}`,

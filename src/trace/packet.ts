@@ -28,6 +28,8 @@ export type Packet = Tuple & {
   readonly size: number
   /** it has come through IPVS here */
   readonly balanced?: true
+  /** it comes back of what was sent, as an answer or a refusal */
+  readonly answers?: true
   /** it resets a connection */
   readonly reset?: true
   /** an error by ICMP: what it says, and of which packet, as that one was where it was refused */

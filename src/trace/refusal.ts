@@ -68,7 +68,7 @@ const tooBig6 = 2
 /** The packet that refuses `packet`; `source` '' where who sends it chooses. Undefined for a refusal that is not known. */
 export function refusalOf(packet: Packet, how: string): Packet | undefined {
   const { connection: _, error: _error, ...rest } = packet
-  const back = { ...rest, destination: packet.source, mark: 0, state: 'RELATED' as const }
+  const back = { ...rest, destination: packet.source, mark: 0, state: 'RELATED' as const, answers: true as const }
   if (how === 'tcp-reset')
     return {
       ...back,

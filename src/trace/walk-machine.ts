@@ -78,6 +78,17 @@ export const placeOn = (machine: Machine, hook: Hook, options: WalkOptions): Pla
 const pass = (walker: Walker, hook: Hook, way: Way, reroute?: (way: Way) => readonly Passed[]): readonly Passed[] =>
   passHook(walker.stations, way, placeAt(walker, hook), reroute).map(straightReset)
 
+/** Across a bridge no incoming interface is shown there (net/bridge/br_netfilter_hooks.c, br_nf_post_routing). */
+function passOut(walker: Walker, way: Way): readonly Passed[] {
+  const { bridgePort, inInterface, outInterface } = way.packet
+  if (bridgePort === undefined || inInterface === undefined || inInterface !== outInterface)
+    return pass(walker, 'postrouting', way)
+  return pass(walker, 'postrouting', withPacket(way, { inInterface: '' })).map((passed) => ({
+    ...passed,
+    way: withPacket(passed.way, { inInterface }),
+  }))
+}
+
 /** Goes on with the ways that a hook let pass. */
 const then = (passed: readonly Passed[], next: (way: Way) => readonly Exit[]): readonly Exit[] =>
   passed.flatMap(({ way, end }) => (end === undefined ? next(way) : [{ kind: 'ended' as const, way, end }]))
@@ -131,9 +142,7 @@ function forwardBridged(walker: Walker, way: Way): readonly Exit[] {
   const device = way.packet.inInterface!
   const bridged = withPacket(way, { outInterface: device })
   return then(pass(walker, 'forward', bridged), (forwarded) =>
-    then(pass(walker, 'postrouting', forwarded), (sent) => [
-      { kind: 'sent', way: sent, device, via: sent.packet.destination },
-    ]),
+    then(passOut(walker, forwarded), (sent) => [{ kind: 'sent', way: sent, device, via: sent.packet.destination }]),
   )
 }
 
@@ -293,7 +302,7 @@ function onRoute(walker: Walker, way: Way, routed: Forward): Way {
 }
 
 const postroute = (walker: Walker, way: Way, device: string | undefined, via: string): readonly Exit[] =>
-  then(pass(walker, 'postrouting', way), (sent) => leave(walker, sent, device, via))
+  then(passOut(walker, way), (sent) => leave(walker, sent, device, via))
 
 /** By a device, where the last rules may look at it. */
 const leave = (walker: Walker, way: Way, device: string | undefined, via: string): readonly Exit[] =>

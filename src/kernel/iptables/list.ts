@@ -83,6 +83,7 @@ const negated = (sign: string | undefined) => (sign === undefined || sign.trim()
 
 /** How matches are printed, tried in this order at the start of what is left of a line. */
 const readers: readonly ListReader[] = [
+  ...otherReaders,
   { pattern: /^\/\* (.*?) \*\//, read: ([, text]) => ({ kind: 'comment', text: text! }) },
   {
     pattern: /^(tcp|udp|sctp)((?: (?:spts?|dpts?):!?[\d:]+)+)/,
@@ -153,12 +154,11 @@ const readers: readonly ListReader[] = [
     pattern: /^(?:(!) )?match-set (\S+) (\S+)/,
     read: ([, not, name, sides]) => ({ kind: 'set', name: { value: name!, ...negated(not) }, sides: sides! }),
   },
-  ...otherReaders,
 ]
 
 /** What targets print behind the matches. */
 const targetPattern =
-  /^(\[goto\]|MARK .*|CONNMARK .*|LOG .*|to:\S+.*|masq ports: \S+.*|random-fully|reject-with \S+|redir ports \S+.*)/
+  /^(\[goto\]|(MARK|CONNMARK|LOG|CT|TCPMSS|TPROXY|NFQUEUE|CHECKSUM|TOS set|DSCP set|CLASSIFY set) .*|NOTRACK|nflog-\S+ .*|(add|del|map)-set .*|to:\S+.*|masq ports: \S+.*|random-fully|reject-with \S+|redir ports \S+.*)/
 
 /** Fills in the matches; answers the words that belong to the target. */
 function readExtra(extra: string, matches: Match[]): string {
@@ -223,6 +223,13 @@ function readTarget(name: string, words: string): Target {
       ...(words.includes('random-fully') && { randomFully: true }),
       ...(words.includes('persistent') && { persistent: true }),
     }
+  if (name === 'CT' || name === 'NOTRACK')
+    return {
+      kind: 'other',
+      name: 'CT',
+      words: /^(CT notrack|NOTRACK)/.test(words) || name === 'NOTRACK' ? ['--notrack'] : [],
+    }
+  if (name === 'NETMAP' && to !== undefined) return { kind: 'other', name, words: ['--to', to] }
   if (name === 'REJECT')
     return { kind: 'reject', with: /^reject-with (\S+)/.exec(words)?.[1] ?? 'icmp-port-unreachable' }
   return { kind: 'other', name, words: words === '' ? [] : words.split(' ') }

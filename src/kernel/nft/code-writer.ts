@@ -150,10 +150,12 @@ export class CodeWriter {
     switch (expression.kind) {
       case 'payload': {
         const field = fieldOf(expression.protocol, expression.field)
-        return (
-          field !== undefined &&
-          this.put({ kind: 'payload', to, at: { base: field.base, offset: field.offset, length: type.length } })
-        )
+        if (field === undefined) return false
+        const { base, offset, bits } = field
+        this.put({ kind: 'payload', to, at: { base, offset, length: type.length } })
+        if (bits === undefined) return true
+        this.put({ kind: 'bitwise', from: to, to, mask: Uint8Array.of(bits.mask), xor: Uint8Array.of(0) })
+        return bits.shift === 0 || this.put({ kind: 'shift', from: to, to, length: 1, left: false, bits: bits.shift })
       }
       case 'raw': {
         const base = { ll: 'link', nh: 'network', th: 'transport', ih: 'inner' }[expression.base] as 'link' | undefined

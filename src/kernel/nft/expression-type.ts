@@ -13,7 +13,13 @@ import {
 } from '#kernel/nft/value-type.ts'
 import type { NftFamily, NftPayload } from '#kernel/nftables/ruleset.ts'
 
-export type Field = { readonly base: NftPayload['base']; readonly offset: number; readonly type: ValueType }
+export type Field = {
+  readonly base: NftPayload['base']
+  readonly offset: number
+  readonly type: ValueType
+  /** only these bits of a byte, and how far to the right they go */
+  readonly bits?: { readonly mask: number; readonly shift: number }
+}
 
 const field = (base: NftPayload['base'], offset: number, type: ValueType): Field => ({ base, offset, type })
 const integer = (length: number): ValueType => ({ name: 'integer', length })
@@ -32,6 +38,9 @@ const fields: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     id: field('network', 4, integer(2)),
     'frag-off': field('network', 6, integer(2)),
     ttl: field('network', 8, integer(1)),
+    dscp: { ...field('network', 1, namedTypes['dscp']!), bits: { mask: 0xfc, shift: 2 } },
+    ecn: { ...field('network', 1, integer(1)), bits: { mask: 0x03, shift: 0 } },
+    version: { ...field('network', 0, integer(1)), bits: { mask: 0xf0, shift: 4 } },
   },
   ip6: {
     saddr: field('network', 8, ipv6),

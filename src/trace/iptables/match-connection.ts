@@ -60,8 +60,7 @@ function hasStatus(word: string, { destinationNat, sourceNat }: Connection, { st
       return destinationNat !== undefined
     case 'SNAT':
       return sourceNat !== undefined
-    case 'NONE':
-      return !isReplied
+    // NONE is a mask without bits, which nothing has.
     default:
       return false
   }

@@ -8,7 +8,7 @@ import { type Option, type Options, optionsOf, testOf, textTest } from '#trace/i
 import { connectionOf } from '#trace/nat.ts'
 import { hasPorts, type Packet, protocolNumber } from '#trace/packet.ts'
 import { rangeHas, spanHas } from '#trace/ranges.ts'
-import { type Matched, no, yes } from '#trace/way.ts'
+import { type Matched, type Maybe, no, yes } from '#trace/way.ts'
 
 /** What each option of a match says of a packet; all of them must hold. */
 export function* matchOther(name: string, words: readonly string[], question: Question): Generator<Matched> {
@@ -16,7 +16,7 @@ export function* matchOther(name: string, words: readonly string[], question: Qu
   const read = readers[name]
   const unknown: Matched = {
     kind: 'maybe',
-    condition: `"-m ${[name, ...words].join(' ')}" matches`,
+    condition: `"-m ${[name, ...words].join(' ')}" matches${question.packet.answers ? ' the answer' : ''}`,
     missing: 'a reader of that match',
   }
   if (read === undefined || options.size === 0) yield unknown
@@ -111,14 +111,11 @@ const readers: Readonly<Record<string, Reader>> = {
       : undefined
   },
   // What has room for more is the usual case; the share beyond is a matter of load.
-  limit: (option, value) =>
-    option === 'limit' ? { kind: 'maybe', condition: `fewer than ${value.values[0]} packets came by here` } : yes,
-  hashlimit: (option, value) =>
-    option === 'hashlimit-upto'
-      ? { kind: 'maybe', condition: `fewer than ${value.values[0]} packets came by here` }
-      : option === 'hashlimit-above'
-        ? { kind: 'maybe', condition: `more than ${value.values[0]} packets came by here` }
-        : yes,
+  limit: (option, value, { packet }) => (option === 'limit' ? isWithin(value, packet) : yes),
+  hashlimit: (option, value, { packet }) =>
+    option === 'hashlimit-upto' || option === 'hashlimit-above'
+      ? { ...isWithin(value, packet), unless: option === 'hashlimit-above' }
+      : yes,
   owner: matchOwner,
   // A trace sends no packets of a special class.
   tos: (_, value) => matchClass(value, 0xff),
@@ -139,12 +136,19 @@ const readers: Readonly<Record<string, Reader>> = {
 
 const protocolIs = (text: string, packet: Packet) => protocolNumber(text) === protocolNumber(packet.protocol)
 
+const isWithin = ({ values: [rate] }: Option, { answers }: Packet): Maybe => ({
+  kind: 'maybe',
+  condition: `no more than ${rate} packets came by here${answers ? ' when the answer did' : ''}`,
+})
+
 /** Whose program it is; what the kernel itself makes, or others have sent, is nobody's (net/netfilter/xt_owner.c). */
 function matchOwner(option: string, value: Option, { packet, hook, machine }: Question): Matched {
-  const isMade = (hook === 'output' || hook === 'postrouting') && packet.inInterface === ''
+  const isMade =
+    (hook === 'output' || hook === 'postrouting') && packet.inInterface === '' && packet.bridgePort === undefined
   if (!isMade || packet.reset === true || packet.error !== undefined)
     return decided(false, testOf(value), isMade ? 'the kernel itself makes it' : 'the packet is not made here')
-  const program = packet.state === 'NEW' ? 'sends' : 'answers'
+  if (option === 'socket-exists') return decided(true, testOf(value), 'a program has sent it')
+  const program = packet.answers ? 'answers' : 'sends'
   const wanted = [option.replace('-owner', ''), ...value.values].join(' ')
   return { kind: 'maybe', condition: `the program that ${program} on ${machine.name} has ${wanted}`, unless: value.not }
 }

@@ -43,8 +43,9 @@ export function actOther(
   const after = (option: string) => (words.includes(option) ? words[words.indexOf(option) + 1] : undefined)
   if (isHarmless(name, words)) return [{ kind: 'continue', way: withStep(way, step(`passes ${name}`, 'turn')) }]
   if (name === 'NOTRACK' || (name === 'CT' && words.includes('--notrack'))) {
-    const { connection: _, ...packet } = way.packet
-    const untracked = { ...way, packet: { ...packet, state: 'UNTRACKED' as const } }
+    // What is tracked by now stays so.
+    if (way.packet.connection !== undefined) return [{ kind: 'continue', way }]
+    const untracked = withPacket(way, { state: 'UNTRACKED' })
     return [{ kind: 'continue', way: withStep(untracked, step('is not tracked', 'act')) }]
   }
   if (name === 'CONNMARK') return connectionMark(words, way, step)
@@ -57,7 +58,7 @@ export function actOther(
     )
   }
   const text = `-j ${[name, ...words].join(' ')}`
-  const condition = `${text} lets it go on`
+  const condition = `${text} lets ${way.packet.answers ? 'the answer' : 'it'} go on`
   return [
     { kind: 'continue', way: withStep(assume(way, condition, true, undefined), step('is taken to go on', 'turn')) },
     {

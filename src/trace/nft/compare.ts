@@ -2,7 +2,7 @@
 
 import type { NftInstruction } from '#kernel/nftables/ruleset.ts'
 import { valueText } from '#kernel/nftables/value-text.ts'
-import type { Loaded } from '#trace/nft/registers.ts'
+import type { Loaded, Unknown } from '#trace/nft/registers.ts'
 import type { Matched } from '#trace/way.ts'
 
 type Compare = Extract<NftInstruction, { kind: 'compare' }>
@@ -27,18 +27,33 @@ export function compareValue(value: Loaded, { is, value: wanted }: Compare): Mat
 }
 
 /** The same words as the other side of the house uses, so that one answer decides both. */
-function undecided({ what, missing }: Exclude<Loaded, Uint8Array>, is: string, wanted: Uint8Array): Matched {
+function undecided(value: Exclude<Loaded, Uint8Array>, is: string, wanted: Uint8Array): Matched {
+  const { what, missing } = value
   const not = is === '!='
   const isPlain = is === '==' || not
-  const value = /^(source|destination) \S+ is$/.test(what)
-    ? `${valueText(wanted, 'address-type').toUpperCase()} here`
-    : what.startsWith('the packet goes')
-      ? wanted.length > 4
-        ? nameOf(wanted)
-        : `interface ${valueText(wanted, 'number')}`
-      : show(wanted)
   const word = isPlain ? '' : `${is} `
-  return { kind: 'maybe', condition: `${what} ${word}${value}`, unless: not, ...(missing !== undefined && { missing }) }
+  return {
+    kind: 'maybe',
+    condition: `${what} ${word}${meaningOf(value, wanted)}`,
+    unless: not,
+    ...(missing !== undefined && { missing }),
+  }
+}
+
+/** What an unknown value might be, in words. */
+export function meaningOf({ type }: Unknown, bytes: Uint8Array): string {
+  switch (type) {
+    case undefined:
+      return show(bytes)
+    case 'address-type':
+      return `${valueText(bytes, type).toUpperCase()} here`
+    case 'interface-name':
+      return nameOf(bytes)
+    case 'interface':
+      return `interface ${valueText(bytes, 'number')}`
+    default:
+      return valueText(bytes, type)
+  }
 }
 
 const nameOf = (bytes: Uint8Array) => {

@@ -21,14 +21,28 @@ import { lookupRoute } from '#trace/route/lookup.ts'
 /** The kernel breaks off the rule where there is nothing to load. */
 export type Load = Loaded | 'nothing'
 
-const unknown = (what: string, length: number, missing?: string): Loaded => ({
+const unknown = (what: string, length: number, missing?: string, type?: string): Loaded => ({
   what,
   length,
   ...(missing !== undefined && { missing }),
+  ...(type !== undefined && { type }),
 })
+
+/** `key`: `iif`, `oifname` ... */
+const unknownInterface = (way: 'in' | 'out', key: string): Loaded =>
+  key.endsWith('name')
+    ? unknown(`the packet goes ${way} by`, 16, 'ip addr, ip route', 'interface-name')
+    : unknown(`the packet goes ${way} by`, 4, 'ip addr, ip route', 'interface')
 
 const address = (ip: string, side: string, family: 4 | 6): Loaded =>
   addressBytes(ip) ?? unknown(`${side} (the node's own address)`, family === 4 ? 4 : 16, 'ip addr')
+
+/** Of the packet, or of its connection: which seed was chosen for it, and the port of the client, are not known. */
+export const loadHash = ({ below, of }: Extract<NftInstruction, { kind: 'hash' }>, packet: Packet): Load => {
+  const { source, destination } = packet
+  const ends = of === undefined ? [source, destination].toSorted().join(' and ') : `${source} > ${destination}`
+  return unknown(`the hash of ${packet.protocol} ${ends} below ${below} is`, 4, undefined, 'number')
+}
 
 /** Bytes of a header; those that a trace does not fix are not known. */
 export function loadPayload({ base, offset, length }: NftPayload, packet: Packet): Load {
@@ -110,6 +124,19 @@ function interfaceIndex(name: string, machine: Machine, side: string): Loaded {
   return link === undefined ? unknown(`the number of the interface ${side}`, 4, 'ip link') : host32(link.index)
 }
 
+/** What the kernel itself makes, or others have sent, is nobody's. */
+function loadOwner(key: string, packet: Packet, { machine }: Place): Load {
+  if (
+    packet.inInterface !== '' ||
+    packet.bridgePort !== undefined ||
+    packet.reset === true ||
+    packet.error !== undefined
+  )
+    return 'nothing'
+  const program = packet.answers ? 'answers' : 'sends'
+  return unknown(`the program that ${program} on ${machine.name} has ${key.slice(2)}`, 4, undefined, 'number')
+}
+
 export function loadMeta(key: string, packet: Packet, place: Place): Load {
   const { inInterface, outInterface } = packet
   const family = familyOf(packet)
@@ -125,20 +152,14 @@ export function loadMeta(key: string, packet: Packet, place: Place): Load {
     case 'mark':
       return host32(packet.mark)
     case 'iifname':
-      return inInterface === undefined
-        ? unknown('the packet goes in by', 16, 'ip addr, ip route')
-        : nameBytes(inInterface)
+      return inInterface === undefined ? unknownInterface('in', key) : nameBytes(inInterface)
     case 'oifname':
-      return outInterface === undefined
-        ? unknown('the packet goes out by', 16, 'ip addr, ip route')
-        : nameBytes(outInterface)
+      return outInterface === undefined ? unknownInterface('out', key) : nameBytes(outInterface)
     case 'iif':
-      return inInterface === undefined
-        ? unknown('the packet goes in by', 4, 'ip addr, ip route')
-        : interfaceIndex(inInterface, place.machine, 'in')
+      return inInterface === undefined ? unknownInterface('in', key) : interfaceIndex(inInterface, place.machine, 'in')
     case 'oif':
       return outInterface === undefined
-        ? unknown('the packet goes out by', 4, 'ip addr, ip route')
+        ? unknownInterface('out', key)
         : interfaceIndex(outInterface, place.machine, 'out')
     case 'ibrname':
     case 'obrname':
@@ -153,7 +174,7 @@ export function loadMeta(key: string, packet: Packet, place: Place): Load {
       return host32(0)
     case 'skuid':
     case 'skgid':
-      return packet.inInterface === '' ? unknown(`${key} of the sender`, 4) : 'nothing'
+      return loadOwner(key, packet, place)
     default:
       return unknown(`meta ${key}`, key.endsWith('kind') || key.endsWith('brname') ? 16 : 4)
   }
@@ -230,7 +251,7 @@ export function loadFib({ result, by, isPresent }: Fib, packet: Packet, { machin
     if (ip === '?') return host32(addressTypes.LOCAL)
     if (device === undefined) return unknown('the packet goes by', 4, 'ip addr, ip route')
     const type = device === '' ? addressType(ip, machine) : addressTypeOn(ip, machine, device)
-    return type === undefined ? { what: `${side} ${ip} is`, length: 4, missing: 'ip addr' } : host32(addressTypes[type])
+    return type === undefined ? unknown(`${side} ${ip} is`, 4, 'ip addr', 'address-type') : host32(addressTypes[type])
   }
   const found = routeDevice(machine, packet, isSource, by.includes('mark'))
   if (typeof found !== 'string') return unknown(`the way to ${ip} is`, result === 'oifname' ? 16 : 4, found.missing)

@@ -4,6 +4,7 @@
 import { indexSet } from '#kernel/nftables/find-element.ts'
 import type { NftElement, NftInstruction, NftSet } from '#kernel/nftables/ruleset.ts'
 import { elementText, partTexts } from '#kernel/nftables/value-text.ts'
+import { meaningOf } from '#trace/nft/compare.ts'
 import { agrees, read, type Registers } from '#trace/nft/registers.ts'
 import { assume, factOf, type Way } from '#trace/way.ts'
 
@@ -62,11 +63,9 @@ export function lookUp(
   let rest = way
   const ways: Found[] = []
   for (const element of candidates) {
-    const value =
-      what.endsWith(' is') && set.key.length === 1
-        ? ` ${addressText(element.key)}`
-        : ` ${partTexts(element.key, set.key, set.keyLengths).join(' . ')}`
-    const condition = `${what}${value}`
+    const isPlain = key.type !== undefined && set.key.length === 1
+    const value = isPlain ? meaningOf(key, element.key) : partTexts(element.key, set.key, set.keyLengths).join(' . ')
+    const condition = `${what} ${value}`
     const known = factOf(rest, condition)
     if (known === false) continue
     ways.push({ way: known === true ? rest : assume(rest, condition, true, missing), why: condition, found: element })
@@ -75,11 +74,3 @@ export function lookUp(
   }
   return [...ways, { way: rest, why: `${what} none in ${name}`, found: undefined }]
 }
-
-const types: Readonly<Record<number, string>> = {
-  1: 'UNICAST here',
-  2: 'LOCAL here',
-  3: 'BROADCAST here',
-  5: 'MULTICAST here',
-}
-const addressText = (key: Uint8Array) => types[key[0]!] ?? String(key[0])

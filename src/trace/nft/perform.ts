@@ -5,7 +5,7 @@ import type { NftInstruction } from '#kernel/nftables/ruleset.ts'
 import { type Act, mostWays } from '#trace/chain/chain.ts'
 import { fraction, randomShare } from '#trace/fraction.ts'
 import { compareValue, rangeHolds } from '#trace/nft/compare.ts'
-import { type Load, loadConnection, loadFib, loadMeta, loadPayload } from '#trace/nft/load-value.ts'
+import { type Load, loadConnection, loadFib, loadHash, loadMeta, loadPayload } from '#trace/nft/load-value.ts'
 import { lookUp } from '#trace/nft/lookup.ts'
 import { host32, load, masked, read, readHost32, shifted, swapped } from '#trace/nft/registers.ts'
 import { rejectName, rewriteAct } from '#trace/nft/rewrite.ts'
@@ -45,11 +45,12 @@ export function perform(run: Run, one: NftInstruction, state: State): Done {
     case 'number':
       return choose(run, state, one)
     case 'hash':
-      return put(state, one.to, { what: 'the hash of the packet is', length: 4 })
+      return put(state, one.to, loadHash(one, packet))
     case 'limit':
       return decide(state, {
         kind: 'maybe',
-        condition: `${one.over ? 'more' : 'no more'} than ${one.rate} ${one.of} in ${one.seconds} s came by here`,
+        condition: `no more than ${one.rate} ${one.of} in ${one.seconds} s came by here${packet.answers ? ' when the answer did' : ''}`,
+        unless: one.over,
       })
     case 'meta-set':
     case 'ct-set':
@@ -186,12 +187,10 @@ function foreign(run: Run, one: Extract<NftInstruction, { kind: 'match' | 'targe
   if (one.kind === 'match' && one.name === 'comment') return next(state)
   if (one.kind === 'other' && harmless.has(one.name)) return next(state)
   if (one.kind === 'other' && one.name === 'notrack') {
-    const { connection: _, ...packet } = state.way.packet
-    return next({
-      ...state,
-      way: { ...state.way, packet: { ...packet, state: 'UNTRACKED' } },
-      changed: [...state.changed, 'is not tracked'],
-    })
+    // What is tracked by now stays so.
+    if (state.way.packet.connection !== undefined) return next(state)
+    const way = withPacket(state.way, { state: 'UNTRACKED' })
+    return next({ ...state, way, changed: [...state.changed, 'is not tracked'] })
   }
   const where = `rule ${run.rule.handle} of ${run.chain}`
   const what =
@@ -205,9 +204,10 @@ function foreign(run: Run, one: Extract<NftInstruction, { kind: 'match' | 'targe
       : run.context.sources === undefined
         ? 'a reader of that instruction'
         : 'fairway snapshot, which has rules in full'
+  const of = state.way.packet.answers ? ' the answer' : ''
   const acts = one.kind === 'target' || one.name.startsWith(actMark)
-  if (!acts) return decide(state, { kind: 'maybe', condition: `${what} matches`, missing })
-  const condition = `${what} lets it go on`
+  if (!acts) return decide(state, { kind: 'maybe', condition: `${what} matches${of}`, missing })
+  const condition = `${what} lets ${of === '' ? 'it' : 'the answer'} go on`
   const stopped = assume(state.way, condition, false, missing)
   return {
     kind: 'acts',

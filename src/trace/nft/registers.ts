@@ -5,6 +5,8 @@ export type Unknown = {
   /** `the packet goes in by`, `ct mark`: what stands in front of `is X` */
   readonly what: string
   readonly missing?: string
+  /** how to print what it is compared with, as value-text.ts has it */
+  readonly type?: string
 }
 
 export type Registers = {
