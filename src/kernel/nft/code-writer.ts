@@ -189,7 +189,8 @@ export class CodeWriter {
         return this.put({
           kind: 'fib',
           to,
-          result: expression.result as 'type',
+          // printed by name, whatever its number is
+          result: expression.result === 'type' ? 'type' : 'oifname',
           by: expression.flags as readonly 'daddr'[],
           isPresent: false,
         })

@@ -139,11 +139,7 @@ export function typeOfExpression(expression: Expression, family: NftFamily): Val
     case 'ct':
       return connectionType(expression.key, expression.family ?? family)
     case 'fib':
-      return expression.result === 'type'
-        ? namedTypes['fib_addrtype']
-        : expression.result === 'oifname'
-          ? interfaceName
-          : number32
+      return expression.result === 'type' ? namedTypes['fib_addrtype'] : interfaceName
     case 'numgen':
     case 'hash':
       return number32

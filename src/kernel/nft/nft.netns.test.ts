@@ -85,7 +85,8 @@ for (const name of ['everything', 'kube-proxy', 'words'])
 test('nft: random rules are written as nft lists them', { skip }, () => {
   const count = process.env['FAIRWAY_SOAK'] === '1' ? 500 : 20
   for (let seed = 1; seed <= count; seed++) {
-    const listed = loaded(randomNft(seeded(seed), 5))
+    // Of all interfaces only this one is there.
+    const listed = loaded(randomNft(seeded(seed), 5).replaceAll(/\b([io]if) ((?:!= )?)"\w+"/g, '$1 $2"lo"'))
     assert.equal(renderNft(parseNft(listed)), listed, `seed ${seed}`)
   }
 })
