@@ -189,8 +189,7 @@ export class CodeWriter {
         return this.put({
           kind: 'fib',
           to,
-          // printed by name, whatever its number is
-          result: expression.result === 'type' ? 'type' : 'oifname',
+          result: expression.result as 'type',
           by: expression.flags as readonly 'daddr'[],
           isPresent: false,
         })

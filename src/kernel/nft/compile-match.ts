@@ -19,7 +19,9 @@ export function compileMatch({ left, op, right }: Extract<Statement, { kind: 'ma
     })
     return writer.put({ kind: 'compare', register: 0, is: op === '!=' ? '!=' : '==', value })
   }
-  const loaded = writer.load(left)
+  // An interface is printed by its name, whatever its number is.
+  const isNamed = left.kind === 'fib' && left.result === 'oif' && !(right.kind === 'value' && /^\d+$/.test(right.text))
+  const loaded = writer.load(isNamed ? { ...left, result: 'oifname' } : left)
   if (loaded === undefined) return false
   if (right.kind === 'set' || right.kind === 'named' || loaded.types.length > 1) {
     const listed: Expression =

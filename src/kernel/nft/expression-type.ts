@@ -139,7 +139,11 @@ export function typeOfExpression(expression: Expression, family: NftFamily): Val
     case 'ct':
       return connectionType(expression.key, expression.family ?? family)
     case 'fib':
-      return expression.result === 'type' ? namedTypes['fib_addrtype'] : interfaceName
+      return expression.result === 'type'
+        ? namedTypes['fib_addrtype']
+        : expression.result === 'oifname'
+          ? interfaceName
+          : number32
     case 'numgen':
     case 'hash':
       return number32
