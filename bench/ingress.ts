@@ -2,14 +2,10 @@
 // core and in turns; and the time from an edit to its first answer, with errors under load, at so many routes.
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type FakeClient, fakeClient } from '#client/fake.ts'
-import { systemClock } from '#daemon/clock.ts'
-import { createLogger } from '#daemon/log.ts'
-import { createRegistry, type Registry } from '#daemon/metrics.ts'
-import { run } from '#ingress/main.ts'
+import { RunningIngress } from '#test/running-ingress.ts'
 import { type Bench, type Figures, percentile } from './bench.ts'
 import { ask, editUnderLoad, seed } from './ingress/edits.ts'
 import { type Load, load, workerOf } from './ingress/load.ts'
@@ -29,20 +25,17 @@ export const bench: Bench = {
     )
     if (missing.length > 0) return { figures: {}, skipped: missing.map((name) => `${name} is not installed`) }
     const folder = mkdtempSync(`${tmpdir()}/fairway-bench-`)
-    const ended = new AbortController()
-    const client = fakeClient()
-    const registry = createRegistry()
+    const running = new RunningIngress()
+    const { client, registry } = running
     let children: readonly ChildProcess[] = []
-    let serving: Promise<void> | undefined
     try {
       const peers = startPeers(folder)
       children = Object.values(peers)
       seed(client, routes)
-      serving = startController(client, `${folder}/haproxy`, registry, ended.signal)
+      await running.start({ http: `127.0.0.1:${ports.fairway}`, https: `127.0.0.1:${ports.https}` })
       await Promise.all([ports.pod, ...proxies.map((name) => ports[name])].map(untilAnswers))
-      while (!existsSync(`${folder}/haproxy/pid`)) await sleep(10)
       const pids = {
-        fairway: Number(readFileSync(`${folder}/haproxy/pid`, 'utf8')),
+        fairway: running.pid(),
         haproxy: peers.haproxy.pid!,
         nginx: workerOf(peers.nginx.pid!),
         node: peers.node.pid!,
@@ -66,38 +59,12 @@ export const bench: Bench = {
         peers: Object.fromEntries(proxies.slice(1).map((name) => [name, figuresOf(name)])),
       }
     } finally {
-      ended.abort()
-      await serving
+      await running.stop()
       for (const child of children) child.kill('SIGTERM')
       await Promise.all(children.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
       rmSync(folder, { recursive: true })
     }
   },
-}
-
-function startController(client: FakeClient, folder: string, registry: Registry, signal: AbortSignal): Promise<void> {
-  return run(
-    {
-      client,
-      folder,
-      http: `127.0.0.1:${ports.fairway}`,
-      https: `127.0.0.1:${ports.https}`,
-      threads: 1,
-      accessLog: false,
-      trustedProxies: [],
-      leaderElect: false,
-      leaseNamespace: 'kube-system',
-      publishService: undefined,
-      publishAddresses: [],
-      onServing: () => undefined,
-    },
-    {
-      signal,
-      clock: systemClock,
-      log: createLogger({ format: 'text', level: 0, write: (line) => void process.stderr.write(line) }),
-      registry,
-    },
-  )
 }
 
 async function untilAnswers(port: number): Promise<void> {

@@ -25,7 +25,12 @@ export class IngressWorld {
     users: () => undefined,
     addresses: (name) => this.addresses.get(name) ?? [],
   }
-  readonly table = new IngressTable(this.state)
+  readonly table: IngressTable
+
+  /** `more`: what is read otherwise. */
+  constructor(more: Partial<IngressState> = {}) {
+    this.table = new IngressTable({ ...this.state, ...more })
+  }
 }
 
 let created = 0

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { Agent, get } from 'node:http'
 import { services } from '#api/core.ts'
 import { endpointSlices } from '#api/discovery.ts'
-import { ingressClasses, ingresses } from '#api/networking.ts'
+import { ingresses } from '#api/networking.ts'
 import type { FakeClient } from '#client/fake.ts'
 import { type Figures, percentile } from '../bench.ts'
 import { readWrk } from './load.ts'
@@ -39,10 +39,6 @@ function endpoint(client: FakeClient, name: string, port: number): void {
 
 /** So many routes, one Service for each five of them. */
 export function seed(client: FakeClient, routes: number): void {
-  client.seed(ingressClasses, {
-    metadata: { name: 'fairway', annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
-    spec: { controller: 'fairway/ingress' },
-  })
   for (let i = 0; i < routes; i += 5) service(client, `pod-${i}`, ports.pod)
   service(client, 'pod', ports.pod)
   service(client, 'moving', ports.pod)

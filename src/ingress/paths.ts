@@ -9,6 +9,8 @@ export type RulePath = Pick<Route, 'match' | 'path'> & {
   readonly rank: number
 }
 
+/** What PCRE, which HAProxy has, reads otherwise than RE2, or in letters beyond ASCII only. */
+const foreign = /\\[pPxCQE0-9]|[^ -~]|(\\[zAbB]|[$^])[*+?{]|\(\?[imsU-]*\)/
 const signs = /[()[\]{}*+?|\\^$]/
 
 /**
@@ -44,8 +46,10 @@ function readPattern(path: string, target: string | undefined): ReturnType<typeo
     if (!(error instanceof PatternError)) throw error
     return `path ${path}: ${error.message}`
   }
-  if (!path.startsWith('/') || path.length > 1000)
+  if (!/^\^?\//.test(path) || path.length > 1000)
     return `path ${path.slice(0, 100)}: a pattern begins with a slash and has 1,000 signs at most`
+  if (foreign.test(path))
+    return `path ${path}: a pattern has ASCII letters, repeats no assertions, and has none of \\p, \\x, \\C, \\Q, (?i)`
   const groups = (path.replaceAll(/\\.|\[\^?\]?[^\]]*\]/g, '').match(/\((?!\?)|\(\?P?</g) ?? []).length
   const missing = [...(target ?? '').matchAll(/\$(\d)/g)].some(([, digit]) => Number(digit) > groups)
   const rewrite =

@@ -64,7 +64,8 @@ function rangesInto(said: (value: readonly string[]) => Said): Reader {
     return { said: said(value), ...(problem && { problem }) }
   }
 }
-const anyText = (text: string): Read<string> => (text === '' ? 'a text is expected' : { value: text })
+const anyText = (text: string): Read<string> =>
+  text === '' || text.includes('\n') ? 'a text of one line is expected' : { value: text }
 const code = (text: string): Read<RedirectCode> => {
   const read = values.oneOf('301', '302', '303', '307', '308')(text)
   return typeof read === 'string' ? read : { value: Number(read.value) as RedirectCode }

@@ -95,7 +95,7 @@ export function headers(text: string): Read<readonly Header[]> {
   const value = lines.flatMap((line): Header[] => {
     const colon = line.indexOf(':')
     const header: Header = [line.slice(0, Math.max(colon, 0)).trim(), line.slice(colon + 1).trim()]
-    return token.test(header[0]) && !/\p{Cc}/u.test(header[1]) ? [header] : []
+    return token.test(header[0]) && /^\P{Cc}+$/u.test(header[1]) ? [header] : []
   })
   return value.length === lines.length && value.length > 0
     ? { value }
