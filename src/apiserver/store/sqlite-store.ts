@@ -335,8 +335,9 @@ const statements = {
   last: 'SELECT revision, key, value FROM log WHERE key = ? ORDER BY revision DESC LIMIT 1',
   lastRevision: 'SELECT revision, value IS NULL AS deleted FROM log WHERE key = ? ORDER BY revision DESC LIMIT 1',
   insert: 'INSERT INTO log (revision, key, previous, value, expires) VALUES (?, ?, ?, ?, ?)',
-  list: `SELECT * FROM (SELECT key, value, expires, max(revision) AS revision FROM log
-    WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key) WHERE value IS NOT NULL ORDER BY key LIMIT ?`,
+  // Grouped and ordered alike: SQLite walks the index of keys, and stops at the limit. Of a group it takes the newest row.
+  list: `SELECT key, value, expires, max(revision) AS revision FROM log
+    WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key HAVING value IS NOT NULL ORDER BY key LIMIT ?`,
   changes: `SELECT log.revision, log.key, log.value, before.value AS before
     FROM log LEFT JOIN log AS before ON before.revision = log.previous
     WHERE log.revision > ? AND log.revision <= ? AND log.key >= ? AND log.key < ? ORDER BY log.revision`,
