@@ -1,7 +1,7 @@
 // The rules of the house, as one test. ARCHITECTURE.md says why.
 import * as assert from 'node:assert/strict'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 
 /** Room -> rooms that it may import. This table is the architecture. */
@@ -79,5 +79,18 @@ for (const file of files) {
 }
 for (const room of new Set(files.map((file) => file.split('/')[0]!)))
   if (!existsSync(`src/${room}/README.md`)) wrong.push(`src/${room}/README.md: missing`)
+
+/** Files that texts for people name; what stands for many (CODE, *) is none. */
+const texts = ['.', 'docs', 'src', 'deploy', 'examples'].flatMap((folder) =>
+  readdirSync(folder, { recursive: folder !== '.', encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file)),
+)
+for (const file of texts)
+  for (const [, path = ''] of readFileSync(file, 'utf8').matchAll(
+    /`((?:src|test|docs|bench|examples|deploy)\/[^`\s]+)`/g,
+  ))
+    if (!/[*]|\b[A-Z]{3,}\b/.test(basename(path, '.md')) && !existsSync(path.replace(/:\d+$/, '')))
+      wrong.push(`${file}: names ${path}, which does not exist`)
 
 test('tidy: rooms, names, purity', () => assert.deepEqual(wrong, []))
