@@ -1,7 +1,7 @@
 // All checks over what is known of a cluster, in the order in which one would look.
 
 import type { ClusterKind } from '#doctor/remedy.ts'
-import { compare, knowsRules } from '#doctor/compare/compare.ts'
+import { compare } from '#doctor/compare/compare.ts'
 import { classify } from '#doctor/compare/classify.ts'
 import type { Case, Check } from '#doctor/checks/check.ts'
 import { checkService } from '#doctor/checks/service.ts'
@@ -27,11 +27,11 @@ import { bareNodes, checkProxyRules } from '#doctor/checks/proxy-rules.ts'
 import { checkSelector } from '#doctor/checks/selector.ts'
 import { checkStaleServices } from '#doctor/checks/stale-service.ts'
 import { type Look, stayingDifferences, stayingFindings } from '#doctor/second-look.ts'
+import { undecided } from '#doctor/undecided.ts'
 import { checklist, type ChecklistStep } from '#doctor/checklist.ts'
-import { someOf } from '#doctor/compare/words.ts'
 import type { Probed } from '#doctor/probe/probed.ts'
 import { arrange, type Finding } from '#doctor/finding.ts'
-import type { NodeView, View } from '#doctor/view.ts'
+import type { View } from '#doctor/view.ts'
 
 export type Diagnosis = {
   readonly findings: readonly Finding[]
@@ -97,46 +97,8 @@ export function diagnose(view: View, { only, before }: DiagnoseOptions = {}): Di
   }
 }
 
-const isLookedAt = (node: NodeView) =>
-  knowsRules(node) || node.machine.links !== undefined || node.machine.sysctls !== undefined
-
 /** Our kubelet says so in its version. */
 function clusterKind({ nodes, kinds }: View): ClusterKind {
   const isOurs = nodes.some(({ node }) => node?.status?.nodeInfo?.kubeletVersion?.endsWith('-fairway') === true)
   return isOurs ? 'fairway' : kinds.has('Node') ? 'kubernetes' : 'machine'
-}
-
-function undecided(view: View): readonly string[] {
-  const lacks: string[] = []
-  const say = (isMissing: boolean, text: string) => isMissing && lacks.push(text)
-  say(
-    view.services === undefined,
-    'no Services (kubectl get services -A -o json): rules are not compared with anything',
-  )
-  say(
-    view.slices === undefined,
-    'no EndpointSlices (kubectl get endpointslices -A -o json): nobody knows whom rules should lead to',
-  )
-  say(
-    view.slicesFrom !== undefined,
-    `no EndpointSlices (kubectl get endpointslices -A -o json): whoever stands behind Services is taken from ${view.slicesFrom}${view.slicesFrom === 'pods' ? ' and selectors; Services without a selector have nobody' : ''}`,
-  )
-  say(view.pods === undefined, 'no pods (kubectl get pods -A -o json): selectors and readiness are not looked at')
-  const known = view.nodes.filter(isLookedAt)
-  const unseen = view.nodes.filter((node) => !isLookedAt(node)).map(({ name }) => name)
-  say(
-    known.length === 0,
-    'no state of any node (iptables-save -c, nft -j list ruleset, ip -d -j addr ...): rules and routes are not looked at',
-  )
-  say(known.length > 0 && unseen.length > 0, `no state of ${someOf(unseen)}: rules and routes there are not looked at`)
-  for (const { name, machine } of known) {
-    const missing = [
-      machine.links === undefined ? 'ip -d -j addr' : '',
-      machine.routes === undefined ? 'ip -j route show table all' : '',
-      machine.sysctls === undefined ? 'sysctl -a' : '',
-      machine.connections === undefined ? 'conntrack -L' : '',
-    ].filter((word) => word !== '')
-    say(missing.length > 0, `${name}: not given: ${missing.join(', ')}`)
-  }
-  return lacks
 }

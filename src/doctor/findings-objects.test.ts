@@ -2,6 +2,7 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { diagnose } from '#doctor/diagnose.ts'
+import { manifestsOf } from '#doctor/snapshot/snapshot.ts'
 import { readView } from '#doctor/view.ts'
 import {
   addObject,
@@ -44,6 +45,23 @@ const policy = (ingress: unknown): Change =>
     spec: { podSelector: { matchLabels: { app: 'hostnames' } }, policyTypes: ['Ingress'], ingress },
   })
 
+/** One pod of three is not ready, so many seconds after it was made. */
+const starting =
+  (seconds: number, restartCount = 0): Change =>
+  (files) => {
+    const made = Date.parse(manifestsOf(files)[0]?.made ?? '')
+    return object('pods', 'hostnames-5c8dd7776d-6v8qm', ({ metadata, status }) => {
+      metadata.creationTimestamp = new Date(made - seconds * 1000).toISOString()
+      status.conditions.find(({ type }: { type: string }) => type === 'Ready').status = 'False'
+      for (const container of status.containerStatuses) Object.assign(container, { ready: false, restartCount })
+    })(files)
+  }
+const left = object('endpointslices', 'hostnames', (slice) => {
+  const { targetRef, conditions } = slice.endpoints.find(({ targetRef: { name } }: { targetRef: { name: string } }) =>
+    name.endsWith('6v8qm'),
+  )
+  if (targetRef !== undefined) Object.assign(conditions, { ready: false, serving: false })
+})
 const rows: readonly Row[] = [
   { name: 'nothing', changes: [], roots: [] },
   {
@@ -70,6 +88,17 @@ const rows: readonly Row[] = [
     ],
     roots: ['PodsNotReady svc/default/hostnames', 'PodsNotReady svc/default/hostnames-nodeport'],
     evidence: /readiness probe fails/,
+  },
+  { name: 'a pod that is just starting, beside others', changes: [starting(20), left], roots: [] },
+  {
+    name: 'a pod that should have started long ago',
+    changes: [starting(90), left],
+    roots: ['PodsNotReady svc/default/hostnames', 'PodsNotReady svc/default/hostnames-nodeport'],
+  },
+  {
+    name: 'a pod that has crashed as it started',
+    changes: [starting(20, 1), left],
+    roots: ['PodsNotReady svc/default/hostnames', 'PodsNotReady svc/default/hostnames-nodeport'],
   },
   {
     name: 'no selector, and nobody who writes slices',

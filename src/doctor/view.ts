@@ -6,6 +6,7 @@ import type { EndpointSlice } from '#api/discovery.ts'
 import type { NetworkPolicy } from '#api/networking.ts'
 import { type ListeningSocket, parseSockets } from '#kernel/dump/sockets.ts'
 import { type ClusterObjects, readClusterObjects } from '#doctor/cluster-objects.ts'
+import { manifestsOf } from '#doctor/snapshot/snapshot.ts'
 import { slicesOfEndpoints, slicesOfPods } from '#doctor/expect/derived-slices.ts'
 import { type Cidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp, type Ip } from '#lib/ip.ts'
@@ -43,6 +44,10 @@ export type View = {
   readonly configMaps: readonly ConfigMap[]
   /** what could not be read */
   readonly problems: readonly string[]
+  /** what whoever made the snapshot could not collect, and why */
+  readonly gaps: readonly string[]
+  /** milliseconds of the epoch; undefined: nobody says when it was taken */
+  readonly takenAtMs?: number
   /** kinds of objects that there are lists of */
   readonly kinds: ReadonlySet<string>
 }
@@ -69,6 +74,8 @@ export function readView(given: readonly Input[]): View {
     },
   }
   const facts = factsByOwner(files)
+  const manifests = manifestsOf(given)
+  const taken = manifests.map(({ made = '' }) => Date.parse(made)).filter((ms) => !Number.isNaN(ms))
   return {
     world,
     nodes: [...world.machines, ...unseenMachines(world)].map((machine) =>
@@ -86,6 +93,8 @@ export function readView(given: readonly Input[]): View {
     namespaces: objects.of('Namespace') ?? [],
     configMaps: objects.of('ConfigMap') ?? [],
     problems: [...read.problems, ...objects.problems],
+    gaps: [...new Set(manifests.flatMap((one) => one.gaps ?? []))],
+    ...(taken.length > 0 && { takenAtMs: Math.max(...taken) }),
     kinds: objects.kinds,
   }
 }

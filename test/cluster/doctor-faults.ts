@@ -64,7 +64,7 @@ const patch = (what: string, name: string, value: object) => (live: LiveCluster)
   void live.kubectl('patch', what, name, '--type=merge', '-p', JSON.stringify(value))
 
 /** Where pods of node-1 live behind the bridge. */
-const drop =
+export const drop =
   'table inet site { chain forward { type filter hook forward priority -5; ip daddr 10.244.0.0/16 tcp dport 9376 drop; }; }'
 
 export const faults: readonly Fault[] = [

@@ -1,7 +1,11 @@
 // The doctor over a cluster in which things are broken for real: alone and at once, and mended as it says.
 import * as assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import {
+  drop,
   examine,
   type Fault,
   faults,
@@ -186,6 +190,77 @@ test('objects that are wrong, and mended by what is printed', { skip, timeout: 1
   follow(live, findings.find(({ code }) => code === 'AsksElsewhere')!.remedy)
   await until(() => assert.deepEqual(said(examine(live).findings), byHand.toSorted()))
 })
+
+/** What a command of ours says, in which words soever it ends. */
+type Document = {
+  readonly healthy: boolean
+  readonly findings: readonly Reported[]
+  readonly undecided: readonly string[]
+}
+const examineBy = (kubeconfig: string): Document => {
+  const { stdout, stderr } = fairway(['doctor', '-o', 'json', '--kubeconfig', kubeconfig])
+  assert.notEqual(stdout, '', stderr)
+  return JSON.parse(stdout) as Document
+}
+
+test(
+  'any cluster by its kubeconfig: from elsewhere, and from one of its nodes',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    const kubeconfig = live.env['KUBECONFIG']!
+    const far = examineBy(kubeconfig)
+    assert.deepEqual([far.healthy, far.findings], [true, []])
+    assert.match(far.undecided.join('\n'), /^nodes: this machine is none of them; run the script of --print-script/m)
+    const onNode = () =>
+      JSON.parse(live.sh('node/node-1', `fairway doctor -o json --kubeconfig ${kubeconfig}`).text) as Document
+    await until(() => assert.deepEqual(onNode().findings, []))
+    assert.match(onNode().undecided.join('\n'), /^no state of node-2: /m)
+    // What only the node's own kernel, and a namespace of a pod on it, tell.
+    t.after(() =>
+      live.sh('node/node-1', 'sysctl -qw net.ipv4.ip_local_port_range="32768 60999"; nft delete table inet site'),
+    )
+    live.sh('node/node-1', `sysctl -qw net.ipv4.ip_local_port_range="30000 60999"; nft '${drop}'`)
+    assert.equal(
+      headlines(onNode().findings),
+      'FirewallDrops node/node-1\nNodePortInLocalRange svc/default/hostnames-nodeport',
+    )
+  },
+)
+
+test(
+  'a user whose rights lack something is told which, and by which command they come',
+  { skip, timeout: 60_000 },
+  (t) => {
+    live.kubectl('create', 'serviceaccount', 'looker')
+    live.kubectl(
+      'create',
+      'clusterrole',
+      'looker',
+      '--verb=list',
+      '--resource=services,pods,nodes,namespaces,networkpolicies',
+    )
+    live.kubectl('create', 'clusterrolebinding', 'looker', '--clusterrole=looker', '--serviceaccount=default:looker')
+    const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+    t.after(() => {
+      rmSync(folder, { recursive: true })
+      live.kubectl('delete', 'clusterrolebinding,clusterrole', 'looker', 'fairway-doctor', '--ignore-not-found')
+      live.kubectl('delete', 'serviceaccount', 'looker')
+    })
+    const file = join(folder, 'kubeconfig')
+    const config = JSON.parse(live.kubectl('config', 'view', '--raw', '-o', 'json')) as { users: { user: object }[] }
+    config.users[0]!.user = { token: live.kubectl('create', 'token', 'looker').trim() }
+    writeFileSync(file, JSON.stringify(config))
+    const { findings, undecided } = examineBy(file)
+    assert.deepEqual(findings, [])
+    const told = undecided.find((line) => line.includes('may not list'))
+    assert.match(
+      told ?? '',
+      /looker may not list configmaps, endpoints, endpointslices\.discovery\.k8s\.io: kubectl create/,
+    )
+    follow(live, [told!.replace(/^.*?: (?=kubectl)/, '')])
+    assert.doesNotMatch(examineBy(file).undecided.join('\n'), /may not list/)
+  },
+)
 
 test('a Service that does not exist, and bad words', { skip }, () => {
   assert.equal(live.fairway('doctor', 'pod/x').status, 2)

@@ -13,7 +13,7 @@ import { runProbes } from '#doctor/probe/run.ts'
 import { needsSecondLook } from '#doctor/second-look.ts'
 import { renderReport, reportDocument } from '#doctor/report.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
-import type { SnapshotFile } from '#doctor/snapshot/snapshot.ts'
+import { manifestFile, type SnapshotFile } from '#doctor/snapshot/snapshot.ts'
 import { readView, type View } from '#doctor/view.ts'
 import { requireCluster } from '#lab/cluster-file.ts'
 
@@ -129,7 +129,8 @@ async function filesOf(
 ): Promise<readonly SnapshotFile[]> {
   const paths = [...snapshot, ...rules, ...objects]
   if (paths.length > 0) return openInputs(paths)
-  const live =
-    kubeconfig === undefined ? snapshotCluster(requireCluster(name), signal) : snapshotRemote(kubeconfig, signal)
-  return (await live).files
+  const { manifest, files } = await (kubeconfig === undefined
+    ? snapshotCluster(requireCluster(name), signal)
+    : snapshotRemote(kubeconfig, signal))
+  return [manifestFile(manifest), ...files]
 }

@@ -1,7 +1,7 @@
 // effect: namespaces of a cluster's nodes and pods
 // A snapshot of a cluster that runs: on this machine, or anywhere a kubeconfig leads to.
 import { type Pod, nodes, pods } from '#api/core.ts'
-import { type Client, connect } from '#client/client.ts'
+import { ApiError, type Client, connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { version } from '#daemon/version.ts'
 import { collectNamespace, type NamespaceState } from '#doctor/snapshot/collect-namespace.ts'
@@ -41,20 +41,20 @@ export async function snapshotRemote(kubeconfig: string, signal: AbortSignal): P
   const client = connect(loadKubeconfig(kubeconfig))
   try {
     const draft = await begin(client, signal)
-    const { items } = await client.list(nodes, { signal })
+    const items = await listOrNone(client.list(nodes, { signal }))
     using route = openRoute()
     const own = new Set(route.addresses().map(({ ip }) => ip))
     const node = items.find(({ status }) => status?.addresses?.some(({ address }) => own.has(address)))
     const name = node?.metadata?.name
-    if (name === undefined)
+    if (name === undefined && items.length > 0)
       draft.gaps.push(
         'nodes: this machine is none of them; run the script of --print-script on each and give all the files',
       )
-    else {
+    else if (name !== undefined) {
       draft.nodes.push(name)
       const confs = collectResolvConfs()
       add(draft, await stateOf('/proc/self/ns/net', confs), name, (file) => nodeFile(name, file))
-      const { items: all } = await client.list(pods, { signal })
+      const all = await listOrNone(client.list(pods, { signal }))
       await addPodsHere(
         draft,
         all.filter((pod) => pod.spec?.nodeName === name),
@@ -64,6 +64,16 @@ export async function snapshotRemote(kubeconfig: string, signal: AbortSignal): P
     return finish(draft)
   } finally {
     client.close()
+  }
+}
+
+/** Who may not list them has been told so with the other objects. */
+async function listOrNone<T>(list: Promise<{ readonly items: readonly T[] }>): Promise<readonly T[]> {
+  try {
+    return (await list).items
+  } catch (error) {
+    if (error instanceof ApiError && error.status.code === 403) return []
+    throw error
   }
 }
 

@@ -1,9 +1,9 @@
 // A port of a Service and the processes behind it: the name, the number, the protocol.
 
 import type { Pod, Service } from '#api/core.ts'
-import { matchSelectorMap } from '#api/selector.ts'
 import { hasSelector, specOf } from '#api/service/traits.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
+import { podsBehind } from '#doctor/checks/selector.ts'
 import { inNamespace, percentOf, someOf } from '#doctor/compare/words.ts'
 import { type Backend, backendsOf, slicesByService, usable } from '#doctor/expect/endpoints.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
@@ -29,12 +29,7 @@ export function checkPorts(it: Case): readonly Finding[] {
 function namedPort({ view }: Case, service: Service, port: Port): readonly Finding[] {
   const { targetPort } = port
   if (typeof targetPort !== 'string' || /^\d+$/.test(targetPort) || !hasSelector(specOf(service))) return []
-  const namespace = service.metadata?.namespace ?? 'default'
-  const pods = (view.pods ?? []).filter(
-    (pod) =>
-      (pod.metadata?.namespace ?? 'default') === namespace &&
-      matchSelectorMap(service.spec?.selector, pod.metadata?.labels),
-  )
+  const pods = podsBehind(view.pods ?? [], service)
   const declared = (pod: Pod) =>
     [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].flatMap(({ ports = [] }) => ports)
   const isDeclared = (pod: Pod) =>

@@ -6,6 +6,7 @@ import { matchSelectorMap } from '#api/selector.ts'
 import { hasSelector, specOf } from '#api/service/traits.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import { type Case, servicesOf } from '#doctor/checks/check.ts'
+import { notReady } from '#doctor/checks/readiness.ts'
 import { inNamespace, plural, someOf } from '#doctor/compare/words.ts'
 import { slicesByService } from '#doctor/expect/endpoints.ts'
 import { keyOf, type View } from '#doctor/view.ts'
@@ -28,7 +29,7 @@ export function checkSelector(it: Case): readonly Finding[] {
           endpoints.flatMap((one) => one.addresses ?? []),
         ),
       )
-      return [...notReady(service, chosen), ...behind(view, service, chosen, addresses)]
+      return [...notReady(view, service, chosen), ...behind(view, service, chosen, addresses)]
     })
 }
 
@@ -112,43 +113,6 @@ function editDistance(a: string, b: string): number {
     row = next
   }
   return row[b.length]!
-}
-
-function notReady(service: Service, chosen: readonly Pod[]): readonly Finding[] {
-  const bad = chosen.filter((pod) => !isPodReady(pod))
-  if (bad.length === 0 || service.spec?.publishNotReadyAddresses === true) return []
-  const key = keyOf(service)
-  const all = bad.length === chosen.length
-  return [
-    finding({
-      code: 'PodsNotReady',
-      severity: all ? 'error' : 'warning',
-      about: `svc/${key}`,
-      services: [key],
-      summary: `${bad.length} of ${plural(chosen.length, 'pod')} of ${key} ${bad.length === 1 ? 'is' : 'are'} not ready: ${someOf(bad.map((pod) => pod.metadata?.name ?? ''))}`,
-      evidence: bad.slice(0, 4).map(whyNotReady),
-      consequence: all
-        ? 'every connection to the Service is refused'
-        : `the ${chosen.length - bad.length} others carry all connections`,
-      remedy: bad
-        .slice(0, 2)
-        .map((pod) => `kubectl describe pod ${inNamespace(keyOf(pod))}   # its readiness probe, its events`),
-    }),
-  ]
-}
-
-function whyNotReady(pod: Pod): string {
-  const waiting = (pod.status?.containerStatuses ?? []).flatMap(({ name, state, ready }) =>
-    ready === true
-      ? []
-      : [`${name}: ${state?.waiting?.reason ?? state?.terminated?.reason ?? 'runs, but its readiness probe fails'}`],
-  )
-  const probes = (pod.spec?.containers ?? []).flatMap(({ readinessProbe: probe }) =>
-    probe?.httpGet === undefined ? [] : [`GET ${probe.httpGet.path ?? '/'} at port ${probe.httpGet.port}`],
-  )
-  const condition = pod.status?.conditions?.find(({ type }) => type === 'Ready')
-  const parts = [pod.status?.phase ?? 'Unknown', ...waiting, ...probes, condition?.message ?? '']
-  return `pod ${keyOf(pod)}: ${parts.filter((part) => part !== '').join('; ')}`
 }
 
 /** Pods that are ready, and in no slice. */

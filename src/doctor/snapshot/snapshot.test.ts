@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { redact } from '#doctor/snapshot/redact.ts'
 import { snapshotScript } from '#doctor/snapshot/script.ts'
-import { decodeSnapshot, encodeSnapshot, type Manifest, manifestOf, nodeFile } from '#doctor/snapshot/snapshot.ts'
+import { decodeSnapshot, encodeSnapshot, type Manifest, manifestsOf, nodeFile } from '#doctor/snapshot/snapshot.ts'
 
 const manifest: Manifest = {
   fairwaySnapshot: 1,
@@ -16,9 +16,9 @@ const manifest: Manifest = {
 test('snapshot: what is packed comes out again', () => {
   const files = [{ file: nodeFile('node-1', 'iptables-save.txt'), text: '*nat\nCOMMIT\n' }]
   const opened = decodeSnapshot(encodeSnapshot(manifest, files))
-  assert.deepEqual(manifestOf(opened!), manifest)
+  assert.deepEqual(manifestsOf(opened!), [manifest])
   assert.deepEqual(opened!.slice(1), files)
-  assert.equal(manifestOf(files), undefined)
+  assert.deepEqual(manifestsOf(files), [])
   assert.equal(decodeSnapshot(new TextEncoder().encode('*nat\n')), undefined)
 })
 

@@ -27,9 +27,14 @@ export const nodeFile = (node: string, name: string): string => `nodes/${node}/$
 export const podFile = (namespace: string, pod: string, name: string): string => `pods/${namespace}/${pod}/${name}`
 export const objectsFile = (resource: string): string => `objects/${resource}.json`
 
+export const manifestFile = (manifest: Manifest): SnapshotFile => ({
+  file: manifestName,
+  text: `${JSON.stringify(manifest, undefined, 2)}\n`,
+})
+
 /** A tar archive. */
 export function encodeSnapshot(manifest: Manifest, files: readonly SnapshotFile[]): Uint8Array {
-  const all = [{ file: manifestName, text: `${JSON.stringify(manifest, undefined, 2)}\n` }, ...files]
+  const all = [manifestFile(manifest), ...files]
   return encodeTar(
     all.map(({ file, text }) => ({ name: file, data: new TextEncoder().encode(text) })),
     Math.floor(Date.parse(manifest.made) / 1000),
@@ -41,12 +46,22 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotFile[] | undefined {
   return decodeTar(bytes)?.map(({ name, data }) => ({ file: name, text: new TextDecoder().decode(data) }))
 }
 
-export function manifestOf(files: readonly SnapshotFile[]): Manifest | undefined {
-  const found = files.find(({ file }) => file === manifestName || file.endsWith(`/${manifestName}`))
-  if (found === undefined) return undefined
-  try {
-    return JSON.parse(found.text) as Manifest
-  } catch {
-    return undefined
-  }
-}
+/** Several where somebody made a file on each node; whoever wrote them may have written anything. */
+export const manifestsOf = (files: readonly SnapshotFile[]): readonly Partial<Manifest>[] =>
+  files
+    .filter(({ file }) => file === manifestName || file.endsWith(`/${manifestName}`))
+    .flatMap(({ text }) => {
+      try {
+        const { made, gaps, ...rest } = JSON.parse(text) as Partial<Manifest>
+        const isText = (one: unknown) => typeof one === 'string'
+        return [
+          {
+            ...rest,
+            ...(isText(made) && { made }),
+            ...(Array.isArray(gaps) && { gaps: gaps.filter(isText) }),
+          },
+        ]
+      } catch {
+        return []
+      }
+    })
