@@ -5,6 +5,7 @@ import { UserError } from '#daemon/error.ts'
 import { NftBatch } from '#kernel/nftables/batch.ts'
 import { compare, payload, verdict } from '#kernel/nftables/expression.ts'
 import { openNftables } from '#kernel/nftables/nftables.ts'
+import { readRuleset } from '#kernel/nftables/read-ruleset.ts'
 import { encodeMac } from '#kernel/route/mac.ts'
 import { parseIp } from '#lib/ip.ts'
 import { type ClusterPlan, type Host, hostNamed } from '#lab/plan.ts'
@@ -23,11 +24,14 @@ export function cutBetween(plan: ClusterPlan, a: string, b: string): Cut {
   return first < second ? [first, second] : [second, first]
 }
 
-/** Who is cut off from whom. The table itself is the record: its comment lists the pairs. */
+/** Who is cut off from whom. The rules are the record: each names its pair. Who has left the cluster is left out. */
 export function listCuts(plan: ClusterPlan): readonly Cut[] {
-  using nftables = openNftables('bridge', plan.router.netns)
-  const pairs = nftables.table(table)?.comment.split(' ') ?? []
-  return pairs.flatMap((pair) => (pair.includes('|') ? [pair.split('|') as [string, string]] : []))
+  const { tables } = readRuleset({ netns: plan.router.netns, table })
+  const pairs = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules.map(({ comment }) => comment)))
+  return [...new Set(pairs)].flatMap((pair): Cut[] => {
+    const [a = '', b = ''] = pair.split(' | ')
+    return hostNamed(plan, a) && hostNamed(plan, b) ? [[a, b]] : []
+  })
 }
 
 /** Makes these the only cuts, in one step. */
@@ -37,7 +41,7 @@ export function applyCuts(plan: ClusterPlan, cuts: readonly Cut[]): void {
   batch.addTable('')
   batch.deleteTable()
   if (cuts.length > 0) {
-    batch.addTable(cuts.map((cut) => cut.join('|')).join(' '))
+    batch.addTable('who is cut off from whom')
     batch.addChain(chain, { base: { type: 'filter', hook: 'prerouting', priority: -300 } })
     for (const cut of cuts) {
       const [a, b] = cut.map((name) => requireHost(plan, name)) as [Host, Host]
@@ -45,7 +49,7 @@ export function applyCuts(plan: ClusterPlan, cuts: readonly Cut[]): void {
         [a, b],
         [b, a],
       ] as const)
-        for (const rule of dropRules(from, to)) batch.addRule(chain, rule, `${from.name} to ${to.name}`)
+        for (const rule of dropRules(from, to)) batch.addRule(chain, rule, `${a.name} | ${b.name}`)
     }
   }
   nftables.commit(batch)

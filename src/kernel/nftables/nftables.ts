@@ -30,6 +30,7 @@ export class Nftables implements Disposable {
   readonly family: NetfilterFamily
   readonly #socket: NetlinkSocket
   #sendBuffer = 0
+  #hasHeard = false
 
   constructor(family: NetfilterFamily, socket: NetlinkSocket) {
     this.family = family
@@ -56,6 +57,7 @@ export class Nftables implements Disposable {
   }
 
   generation(): number {
+    this.#hasHeard = true
     return generationOf(this.#socket)
   }
 
@@ -116,6 +118,9 @@ export class Nftables implements Disposable {
 
   /** Empty where the thing asked for is not there. */
   #get(what: string, type: number, flags: number, body: (writer: MessageWriter) => unknown): Attributes[] {
+    // A set that others write to may be rearranged between two messages of a dump, and then elements are left out that were there all
+    // the time. The kernel fills a message up to what it has seen this socket take: most sets then come in one.
+    if (!this.#hasHeard) this.generation()
     try {
       return this.#socket
         .request(what, messageType('nftables', type), flags, (writer) => {

@@ -177,36 +177,6 @@ test('killed at any moment, then taken away and made again', { skip }, async () 
   assert.ok(killed > 0, 'none was killed')
 })
 
-test('many at once', { skip, timeout: 120_000 }, async () => {
-  const count = process.env['FAIRWAY_SOAK'] === '1' ? 100 : 12
-  const ids = Array.from({ length: count }, (_, i) => `m${i}`)
-  using _pods = pods(...ids)
-  {
-    using route = openRoute()
-    route.deleteLink('cni0')
-  }
-  await atOnce(ids)
-})
-
-/** All get an address of their own and can be reached. */
-async function atOnce(ids: readonly string[]): Promise<void> {
-  const runtimeConfig = (i: number) => ({ portMappings: [{ hostPort: 20_000 + i, containerPort: 80 }] })
-  const answers = await Promise.all(
-    ids.map((id, i) =>
-      startPlugin(program, {
-        command: 'ADD',
-        id,
-        netns: pathOf(id),
-        config: { ...config, runtimeConfig: runtimeConfig(i) },
-      }),
-    ),
-  )
-  for (const { status, text } of answers) assert.equal(status, 0, text)
-  const ips = answers.map(({ body }) => (body['ips'] as { address: string }[])[0]!.address)
-  assert.equal(new Set(ips).size, ids.length)
-  assert.equal(cables().length, ids.length)
-}
-
 /** A pod that says who has asked it: TCP port 80, UDP port 81. Resolves when it does. */
 async function serve(netns: string): Promise<AsyncDisposable> {
   const child = withNetns(netns, () => spawn('python3', ['-c', serverText], { stdio: ['ignore', 'pipe', 'inherit'] }))

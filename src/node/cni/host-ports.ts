@@ -35,6 +35,8 @@ const shapes = { 4: { bytes: 4, source: 12, destination: 16 }, 6: { bytes: 16, s
 /** Throws HostPortTaken, after which nothing of these is mapped. */
 export function mapHostPorts(network: Network, { owner, addresses }: Attachment, mapped: readonly HostPort[]): void {
   if (mapped.length === 0) return
+  // What an attempt before this one has left behind leads to an address that may be another one now.
+  unmapHostPorts(owner)
   for (const { ip } of addresses) {
     const family = ipFamily(ip)!
     const wanted = mapped.filter(({ hostIp }) => isAny(hostIp) || ipFamily(hostIp) === family)

@@ -50,6 +50,8 @@ export class LeaseStore {
 
   release(networkName: string, owner: Owner): void {
     for (const lease of this.list(networkName)) if (isSameOwner(lease.owner, owner)) this.#remove(networkName, lease)
+    const folder = join(this.#directory, networkName)
+    for (const name of namesIn(folder)) if (name.endsWith(draftEnd(owner))) rmSync(join(folder, name), { force: true })
   }
 
   /** Gives back every lease whose owner is not valid. */
@@ -79,6 +81,8 @@ export class LeaseStore {
   }
 }
 
+/** Of the names of files that are not whole yet; one who was killed leaves them behind. */
+const draftEnd = ({ containerId, ifname }: Owner) => `.draft.${containerId}.${ifname}`
 const isIn = ({ cidr }: Range, ip: string) => containsIp(cidr, ip)
 
 function takeOne(folder: string, range: Range, place: number, owner: Owner): string {
@@ -86,7 +90,7 @@ function takeOne(folder: string, range: Range, place: number, owner: Owner): str
   for (const ip of candidates(range, readText(lastFile)?.trim())) {
     if (!createLease(folder, ip, owner)) continue
     // Others may be doing the same now.
-    const draft = `${lastFile}.${owner.containerId}.${owner.ifname}`
+    const draft = `${lastFile}${draftEnd(owner)}`
     writeFileSync(draft, ip)
     renameSync(draft, lastFile)
     return ip
@@ -95,8 +99,9 @@ function takeOne(folder: string, range: Range, place: number, owner: Owner): str
 }
 
 /** Linked into place whole, so that a lease is never seen half written. False where the address is taken. */
-function createLease(folder: string, ip: string, { containerId, ifname }: Owner): boolean {
-  const draft = join(folder, `.${containerId}.${ifname}`)
+function createLease(folder: string, ip: string, owner: Owner): boolean {
+  const { containerId, ifname } = owner
+  const draft = join(folder, draftEnd(owner))
   writeFileSync(draft, `${containerId}\r\n${ifname}`)
   try {
     linkSync(draft, join(folder, ip))
