@@ -4,6 +4,7 @@ import type { Ingress } from '#api/networking.ts'
 import type { Stored } from '#api/stored.ts'
 import { type Claim, Claims } from '#ingress/claims.ts'
 import type { ServedCertificate } from '#ingress/route.ts'
+import type { Certificate } from '#ingress/state.ts'
 import { KeySets } from '#lib/key-sets.ts'
 
 /** Stands for the names that no certificate is for. */
@@ -69,3 +70,18 @@ export class CertificateTable {
 }
 
 const keysOf = (hosts: readonly string[]): readonly string[] => (hosts.length > 0 ? hosts : [anyHost])
+
+/** What is wrong with a certificate for these hosts, though it is served: each text goes on after the Secret's name. */
+export function whyUnfit(
+  { names, problem }: Certificate & { readonly kind: 'pem' },
+  hosts: readonly string[],
+): string[] {
+  const isFor = (host: string) => names?.some((name) => name === host || name === host.replace(/^[^.]+/, '*')) ?? true
+  const others = hosts.filter((host) => !isFor(host))
+  return [
+    ...(problem === undefined ? [] : [problem]),
+    ...(others.length === 0
+      ? []
+      : [`has a certificate that is not for ${others.join(', ')}: it names ${names?.join(', ') || 'no host'}`]),
+  ]
+}

@@ -1,4 +1,4 @@
-// effect: the cryptography of Node
+// effect: the cryptography of Node, the time of day
 // A Secret's certificate and key, checked before a proxy gets them: one that cannot be used must harm nothing else.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
@@ -49,7 +49,15 @@ export function readCertificate(secret: Secret): Certificate {
     if (!parsed[0]!.checkPrivateKey(privateKey))
       return { kind: 'wrong', message: 'has a key in tls.key that is not of the certificate in tls.crt' }
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
-    return { kind: 'pem', pem: [...certificates, pem.trim(), ''].join('\n') }
+    const { subjectAltName = '', validTo } = parsed[0]!
+    const names = [...subjectAltName.matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name]) => name!.toLowerCase())
+    const isOver = Date.parse(validTo) < Date.now()
+    return {
+      kind: 'pem',
+      pem: [...certificates, pem.trim(), ''].join('\n'),
+      names,
+      ...(isOver && { problem: `has a certificate that was valid until ${validTo}` }),
+    }
   } catch (error) {
     return { kind: 'wrong', message: `has a tls.crt or tls.key that cannot be read: ${messageOf(error)}` }
   }

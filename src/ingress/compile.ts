@@ -12,7 +12,9 @@ export type Problem = {
   readonly reason:
     | 'NoService'
     | 'NoServicePort'
+    | 'NoIngressClass'
     | 'NoCertificate'
+    | 'BadCertificate'
     | 'NoUsers'
     | 'NoMainRoute'
     | 'Conflict'

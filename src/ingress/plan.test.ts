@@ -244,6 +244,33 @@ test('what cannot be served is told, and everything else is served', () => {
   ])
 })
 
+test('certificates that do not fit, and classes that are not there, are told', () => {
+  const tls = (host: string) => ({
+    rules: [rule(host, ['/', 'Prefix', 'a'])],
+    tls: [{ hosts: [host], secretName: 'cert' }],
+  })
+  const planned = planOf(
+    [
+      ingress('fits', tls('x.w.test')),
+      ingress('other', tls('x.y.w.test')),
+      ingress('lost', { ingressClassName: 'nobody', rules: [rule('n.test', ['/', 'Prefix', 'a'])] }),
+    ],
+    { secrets: { 'default/cert': { kind: 'pem', pem: '1', names: ['*.w.test', 'w.test'] } } },
+  )
+  assert.deepEqual(
+    planned.problems.map(({ ingress, reason, message }) => [ingress.metadata.name, reason, message]),
+    [
+      [
+        'other',
+        'BadCertificate',
+        'Secret default/cert has a certificate that is not for x.y.w.test: it names *.w.test, w.test',
+      ],
+      ['lost', 'NoIngressClass', 'IngressClass nobody does not exist: nobody serves this Ingress'],
+    ],
+  )
+  assert.deepEqual(planned.served, ['default/fits', 'default/other'])
+})
+
 test('endpoints: ready ones; ending ones that serve where none is ready; the port by its name', () => {
   const at = (address: string, conditions: object) => ({ addresses: [address], conditions })
   const ready = at('10.0.0.1', { ready: true })

@@ -8,7 +8,14 @@ import type { ReadUsers } from '#ingress/users.ts'
 
 /** A Secret as far as it is of use: its PEM texts joined, or what is wrong with them. */
 export type Certificate =
-  | { readonly kind: 'pem'; readonly pem: string }
+  | {
+      readonly kind: 'pem'
+      readonly pem: string
+      /** what it is for, `*.a.test` too; undefined: not known */
+      readonly names?: readonly string[]
+      /** it is served all the same */
+      readonly problem?: string
+    }
   | { readonly kind: 'wrong'; readonly message: string }
 
 /** All keys are `NAMESPACE/NAME`. */

@@ -8,7 +8,7 @@ import { keyOf } from '#api/object-key.ts'
 import type { Stored } from '#api/stored.ts'
 import type { Canary, Settings } from '#ingress/annotations/settings.ts'
 import { BackendTable } from '#ingress/backend-table.ts'
-import { CertificateTable } from '#ingress/certificate-table.ts'
+import { CertificateTable, whyUnfit } from '#ingress/certificate-table.ts'
 import { type Claim, Claims } from '#ingress/claims.ts'
 import { ownership } from '#ingress/class.ts'
 import { type Candidate, compile, type Compiled, type Problem } from '#ingress/compile.ts'
@@ -129,9 +129,17 @@ export class IngressTable implements RoutingTable {
   /** What is to be said about an Ingress now. */
   problemsOf(key: string): readonly Problem[] {
     const entry = this.#entries.get(key)
-    if (entry === undefined) return []
+    if (entry === undefined) return this.#unserved(key)
     const rivals = { routes: this.#claims, shares: this.#shares, certificates: this.#certificates }
     return [...entry.problems, ...conflictsOf(entry, rivals)]
+  }
+
+  /** Of a class that is not there nobody else will say a word. */
+  #unserved(key: string): readonly Problem[] {
+    const { ingressClassName: name } = this.#state.ingress(key)?.spec ?? {}
+    if (name === undefined || [...this.#state.classes()].some(({ metadata }) => metadata.name === name)) return []
+    const message = `IngressClass ${name} does not exist: nobody serves this Ingress`
+    return [{ reason: 'NoIngressClass', message }]
   }
 
   /** The Ingresses that changes are about. */
@@ -218,6 +226,8 @@ export class IngressTable implements RoutingTable {
       const found = this.#state.secret(secret)
       if (found?.kind === 'pem') {
         touched.addAll('hosts', this.#certificates.offer(ingress, hosts, { secret, pem: found.pem }))
+        for (const message of whyUnfit(found, hosts))
+          problems.push({ reason: 'BadCertificate', message: `Secret ${secret} ${message}` })
         continue
       }
       const what = found === undefined ? 'does not exist' : found.message

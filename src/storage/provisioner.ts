@@ -150,7 +150,8 @@ async function provision(
   const store = folder === undefined ? stores.main : stores.named.get(folder)
   if (store === undefined) {
     const known = [...stores.named.keys()].join(', ') || 'none by name'
-    return refuse(`node ${nodeName} has no folder called ${JSON.stringify(folder)}: it has ${known}`)
+    const remedy = `give its provisioner --named-folder ${folder}=PATH, or choose another StorageClass`
+    return refuse(`node ${nodeName} has no folder called ${JSON.stringify(folder)}, it has ${known}: ${remedy}`)
   }
   await tell('Normal', 'Provisioning', `External provisioner is provisioning volume for claim ${JSON.stringify(key)}`)
   const name = volumeNameOf(claim.metadata.uid)

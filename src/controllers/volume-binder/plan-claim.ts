@@ -41,7 +41,11 @@ function planUnbound(claim: Claim, view: ClaimView): readonly Act[] {
   const { volumeName } = claim.spec
   if (!volumeName) return planSearch(claim, view)
   const volume = view.volume(volumeName)
-  if (volume === undefined) return setClaimStatus(claim, 'Pending')
+  if (volume === undefined) {
+    // Kubernetes says nothing here.
+    const missing = `volume ${JSON.stringify(volumeName)} does not exist`
+    return [warn(claim, 'FailedBinding', missing), ...setClaimStatus(claim, 'Pending')]
+  }
   if (volume.spec.claimRef === undefined) {
     const why = whyUnfit(volume, claim)
     if (why === undefined) return planBind(volume, claim, view.now)

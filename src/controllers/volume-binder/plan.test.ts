@@ -206,7 +206,7 @@ const cases: readonly (readonly [string, World, readonly string[], readonly stri
     'a claim that names a volume which is not there',
     { claims: [claim({ volumeName: 'v' })], volumes: [] },
     ['claim: Pending v -'],
-    [],
+    ['Warning FailedBinding: volume "v" does not exist'],
   ],
   [
     'a claim that names a volume which is too small',

@@ -93,7 +93,7 @@ function pending(service: Service): readonly Finding[] {
         `kubectl describe service ${inNamespace(key)}   # what a provider said: an empty pool, a class that is not its own`,
         ...(name === undefined
           ? [
-              'fairway balancer --pool 192.0.2.0/24   # a provider, with addresses of your network; others: MetalLB, a cloud controller',
+              'fairway balancer --address-pool 192.0.2.0/24   # a provider, with addresses of your network; others: MetalLB, a cloud controller',
             ]
           : []),
       ],
