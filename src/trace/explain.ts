@@ -2,7 +2,7 @@
 
 import type { Answer } from '#trace/answer.ts'
 import { percent } from '#trace/fraction.ts'
-import { verdictsOf } from '#trace/outcome.ts'
+import { type Verdict, verdictsOf } from '#trace/outcome.ts'
 import { type Packet, renderPacket } from '#trace/packet.ts'
 import type { Traced } from '#trace/trace.ts'
 import type { Step } from '#trace/way.ts'
@@ -21,9 +21,7 @@ const mostShown = 3
 export function explain(packet: Packet, ways: readonly Traced[], { all, closest = [] }: ExplainOptions): string {
   const verdicts = verdictsOf(ways)
   const lines = [renderPacket(packet), '']
-  for (const { share, conditions, text } of verdicts) {
-    lines.push(`${percent(share).padStart(6)}  ${text}${renderConditions(conditions)}`)
-  }
+  lines.push(...renderVerdicts(verdicts))
   if (closest.length > 0) lines.push('', 'What came closest to matching:', ...closest.map((line) => `  ${line}`))
   const examples = verdicts.flatMap((verdict) => (all ? verdict.ways : verdict.ways.slice(0, 1)))
   const shown = all ? withinBounds(examples) : examples.slice(0, mostShown)
@@ -34,7 +32,8 @@ export function explain(packet: Packet, ways: readonly Traced[], { all, closest 
   for (const [i, way] of shown.entries()) {
     const rest = told[i]!.slice(shown.length > 1 ? common : 0)
     const text = verdicts.find((verdict) => verdict.ways.includes(way))!.text
-    lines.push('', `${percent(way.share)} ${text}`, ...renderSteps(rest, all), ...renderBack(way.answer, all))
+    const own = told[i]!.length === 0 ? ['  no rule that is known changes it'] : renderSteps(rest, all)
+    lines.push('', `${percent(way.share)} ${text}`, ...own, ...renderBack(way.answer, all))
   }
   const more = examples.length - shown.length
   if (more > 0)
@@ -55,15 +54,24 @@ function withinBounds(ways: readonly Traced[]): readonly Traced[] {
   return ways.filter(({ steps }, i) => (left -= steps.length) >= 0 || i === 0)
 }
 
-/** ` if a and b, unless c or d` */
+/** Those that hang on the same conditions under one heading. */
+function renderVerdicts(verdicts: readonly Verdict[]): string[] {
+  const groups = Map.groupBy(verdicts, ({ conditions }) => conditions.join('\n'))
+  return [...groups.values()].flatMap((group, i) => {
+    const { conditions } = group[0]!
+    const heading = conditions.length === 0 ? [] : [...(i === 0 ? [] : ['']), `${renderConditions(conditions)}:`]
+    return [...heading, ...group.map(({ share, text }) => `${percent(share).padStart(6)}  ${text}`)]
+  })
+}
+
+/** `If a and b, unless c or d`; `Unless c` */
 function renderConditions(conditions: readonly string[]): string {
   const not = 'not: '
   const holds = conditions.filter((condition) => !condition.startsWith(not))
   const fails = conditions.filter((condition) => condition.startsWith(not)).map((text) => text.slice(not.length))
-  return [
-    ...(holds.length > 0 ? [` if ${holds.join(' and ')}`] : []),
-    ...(fails.length > 0 ? [` unless ${fails.join(' or ')}`] : []),
-  ].join(',')
+  const [when, unless] = [`If ${holds.join(' and ')}`, `nless ${fails.join(' or ')}`]
+  if (fails.length === 0) return when
+  return holds.length === 0 ? `U${unless}` : `${when}, u${unless}`
 }
 
 /** How many steps are the same at the beginning of all ways. */
@@ -98,25 +106,43 @@ function telling(steps: readonly Step[]): readonly Step[] {
   return kept.reverse()
 }
 
+/** By machines, each with the file of its rules. */
 function renderSteps(steps: readonly Step[], all: boolean): string[] {
   const lines: string[] = []
-  let machine = ''
-  for (const step of steps) {
-    if (step.machine !== machine) lines.push(`  ${step.machine}`)
-    machine = step.machine
-    const { origin } = step
-    const where =
-      origin !== undefined
-        ? `${origin.file}:${origin.line}  `
-        : step.handle !== undefined
-          ? `handle ${step.handle}  `
-          : ''
-    const why = step.matched.length > 0 && (all || step.weight === 'act') ? `  (${step.matched.join(', ')})` : ''
+  for (const [i, step] of steps.entries()) {
+    const isFirst = step.machine !== steps[i - 1]?.machine
+    const file = fileOf(steps, i)
+    if (isFirst) lines.push(`  ${step.machine}${file === undefined ? '' : `  (${file})`}`)
+    const why = renderWhy(step, all)
     if (step.rule === undefined) lines.push(`    ${step.place}: ${step.effect}${why}`)
-    else lines.push(`    ${step.place}  ${where}${step.rule}`, `      ${step.effect}${why}`)
+    else lines.push(`    ${step.place}  ${renderOrigin(step, file)}${step.rule}`, `      ${step.effect}${why}`)
   }
   return lines
 }
+
+/** The file of the first rule of the machine that step `at` is on. */
+function fileOf(steps: readonly Step[], at: number): string | undefined {
+  const { machine } = steps[at]!
+  let first = at
+  while (steps[first - 1]?.machine === machine) first--
+  const last = steps.findIndex((step, i) => i > first && step.machine !== machine)
+  return steps.slice(first, last < 0 ? undefined : last).find(({ origin }) => origin !== undefined)?.origin?.file
+}
+
+function renderOrigin({ origin, handle }: Step, file: string | undefined): string {
+  if (origin === undefined) return handle === undefined ? '' : `handle ${handle}  `
+  return origin.file === file ? `line ${origin.line}  ` : `${origin.file}:${origin.line}  `
+}
+
+/** What the rule itself says is no reason: chance is, and what the packet has come to be. */
+function renderWhy({ matched, weight, rule }: Step, all: boolean): string {
+  const told = matched.filter((text) => all || (weight === 'act' ? !text.startsWith('protocol is') : isChance(text)))
+  return told.length === 0 || (!all && weight === 'look') || (rule === undefined && weight === 'turn' && !all)
+    ? ''
+    : `  (${told.join(', ')})`
+}
+
+const isChance = (text: string) => /^(chosen at random|choice \d+ of \d+)/.test(text)
 
 /** The way of the answer, where something is wrong with it or all is asked for. */
 function renderBack(answer: Answer, all: boolean): string[] {
