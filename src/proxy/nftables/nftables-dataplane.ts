@@ -5,19 +5,19 @@ import type { NftElement } from '#kernel/nftables/ruleset.ts'
 import { NftBatch } from '#kernel/nftables/batch.ts'
 import type { NftTransaction } from '#kernel/netfilter/generation.ts'
 import { KnownGeneration, OwnGenerations } from '#kernel/netfilter/own-generations.ts'
-import { hostNumber } from '#kernel/nftables/expression.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { Change, Dataplane, Plans } from '#proxy/dataplane.ts'
 import { type Arrangement, arrangePort } from '#proxy/nftables/arrange.ts'
 import { type Element, elementId, nodePortOf } from '#proxy/nftables/element.ts'
-import { writeBucket, writeLayout } from '#proxy/nftables/layout.ts'
+import { writeLayout } from '#proxy/nftables/layout.ts'
 import { type NftablesOptions, tableName } from '#proxy/nftables/options.ts'
 import { Owners } from '#proxy/nftables/owners.ts'
 import { Room } from '#proxy/nftables/room.ts'
 import { frontElements, frontNames, ownsItself, portElements, portShapes } from '#proxy/nftables/port-elements.ts'
 import { putEndpoints, type Shared, sharedBy, sharedElement, type Table } from '#proxy/nftables/port-elements.ts'
-import { partsOf } from '#proxy/nftables/registers.ts'
-import { bucketOf, endpointsSet, type Shape, shapeMap, shapeName, shapeRules } from '#proxy/nftables/shape.ts'
+import { endpointsSet } from '#proxy/nftables/shape.ts'
+import { Shapes } from '#proxy/nftables/shapes.ts'
+import { SharedElements } from '#proxy/nftables/shared-elements.ts'
 import type { PortPlan } from '#proxy/plan/plan.ts'
 
 /** A port and what was decided about it. */
@@ -25,11 +25,6 @@ type Placed = { readonly port: PortPlan; readonly arrangement: Arrangement; read
 
 export type NftablesObserver = { failed(): void }
 
-/**
- * A new chain makes the kernel walk over the maps that it looks into. Where there are many endpoints, the chains for 1 to
- * 250 of them are therefore made beforehand, at best while the maps are empty.
- */
-const prepared = { fromEndpoints: 1000, upTo: 250 } as const
 /** What an endpoint's element takes in a transaction, with a name of 40 letters. */
 const endpointBytes = { 4: 100, 6: 124 } as const
 /** Ports whose elements are asked for when somebody else has changed nftables. */
@@ -41,14 +36,11 @@ export class NftablesDataplane implements Dataplane {
   readonly #observer: NftablesObserver
   readonly #batch: NftBatch
   readonly #own: OwnGenerations
-  readonly #shapes = new Map<string, number>()
-  /** by their greatest number of endpoints */
-  readonly #buckets = new Set<number>()
+  readonly #shapes: Shapes
   readonly #room = new Room()
   readonly #owners = new Owners()
   readonly #arrangements = new Map<string, Arrangement>()
-  /** how many ports want an element that several may want */
-  readonly #shared: Readonly<Record<Shared['set'], Map<Ip, number>>> = { 'cluster-ips': new Map(), hairpin: new Map() }
+  readonly #shared = new SharedElements()
   /** the table that we made, and how many rules its chains have */
   #handle: bigint | undefined
   #rules = new Map<string, number>()
@@ -56,7 +48,6 @@ export class NftablesDataplane implements Dataplane {
   /** a transaction of somebody else on our table since everything was written */
   #intruder: number | undefined
   #endpoints = 0
-  #isPrepared = false
   /** where the next look for missing elements begins */
   #sample = 0
 
@@ -67,6 +58,7 @@ export class NftablesDataplane implements Dataplane {
     this.#options = options
     this.#observer = observer
     this.#batch = new NftBatch(options.family, tableName, 1 << 16)
+    this.#shapes = new Shapes(this.#batch, options, this.#room, (chain, rules) => this.#rules.set(chain, rules))
   }
 
   get family(): 4 | 6 {
@@ -106,16 +98,14 @@ export class NftablesDataplane implements Dataplane {
     const batch = this.#batch
     const remembered = this.#kernel.elements(tableName, 'affinity')
     this.#shapes.clear()
-    this.#buckets.clear()
     this.#room.clear()
     this.#owners.clear()
     this.#arrangements.clear()
-    for (const counts of Object.values(this.#shared)) counts.clear()
+    this.#shared.clear()
     batch.addTable('')
     batch.deleteTable()
     writeLayout(batch, this.#options)
     this.#endpoints = 0
-    this.#isPrepared = false
     for (const ports of plans.values()) {
       this.#endpoints += countEndpoints(ports)
       for (const { cluster, local, affinitySeconds } of ports)
@@ -123,14 +113,14 @@ export class NftablesDataplane implements Dataplane {
           if (length > 0) this.#room.expect(endpointsSet(length), affinitySeconds === 0 ? length : 2 * length)
     }
     batch.reserve(this.#endpoints * endpointBytes[this.family])
-    this.#prepare(plans.values())
+    this.#shapes.prepare(plans.values(), this.#endpoints)
     const placed: Placed[] = []
     for (const ports of plans.values())
       for (const port of ports) {
         this.#claim(port)
         const arrangement = this.#arrange(port)
         placed.push({ port, arrangement, table: this.#tableFor(port) })
-        for (const shape of portShapes(port, arrangement, this.#options)) this.#shapeNumber(shape)
+        for (const shape of portShapes(port, arrangement, this.#options)) this.#shapes.number(shape)
       }
     this.#writeElements(placed)
     for (const element of remembered) this.#remember(element)
@@ -144,7 +134,7 @@ export class NftablesDataplane implements Dataplane {
       const { port, arrangement, table } = one
       if (!ownsItself(port, table)) continue
       for (const element of frontElements(port, arrangement, table)) this.#add(element)
-      for (const { set, ip } of sharedBy(port)) this.#shared[set].set(ip, (this.#shared[set].get(ip) ?? 0) + 1)
+      for (const shared of sharedBy(port)) this.#shared.change(shared, 1)
       const set = endpointsSet(arrangement.cluster.length || arrangement.local.length || 1)
       const known = bySize.get(set)
       if (known === undefined) bySize.set(set, [one])
@@ -156,25 +146,12 @@ export class NftablesDataplane implements Dataplane {
         putEndpoints(port, arrangement, family, (set, key, data, comment) =>
           batch.addElement(set, key, { data, comment }),
         )
-    for (const set of ['cluster-ips', 'hairpin'] as const)
-      for (const ip of this.#shared[set].keys()) this.#add(sharedElement({ set, ip }, family))
-  }
-
-  /** For the kinds of fronts that there are: a rule that nobody needs makes every element a little dearer. */
-  #prepare(all: Iterable<readonly PortPlan[]>): void {
-    if (this.#isPrepared || this.#endpoints <= prepared.fromEndpoints) return
-    this.#isPrepared = true
-    const kinds = new Set<Shape['front']>(['cluster-ip'])
-    for (const ports of all)
-      for (const { fronts } of ports)
-        for (const { kind } of fronts) kinds.add(kind === 'node-port' ? 'node-port' : 'address')
-    for (let endpoints = 1; endpoints <= prepared.upTo; endpoints++)
-      for (const shape of usualShapes(endpoints, this.#options)) if (kinds.has(shape.front)) this.#shapeNumber(shape)
+    for (const shared of this.#shared.all()) this.#add(sharedElement(shared, family))
   }
 
   #writeChanges(plans: Plans, changes: ReadonlyMap<string, Change>): void {
     for (const { before, after } of changes.values()) this.#endpoints += countEndpoints(after) - countEndpoints(before)
-    this.#prepare(plans.values())
+    this.#shapes.prepare(plans.values(), this.#endpoints)
     const involved = this.#withWaiting(plans, changes)
     const before = new Map<string, Element>()
     const counts = { 'cluster-ips': new Map<Ip, number>(), hairpin: new Map<Ip, number>() } as const
@@ -233,27 +210,9 @@ export class NftablesDataplane implements Dataplane {
     const id = idOf(port)
     return {
       options: this.#options,
-      shapeNumber: (shape) => this.#shapeNumber(shape),
+      shapeNumber: (shape) => this.#shapes.number(shape),
       owns: (front) => this.#owners.owns(front, id),
     }
-  }
-
-  /** Makes the shape's chain where there is none yet. */
-  #shapeNumber(shape: Shape): number {
-    const name = shapeName(shape)
-    const known = this.#shapes.get(name)
-    if (known !== undefined) return known
-    const number = this.#shapes.size + 1
-    this.#shapes.set(name, number)
-    const { to } = bucketOf(Math.max(shape.endpoints, 1))
-    if (!this.#buckets.has(to)) writeBucket(this.#batch, to, this.#options, this.#room.sizeOf(endpointsSet(to)))
-    this.#buckets.add(to)
-    this.#batch.addChain(name)
-    const rules = shapeRules(shape, partsOf(this.family), this.#options)
-    for (const [expressions, comment] of rules) this.#batch.addRule(name, expressions, comment)
-    this.#rules.set(name, rules.length)
-    this.#batch.addElement(shapeMap(shape), hostNumber(number), { data: { kind: 'goto', chain: name } })
-    return number
   }
 
   #add({ set, key, end, data, comment }: Element): void {
@@ -265,15 +224,11 @@ export class NftablesDataplane implements Dataplane {
     this.#room.use(set, -1)
   }
 
-  /** More or fewer ports want a shared element: it is there while any does. */
+  /** More or fewer ports want a shared element. */
   #count(shared: Shared, by: number): void {
-    const counts = this.#shared[shared.set]
-    const had = counts.get(shared.ip) ?? 0
-    const has = had + by
-    if (has === 0) counts.delete(shared.ip)
-    else counts.set(shared.ip, has)
-    if (had === 0 && has > 0) this.#add(sharedElement(shared, this.family))
-    else if (had > 0 && has === 0) this.#remove(sharedElement(shared, this.family))
+    const what = this.#shared.change(shared, by)
+    if (what === 'comes') this.#add(sharedElement(shared, this.family))
+    else if (what === 'goes') this.#remove(sharedElement(shared, this.family))
   }
 
   #remember({ key, data, timeoutMs, expiresMs }: NftElement): void {
@@ -354,14 +309,4 @@ const isSame = (a: Element | undefined, b: Element) =>
 function isEqual(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
   return a.length === b.length && a.every((byte, i) => byte === b[i])
-}
-
-/** The shapes of Services without affinity, Local policies and source ranges. */
-function usualShapes(endpoints: number, { masqueradeAll }: NftablesOptions): Shape[] {
-  const usual = { policy: 'cluster', endpoints, affinitySeconds: 0, shortcuts: false, ranges: false } as const
-  return [
-    { ...usual, front: 'cluster-ip', masquerade: masqueradeAll ? 'all' : 'from-elsewhere' },
-    { ...usual, front: 'address', masquerade: 'all' },
-    { ...usual, front: 'node-port', masquerade: 'all' },
-  ]
 }
