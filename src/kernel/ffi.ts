@@ -61,6 +61,14 @@ const cSetxattr = c.func('int setxattr(const char*, const char*, const void*, si
 const cSyscall = c.func('long syscall(long, long, long, long, long)')
 const cGetAffinity = c.func('int sched_getaffinity(int, size_t, void*)')
 const cSetAffinity = c.func('int sched_setaffinity(int, size_t, const void*)')
+const cSpawn = c.func('int posix_spawn(void*, const char*, const void*, const void*, const char**, const char**)')
+const cActionsInit = c.func('int posix_spawn_file_actions_init(void*)')
+const cActionsDup2 = c.func('int posix_spawn_file_actions_adddup2(void*, int, int)')
+const cActionsDestroy = c.func('int posix_spawn_file_actions_destroy(void*)')
+const cAttributesInit = c.func('int posix_spawnattr_init(void*)')
+const cAttributesFlags = c.func('int posix_spawnattr_setflags(void*, short)')
+const cAttributesDefaults = c.func('int posix_spawnattr_setsigdefault(void*, const void*)')
+const cWaitpid = c.func('int waitpid(int, void*, int)')
 const cStrerror = c.func('const char* strerror(int)')
 // glibc alone has these two.
 const cMallopt = ifThere(() => c.func('int mallopt(int, int)'))
@@ -241,6 +249,44 @@ export function signalPid(pidFd: number, signal: number): boolean {
   const errno = koffi.errno()
   if (errno === constants.errno.ESRCH) return false
   throw new SystemError('pidfd_send_signal', errno)
+}
+
+export type ProgramStart = {
+  readonly path: string
+  readonly words: readonly string[]
+  /** `NAME=VALUE` */
+  readonly env: readonly string[]
+  /** which of our files it has as 0, 1, 2 ...; no others */
+  readonly files: readonly number[]
+  readonly newSession: boolean
+}
+
+/** Starts a program, with no signal ignored or blocked; its number. Whoever calls this has to wait for it. */
+export function startProgram({ path, words, env, files, newSession }: ProgramStart): number {
+  const flags = { signalDefaults: 0x04, signalMask: 0x08, session: newSession ? 0x80 : 0 }
+  // Larger than the structures of any C library; a set of signals has 128 bytes, and the empty one is the mask.
+  const [actions, attributes, allSignals] = [new Uint8Array(256), new Uint8Array(1024), new Uint8Array(128).fill(0xff)]
+  const pid = new Int32Array(1)
+  cActionsInit(actions)
+  cAttributesInit(attributes)
+  try {
+    files.forEach((file, number) => cActionsDup2(actions, file, number))
+    cAttributesDefaults(attributes, allSignals)
+    cAttributesFlags(attributes, flags.signalDefaults | flags.signalMask | flags.session)
+    const errno = cSpawn(pid, path, actions, attributes, [...words, null], [...env, null])
+    if (errno !== 0) throw new SystemError(`cannot run ${path}`, errno)
+    return pid[0]!
+  } finally {
+    cActionsDestroy(actions)
+  }
+}
+
+/** The exit code of a child that has ended (128 and the number of a signal). */
+export function waitFor(pid: number): number {
+  const status = new Int32Array(1)
+  checked(cWaitpid(pid, status, 0), `waitpid ${pid}`)
+  const signal = status[0]! & 0x7f
+  return signal === 0 ? (status[0]! >> 8) & 0xff : 128 + signal
 }
 
 // Where one number has two names, the one that Linux prints comes first here.

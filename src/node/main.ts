@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createRecorder } from '#client/events.ts'
+import { limitWrites } from '#client/limit.ts'
 import { messageOf } from '#daemon/error.ts'
 import { serveHealth } from '#daemon/health.ts'
 import type { PartContext } from '#daemon/part.ts'
@@ -19,10 +20,14 @@ import { serveAgent, type AgentServer } from '#node/server/agent-server.ts'
 import { ownCertificate } from '#node/server/own-certificate.ts'
 import { keepServing, loadServing } from '#node/server/serving-certificate.ts'
 
+/** Of pods and events at once: what goes beyond the connections that are kept opens new ones, and TLS costs more than a write. */
+const mostWrites = 4
+
 /** Runs the pods of this node until the signal aborts. The pods go on after it, and are taken up by the next run. */
 export async function run(options: AgentOptions, context: PartContext): Promise<void> {
-  const { client, nodeName, nodeIps, rootDir, runDir } = options
+  const { nodeName, nodeIps, rootDir, runDir } = options
   const { clock, log, registry, signal } = context
+  const client = limitWrites(options.client, mostWrites)
   const logRoot = join(rootDir, 'logs')
   mkdirSync(logRoot, { recursive: true, mode: 0o700 })
   const runtime = await openSandboxRuntime({
@@ -73,7 +78,8 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
   const reported = Promise.withResolvers<void>()
   const mirrors = new MirrorPods(agent.context, options.parts)
   const registration = new Registration({
-    client,
+    // A lease waits for nobody.
+    client: options.client,
     clock,
     log,
     recorder,

@@ -3,10 +3,11 @@
 // and keeps its exit code. conmon is not a child of the agent: it outlives it.
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { dirname } from 'node:path'
-import { UserError } from '#daemon/error.ts'
+import { messageOf, UserError } from '#daemon/error.ts'
+import { close, pipe } from '#kernel/ffi.ts'
+import { readPipe, spawnProgram } from '#kernel/spawn.ts'
 import { RuntimeError } from '#node/runtime.ts'
 import type { Layout } from '#node/sandbox/layout.ts'
 
@@ -42,11 +43,19 @@ export class Crun {
     return /crun version (\S+)/.exec(stdout.toString())?.[1] ?? 'unknown'
   }
 
-  /** Runs crun to its end and answers what it printed; a code other than 0 throws what it said. */
-  async run(...words: readonly string[]): Promise<string> {
-    const { exitCode, stdout, stderr } = await finish(this.spawn(words, ['ignore', 'pipe', 'pipe']))
-    if (exitCode === 0) return stdout.toString()
-    throw new RuntimeError('Failed', cleanMessage(stderr.toString()) || `crun exited with ${exitCode}`)
+  /** Runs crun to its end; a code other than 0 throws what it said. */
+  async run(...words: readonly string[]): Promise<void> {
+    const { readEnd, writeEnd } = pipe()
+    const [said, exitCode] = await Promise.all([
+      readPipe(readEnd),
+      closing(writeEnd, () =>
+        spawnProgram(this.#crun, [...this.#flags, ...words], {
+          env: plainEnv,
+          files: [undefined, undefined, writeEnd],
+        }),
+      ),
+    ])
+    if (exitCode !== 0) throw new RuntimeError('Failed', cleanMessage(said) || `crun exited with ${exitCode}`)
   }
 
   spawn(words: readonly string[], stdio: StdioOptions): ChildProcess {
@@ -62,12 +71,17 @@ export class Crun {
   /** Makes the container (not started yet) of the bundle that is laid out already; throws what crun said. */
   async create(container: NewContainer): Promise<void> {
     mkdirSync(dirname(container.logPath), { recursive: true })
-    const child = spawn(this.#conmon, this.#conmonWords(container), {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-      env: { ...plainEnv, _OCI_SYNCPIPE: '3' },
-      detached: true,
-    })
-    const answer = parseAnswer(await firstLine(child))
+    const { readEnd, writeEnd } = pipe()
+    // It leaves its monitor behind, which holds the pipe open for as long as it lives.
+    const said = readPipe(readEnd, '\n')
+    await closing(writeEnd, () =>
+      spawnProgram(this.#conmon, this.#conmonWords(container), {
+        files: [undefined, undefined, undefined, writeEnd],
+        env: { ...plainEnv, _OCI_SYNCPIPE: '3' },
+        newSession: true,
+      }),
+    )
+    const answer = parseAnswer((await said).split('\n')[0]!)
     if (answer === undefined) throw new RuntimeError('Failed', 'conmon ended before the container was made')
     if (answer.pid <= 0)
       throw new RuntimeError('Failed', cleanMessage(answer.message ?? 'crun could not make the container'))
@@ -127,23 +141,15 @@ export const whenClosed = (child: ChildProcess): Promise<number> =>
     child.on('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
   })
 
-/** conmon's answer on the pipe, which it holds open for as long as it lives. */
-function firstLine(child: ChildProcess): Promise<string> {
-  let said = ''
-  const pipe = child.stdio[3] as Socket
-  return new Promise((resolve, reject) => {
-    const answer = () => {
-      pipe.destroy()
-      resolve(said.split('\n')[0]!)
-    }
-    child.on('error', (error) => reject(new RuntimeError('Failed', 'cannot run conmon', error)))
-    pipe.on('data', (data: Buffer) => {
-      said += data.toString()
-      if (said.includes('\n')) answer()
-    })
-    pipe.on('end', answer)
-    pipe.on('error', answer)
-  })
+/** Closes the end of a pipe that a program has been given. */
+function closing<T>(file: number, give: () => T): T {
+  try {
+    return give()
+  } catch (error) {
+    throw new RuntimeError('Failed', messageOf(error), error)
+  } finally {
+    close(file)
+  }
 }
 
 type Answer = { readonly pid: number; readonly message?: string }
