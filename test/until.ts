@@ -14,3 +14,11 @@ export async function until<T>(holds: () => T | Promise<T>): Promise<T> {
     await sleep(pauseMs)
   }
 }
+
+/** What is seen once it is something (not undefined, false, 0 or ''); waits as `until` does. */
+export const untilSeen = <T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> =>
+  until(async () => {
+    const seen = await look()
+    if (!seen) throw new Error(`did not happen within 30 s: ${look}`)
+    return seen
+  })

@@ -49,7 +49,7 @@ const cGetsockname = c.func('int getsockname(int, void*, void*)')
 const cFlock = c.func('int flock(int, int)')
 const cIoctl = c.func('int ioctl(int, ulong, void*)')
 const cClose = c.func('int close(int)')
-const cDup2 = c.func('int dup2(int, int)')
+const cDup3 = c.func('int dup3(int, int, int)')
 const cPipe2 = c.func('int pipe2(void*, int)')
 const cSetns = c.func('int setns(int, int)')
 const cUnshare = c.func('int unshare(int)')
@@ -200,7 +200,8 @@ export function lockFile(fd: number, { wait }: { readonly wait: boolean }): bool
 }
 
 export const close = (fd: number): void => done(cClose(fd), 'close')
-export const duplicateOnto = (fd: number, onto: number): void => done(cDup2(fd, onto), 'dup2')
+/** As all files of ours, not for programs that are started. */
+export const duplicateOnto = (fd: number, onto: number): void => done(cDup3(fd, onto, SOCK.closeOnExec), 'dup3')
 
 /** A pipe, both ends closed on exec. */
 export function pipe(): { readonly readEnd: number; readonly writeEnd: number } {

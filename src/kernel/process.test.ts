@@ -1,7 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { test } from 'node:test'
-import { identify, isAlive, signalProcess, whenExited } from '#kernel/process.ts'
+import { blocksSignal, identify, isAlive, signalProcess, whenExited } from '#kernel/process.ts'
 import { need } from '#test/need.ts'
 
 const skip = need({})
@@ -37,4 +37,15 @@ test('the end of a process that is no child is heard', { skip }, async () => {
 
 test('nobody has this number', { skip }, () => {
   assert.equal(identify(2 ** 22 + 1), undefined)
+})
+
+test('whether a process holds a signal back', { skip: skip || need({ programs: ['python3'] }) }, async () => {
+  assert.equal(blocksSignal(process.pid, 'SIGWINCH'), false)
+  assert.equal(blocksSignal(2 ** 22 + 1, 'SIGWINCH'), false)
+  const script = `import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH]); print('', flush=True); time.sleep(30)`
+  const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  assert.equal(blocksSignal(child.pid!, 'SIGWINCH'), true)
+  assert.equal(blocksSignal(child.pid!, 'SIGURG'), false)
+  child.kill('SIGKILL')
 })

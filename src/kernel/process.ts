@@ -41,6 +41,16 @@ export function whenExited(identity: ProcessIdentity): Promise<void> {
   })
 }
 
+/** Whether it holds that signal back, as programs do that take signals one by one; false where it is gone. */
+export function blocksSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    const [, mask] = /^SigBlk:\s*(\S+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
+    return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n
+  } catch {
+    return false
+  }
+}
+
 /** The pidfd is opened first and the start time compared after, so the two cannot mean different processes. */
 function openIdentity(identity: ProcessIdentity): number | undefined {
   const fd = openPid(identity.pid)

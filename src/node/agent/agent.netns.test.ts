@@ -16,6 +16,7 @@ import { run } from '#node/main.ts'
 import { needOwnNetwork } from '#node/testing/own-network.ts'
 import { createAuthority, issueCertificate } from '#pki/certificate.ts'
 import { need } from '#test/need.ts'
+import { until, untilSeen } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['conmon', 'crun', 'python3'] }) || needOwnNetwork()
 const root = mkdtempSync(join(tmpdir(), 'fairway-agent-'))
@@ -73,20 +74,14 @@ before(() => {
 after(async () => {
   if (skip) return
   for (const pod of client.all(pods)) await remove(pod.metadata!.name!, 0)
-  await until(() => client.all(pods).every(({ metadata }) => metadata?.annotations?.['kubernetes.io/config.mirror']))
-  await until(() => readdirSync(`${runDir}/containers`).length === 0)
+  await untilSeen(() =>
+    client.all(pods).every(({ metadata }) => metadata?.annotations?.['kubernetes.io/config.mirror']),
+  )
+  await untilSeen(() => readdirSync(`${runDir}/containers`).length === 0)
   stop.abort()
   await running
   rmSync(root, { recursive: true, force: true })
 })
-
-async function until<T>(look: () => T | undefined | false): Promise<T> {
-  for (const start = performance.now(); performance.now() < start + 30_000; await systemClock.sleep(10)) {
-    const seen = look()
-    if (seen) return seen
-  }
-  throw new Error(`did not happen within 30 s: ${look}`)
-}
 
 async function create(name: string, container: Partial<Container>, spec: Partial<PodSpec> = {}): Promise<void> {
   await client.create(pods, {
@@ -135,28 +130,31 @@ function ask(path: string, identity: { readonly cert: string; readonly key: stri
 
 test('the node makes itself known, and is ready once it has its pod CIDR', { skip }, async () => {
   const ready = () => client.all(nodes)[0]?.status?.conditions?.find(({ type }) => type === 'Ready')
-  await until(() => ready()?.status === 'False')
+  await untilSeen(() => ready()?.status === 'False')
   await client.patch(
     nodes,
     'node-1',
     { spec: { podCIDR: '10.244.7.0/24', podCIDRs: ['10.244.7.0/24'] } },
     { type: 'merge' },
   )
-  await until(() => ready()?.status === 'True')
-  await until(() => client.all(leases).find(({ metadata }) => metadata?.namespace === 'kube-node-lease'))
-  const mirror = await until(() => statusOf('kube-proxy-node-1')?.phase === 'Running' && find('kube-proxy-node-1'))
+  await untilSeen(() => ready()?.status === 'True')
+  await untilSeen(() => client.all(leases).find(({ metadata }) => metadata?.namespace === 'kube-node-lease'))
+  const mirror = await untilSeen(() => statusOf('kube-proxy-node-1')?.phase === 'Running' && find('kube-proxy-node-1'))
   assert.equal(mirror.metadata?.annotations?.['kubernetes.io/config.mirror'], 'fairway-kube-proxy')
 })
 
 test('a pod runs, is told of, and its log is shown to those who may', { skip }, async () => {
   await create('web', { command: ['sh', '-c', 'echo "hello $KUBERNETES_SERVICE_HOST $(hostname)"; sleep 1000'] })
-  await until(() => isReady('web'))
+  await untilSeen(() => isReady('web'))
   assert.equal(statusOf('web')?.podIP, '10.244.7.2')
   assert.equal(statusOf('web')?.phase, 'Running')
-  await until(() => reasonsAbout('web').includes('Started'))
+  await untilSeen(() => reasonsAbout('web').includes('Started'))
   assert.deepEqual(reasonsAbout('web'), ['Pulled', 'Created', 'Started'])
-  const log = await ask('/containerLogs/default/web/main', admin)
-  assert.deepEqual(log, { status: 200, body: 'hello 10.96.0.1 web\n' })
+  // It is there once the container runs; what it says comes a moment later.
+  await until(async () => {
+    const log = await ask('/containerLogs/default/web/main', admin)
+    assert.deepEqual(log, { status: 200, body: 'hello 10.96.0.1 web\n' })
+  })
   assert.equal((await ask('/pods', undefined)).status, 401)
   assert.equal((await ask('/pods', stranger)).status, 403)
   assert.equal((await ask('/containerLogs/default/nope/main', admin)).status, 404)
@@ -177,12 +175,12 @@ test('a probe decides on readiness, a change of a ConfigMap reaches the file', {
     },
     { volumes: [{ name: 'flags', configMap: { name: 'flags' } }] },
   )
-  await until(() => mainOf('probed')?.state?.running)
+  await untilSeen(() => mainOf('probed')?.state?.running)
   assert.equal(isReady('probed'), false)
   await client.patch(configMaps, 'flags', { data: { ready: 'yes' } }, { type: 'merge', namespace: 'default' })
-  await until(() => isReady('probed'))
+  await untilSeen(() => isReady('probed'))
   await client.patch(configMaps, 'flags', { data: { ready: 'no' } }, { type: 'merge', namespace: 'default' })
-  await until(() => !isReady('probed'))
+  await untilSeen(() => !isReady('probed'))
   assert.equal(mainOf('probed')?.restartCount, 0)
   await remove('probed', 0)
 })
@@ -192,22 +190,22 @@ test('what cannot run says why', { skip }, async () => {
   await create('no-config', { command: ['true'], envFrom: [{ configMapRef: { name: 'missing' } }] })
   await create('no-program', { command: ['/no/such'] })
   await create('no-volume', { command: ['true'] }, { volumes: [{ name: 'v', secret: { secretName: 'missing' } }] })
-  const waits = (name: string, reason: string) => until(() => mainOf(name)?.state?.waiting?.reason === reason)
+  const waits = (name: string, reason: string) => untilSeen(() => mainOf(name)?.state?.waiting?.reason === reason)
   await waits('no-image', 'ErrImagePull')
   await waits('no-config', 'CreateContainerConfigError')
   await waits('no-program', 'CreateContainerError')
-  await until(() => reasonsAbout('no-volume').includes('FailedMount'))
+  await untilSeen(() => reasonsAbout('no-volume').includes('FailedMount'))
   assert.equal(mainOf('no-volume')?.state?.waiting?.reason, 'ContainerCreating')
   for (const name of ['no-image', 'no-config', 'no-program', 'no-volume']) await remove(name)
-  await until(() => !find('no-volume') && !find('no-program'))
+  await untilSeen(() => !find('no-volume') && !find('no-program'))
 })
 
 test('it ends by itself, with last words; another crashes and waits', { skip }, async () => {
   await create('once', { command: ['sh', '-c', 'echo bye > /dev/termination-log'] }, { restartPolicy: 'Never' })
   await create('crash', { command: ['sh', '-c', 'exit 3'] })
-  await until(() => statusOf('once')?.phase === 'Succeeded')
+  await untilSeen(() => statusOf('once')?.phase === 'Succeeded')
   assert.equal(mainOf('once')?.state?.terminated?.message, 'bye\n')
-  await until(() => mainOf('crash')?.state?.waiting?.reason === 'CrashLoopBackOff')
+  await untilSeen(() => mainOf('crash')?.state?.waiting?.reason === 'CrashLoopBackOff')
   assert.equal(mainOf('crash')?.restartCount, 1)
   assert.equal(mainOf('crash')?.lastState?.terminated?.exitCode, 3)
   await remove('once')
@@ -219,13 +217,13 @@ test('another agent takes up what runs, and what ended meanwhile', { skip }, asy
     readinessProbe: { exec: { command: ['true'] }, periodSeconds: 1 },
   })
   await create('ending', { command: ['sh', '-c', 'sleep 0.5; exit 7'] }, { restartPolicy: 'Never' })
-  await until(() => isReady('lasting') && mainOf('ending')?.state?.running)
+  await untilSeen(() => isReady('lasting') && mainOf('ending')?.state?.running)
   const id = mainOf('lasting')?.containerID
   stop.abort()
   await running
   await systemClock.sleep(600)
   start()
-  await until(() => statusOf('ending')?.phase === 'Failed')
+  await untilSeen(() => statusOf('ending')?.phase === 'Failed')
   assert.equal(mainOf('ending')?.state?.terminated?.exitCode, 7)
   assert.deepEqual([mainOf('lasting')?.containerID, mainOf('lasting')?.restartCount, isReady('lasting')], [id, 0, true])
   await remove('ending')
@@ -238,13 +236,13 @@ test('deleting: the hook, the signal, the grace period; force is quick', { skip 
     lifecycle: { preStop: { exec: { command: ['sh', '-c', 'echo hook > /proc/1/fd/1'] } } },
   })
   await create('deaf', { command: ['sleep', '1000'] }, { terminationGracePeriodSeconds: 60 })
-  await until(() => isReady('polite') && isReady('deaf'))
+  await untilSeen(() => isReady('polite') && isReady('deaf'))
   const log = ask('/containerLogs/default/polite/main?follow=true', admin)
   await remove('polite')
   await remove('deaf')
-  await until(() => !find('polite'))
+  await untilSeen(() => !find('polite'))
   assert.equal((await log).body, 'up\nhook\nterm\n')
   assert.ok(find('deaf'), 'a container that does not listen to the signal has its whole grace period')
   await remove('deaf', 1)
-  await until(() => !find('deaf'))
+  await untilSeen(() => !find('deaf'))
 })

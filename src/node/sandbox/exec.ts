@@ -1,9 +1,10 @@
 // effect: processes in containers
 // Runs commands in a container that runs already.
+import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import type { Clock } from '#daemon/clock.ts'
-import { identify, signalProcess } from '#kernel/process.ts'
+import { blocksSignal, identify, signalProcess } from '#kernel/process.ts'
 import { RuntimeError, type ExecResult, type Streams, type TerminalSize } from '#node/runtime.ts'
 import { finish, readPid, whenClosed, type Crun } from '#node/sandbox/crun.ts'
 import type { Layout } from '#node/sandbox/layout.ts'
@@ -79,9 +80,6 @@ function runOnPipes(crun: Crun, words: readonly string[], streams: Streams): Pro
   return whenClosed(child)
 }
 
-/** After these times a terminal's new size is told again. */
-const hearingMs = [0, 30, 150, 600, 2_400]
-
 async function runOnTerminal(
   crun: Crun,
   clock: Clock,
@@ -98,14 +96,21 @@ async function runOnTerminal(
   else terminal.output.resume()
   void followSizes(resizes, (size) => {
     terminal.resize(size)
-    // crun hears of it only once it is ready to, which nothing tells.
-    for (const ms of hearingMs) clock.after(ms, () => child.kill('SIGWINCH'))
+    tellSize(child, clock, 1)
   })
   const exitCode = await whenClosed(child)
   await drained
   terminal.close()
   return exitCode
 }
+
+/** crun hears of it only once it takes signals, and nothing tells when: it then blocks them all. Before, they are lost. */
+function tellSize(child: ChildProcess, clock: Clock, pauseMs: number): void {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  if (blocksSignal(child.pid, 'SIGWINCH')) child.kill('SIGWINCH')
+  else clock.after(pauseMs, () => tellSize(child, clock, Math.min(2 * pauseMs, mostPauseMs)))
+}
+const mostPauseMs = 100
 
 async function followSizes(sizes: Streams['resizes'], apply: (size: TerminalSize) => void): Promise<void> {
   if (sizes) for await (const size of sizes) apply(size)

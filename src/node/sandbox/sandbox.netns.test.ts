@@ -16,7 +16,7 @@ import { openSandboxRuntime, type SandboxRuntime } from '#node/sandbox/open-runt
 import { needOwnNetwork } from '#node/testing/own-network.ts'
 import { noTraces, observeTraces } from '#node/testing/traces.ts'
 import { need } from '#test/need.ts'
-import { until as holds } from '#test/until.ts'
+import { until, untilSeen } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['conmon', 'crun', 'python3', 'curl'] }) || needOwnNetwork()
 const root = mkdtempSync(join(tmpdir(), 'fairway-sandbox-'))
@@ -91,19 +91,8 @@ async function run(runtime: SandboxRuntime, sandbox: string, config: ContainerCo
   return id
 }
 
-async function until<T>(look: () => T | undefined | false): Promise<T> {
-  for (
-    const start = systemClock.monotonicMs();
-    systemClock.monotonicMs() < start + 30_000;
-    await systemClock.sleep(10)
-  ) {
-    const seen = look()
-    if (seen) return seen
-  }
-  throw new Error('did not happen within 30 s')
-}
 const exited = (runtime: SandboxRuntime, id: string): Promise<ContainerStatus> =>
-  until(() => {
+  untilSeen(() => {
     const status = runtime.containerStatus(id)
     return status?.state === 'exited' && status
   })
@@ -114,7 +103,7 @@ const logOf = (status: ContainerStatus) =>
     .join('\n')
 
 /** The watchers of containers end by themselves, a moment after these. */
-const leftNothing = () => holds(() => assert.deepEqual(observeTraces(join(root, 'state'), runFolder), noTraces))
+const leftNothing = () => until(() => assert.deepEqual(observeTraces(join(root, 'state'), runFolder), noTraces))
 
 test('a pod runs, is seen from the node, and leaves nothing behind', { skip }, async () => {
   const runtime = await open()
@@ -123,7 +112,7 @@ test('a pod runs, is seen from the node, and leaves nothing behind', { skip }, a
   assert.deepEqual(ips, ['10.244.9.2'])
   const script = 'echo "<p>$(hostname)</p>" > index.html; exec python -m http.server 80'
   const id = await run(runtime, sandbox, containerConfig(['sh', '-c', script], { workingDir: '/tmp/site' }))
-  const answer = await until(() => curl('http://10.244.9.2/'))
+  const answer = await untilSeen(() => curl('http://10.244.9.2/'))
   assert.equal(answer, '<p>web</p>\n')
 
   const [port] = readdirSync('/sys/devices/virtual/net').includes('cni0') ? ['cni0'] : []
@@ -206,7 +195,7 @@ test('exec with streams, on pipes and on a terminal', { skip }, async () => {
 
   const gone = new AbortController()
   const long = runtime.exec(id, ['sleep', '999'], { tty: false, streams: {}, signal: gone.signal })
-  await until(() => readdirSync(`${runFolder}/containers/${id}`).some((name) => name.startsWith('exec-')))
+  await untilSeen(() => readdirSync(`${runFolder}/containers/${id}`).some((name) => name.startsWith('exec-')))
   await systemClock.sleep(50)
   gone.abort()
   assert.equal(await long, 137)
@@ -239,10 +228,10 @@ test('a log that has grown goes on in a new file', { skip }, async () => {
     containerConfig(['sh', '-c', 'n=0; while :; do echo line $n; n=$((n+1)); sleep 0.01; done']),
   )
   const { logPath } = runtime.containerStatus(id)!
-  await until(() => statSync(logPath, { throwIfNoEntry: false })?.size)
+  await untilSeen(() => statSync(logPath, { throwIfNoEntry: false })?.size)
   const [aside] = await rotateLogs(runtime, 0, 1)
   assert.ok(aside?.endsWith('0.log.19700101-000000.000'))
-  await until(() => statSync(logPath, { throwIfNoEntry: false })?.size)
+  await untilSeen(() => statSync(logPath, { throwIfNoEntry: false })?.size)
   const numbers = (path: string) => [...readFileSync(path, 'utf8').matchAll(/line (\d+)\n/g)].map(([, n]) => Number(n))
   const all = [...numbers(aside!), ...numbers(logPath)]
   assert.deepEqual(all, [...all.keys()])
@@ -258,7 +247,7 @@ test('stopping: the signal first, then the kill; a shorter time hastens', { skip
     sandbox,
     containerConfig(['sh', '-c', 'trap "exit 5" TERM; echo up; while :; do sleep 0.02; done']),
   )
-  await until(() => logOf(runtime.containerStatus(polite)!).includes('up'))
+  await untilSeen(() => logOf(runtime.containerStatus(polite)!).includes('up'))
   await runtime.stopContainer(polite, 20_000)
   assert.equal(runtime.containerStatus(polite)!.exitCode, 5)
   const deaf = await run(
@@ -319,9 +308,9 @@ test('built-in images', { skip }, async () => {
   assert.match(note!, /not pulled: its built-in stand-in runs/)
   await run(runtime, sandbox, containerConfig([], { image: 'k8s.gcr.io/serve_hostname' }))
   await run(runtime, sandbox, containerConfig([], { image: 'nginx:1.7.9', metadata: { name: 'nginx', attempt: 0 } }))
-  assert.equal(await until(() => curl(`http://${ip}:9376`)), 'hostnames-1')
-  assert.match(await until(() => curl(`http://${ip}`)), /Welcome to nginx!/)
-  assert.match(await until(() => curl('-k', `https://${ip}`)), /Welcome to nginx!/)
+  assert.equal(await untilSeen(() => curl(`http://${ip}:9376`)), 'hostnames-1')
+  assert.match(await untilSeen(() => curl(`http://${ip}`)), /Welcome to nginx!/)
+  assert.match(await untilSeen(() => curl('-k', `https://${ip}`)), /Welcome to nginx!/)
   await runtime.removePodSandbox(sandbox)
   await leftNothing()
 })
