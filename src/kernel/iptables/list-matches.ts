@@ -110,7 +110,7 @@ export const otherReaders: readonly ListReader[] = [
     read: ([, type, code]) => other('icmp', false, '--icmp-type', code === undefined ? type! : `${type}/${code}`),
   },
   {
-    pattern: /^PHYSDEV match( !)? --physdev-(is-bridged|is-in|is-out|(?:in|out)(?= (\S+)))(?: \2)?/,
+    pattern: /^PHYSDEV match( !)? --physdev-(is-bridged|is-in|is-out|(?:in|out)(?= (\S+)))(?: \3)?/,
     read: ([, not, option, value]) =>
       other('physdev', isNot(not), `--physdev-${option}`, ...(value === undefined ? [] : [value])),
   },

@@ -100,6 +100,18 @@ ${head}    0     0 MARK       all  --  *      *       0.0.0.0/0            0.0.0
   assert.deepEqual(second!.rules[0]!.target, { kind: 'mark', mark: { value: 1, mask: 0xffffffff } })
 })
 
+test('list: numbered rules without a target', () => {
+  const text = `Chain FORWARD (policy ACCEPT 0 packets, 0 bytes)
+num   pkts bytes target     prot opt in     out     source               destination
+1        0     0            0    --  *      *       0.0.0.0/0            0.0.0.0/0            PHYSDEV match --physdev-is-in
+2        7   420 REJECT     6    --  *      *       0.0.0.0/0            0.0.0.0/0            PHYSDEV match ! --physdev-in to-a reject-with icmp-host-prohibited
+`
+  assert.deepEqual(parseList(text)[0]!.rules.map(renderRule), [
+    '-m physdev --physdev-is-in',
+    '-p 6 -m physdev ! --physdev-in to-a -j REJECT --reject-with icmp-host-prohibited',
+  ])
+})
+
 test('list: what is not known is kept', () => {
   const line =
     '    0     0 DROP       tcp  --  *      *       0.0.0.0/0            0.0.0.0/0            tcp flags:0x17/0x02 TTL match TTL == 5'

@@ -5,14 +5,22 @@ import { type ListReader, otherReaders } from '#kernel/iptables/list-matches.ts'
 import type { Match, Rule, Target, Test } from '#kernel/iptables/rule.ts'
 import type { SavedChain } from '#kernel/iptables/save.ts'
 
-type ChainDraft = { name: string; policy?: string; counters: SavedChain['counters']; rules: Rule[] }
+type ChainDraft = {
+  name: string
+  policy?: string
+  counters: SavedChain['counters']
+  rules: Rule[]
+  lines: number[]
+  /** with --line-numbers; undefined where the head of the columns is missing */
+  isNumbered?: boolean
+}
 
 /** True where the text looks like a listing at all. */
 export const isList = (text: string): boolean => /^Chain \S+ \((policy|\d+ references)/m.test(text)
 
 /** Reads the chains of one table. Lines that are no part of a listing, a prompt for one, are passed over. */
 export function parseList(text: string): SavedChain[] {
-  const chains: (ChainDraft & { lines: number[] })[] = []
+  const chains: ChainDraft[] = []
   for (const [index, line] of text.split('\n').entries()) {
     const head = /^Chain (\S+) \((?:policy (\S+) (\S+) packets, (\S+) bytes|\d+ references)\)/.exec(line)
     if (head !== null) {
@@ -22,13 +30,18 @@ export function parseList(text: string): SavedChain[] {
       continue
     }
     const chain = chains.at(-1)
-    const rule = chain === undefined ? undefined : parseLine(line)
+    const columns = /^\s*(num\s+)?pkts\s+bytes\s+target/.exec(line)
+    if (chain !== undefined && columns !== null) chain.isNumbered = columns[1] !== undefined
+    const rule = chain === undefined ? undefined : parseLine(line, chain.isNumbered)
     if (chain === undefined || rule === undefined) continue
     chain.rules.push(rule)
     chain.lines.push(index + 1)
   }
   const names = new Set(chains.map((chain) => chain.name))
-  return chains.map((chain) => ({ ...chain, rules: chain.rules.map((rule) => resolveTarget(rule, names)) }))
+  return chains.map(({ isNumbered: _, ...chain }) => ({
+    ...chain,
+    rules: chain.rules.map((rule) => resolveTarget(rule, names)),
+  }))
 }
 
 /** `7935`, `617K`, `22M`: three digits and a decimal factor once a counter is large. */
@@ -43,9 +56,9 @@ const numbered = /^\s*\d+\s+(\d+[KMGT]?)\s+(\d+[KMGT]?)\s+(.*)$/
 /** The target is left out where a rule has none; the protocol then stands in its place. */
 const rest = /^(?:(\S+)\s+)?(!?\S+)\s+(--|-f|!f)\s+(!?\S+)\s+(!?\S+)\s+(!?\S+)\s+(!?\S+)\s*(.*)$/
 
-function parseLine(line: string): Rule | undefined {
-  const found = column.exec(line)
-  const split = found !== null && rest.test(found[3]!) ? found : numbered.exec(line)
+function parseLine(line: string, isNumbered: boolean | undefined): Rule | undefined {
+  const found = isNumbered === true ? null : column.exec(line)
+  const split = found !== null && (isNumbered === false || rest.test(found[3]!)) ? found : numbered.exec(line)
   const [, packets, bytes, words] = split ?? []
   const [, target, protocol, fragment, input, output, source, destination, extra = ''] = rest.exec(words ?? '') ?? []
   if (packets === undefined || bytes === undefined || protocol === undefined) return undefined

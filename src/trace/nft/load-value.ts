@@ -41,7 +41,12 @@ const address = (ip: string, side: string, family: 4 | 6): Loaded =>
 export const loadHash = ({ below, of }: Extract<NftInstruction, { kind: 'hash' }>, packet: Packet): Load => {
   const { source, destination } = packet
   const ends = of === undefined ? [source, destination].toSorted().join(' and ') : `${source} > ${destination}`
-  return unknown(`the hash of ${packet.protocol} ${ends} below ${below} is`, 4, undefined, 'number')
+  return unknown(
+    `the hash of ${packet.answers ? 'the answer ' : ''}${packet.protocol} ${ends} below ${below} is`,
+    4,
+    undefined,
+    'number',
+  )
 }
 
 /** Bytes of a header; those that a trace does not fix are not known. */
