@@ -8,7 +8,7 @@ import { openNftables } from '#kernel/nftables/nftables.ts'
 import { readRuleset } from '#kernel/nftables/read-ruleset.ts'
 import { encodeMac } from '#kernel/route/mac.ts'
 import { parseIp } from '#lib/ip.ts'
-import { type ClusterPlan, type Host, hostNamed } from '#lab/plan.ts'
+import { type ClusterPlan, type Host, hostNamed, planCluster } from '#lab/plan.ts'
 
 const table = 'fairway-partition'
 const chain = 'prerouting'
@@ -30,7 +30,7 @@ export function listCuts(plan: ClusterPlan): readonly Cut[] {
   const pairs = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules.map(({ comment }) => comment)))
   return [...new Set(pairs)].flatMap((pair): Cut[] => {
     const [a = '', b = ''] = pair.split(' | ')
-    return hostNamed(plan, a) && hostNamed(plan, b) ? [[a, b]] : []
+    return hostNamed(withPower(plan), a) && hostNamed(withPower(plan), b) ? [[a, b]] : []
   })
 }
 
@@ -75,11 +75,16 @@ const dropRules = (from: Host, to: Host) => [
   ],
 ]
 
+/** A node without power has its addresses still, and is cut off when it comes back. */
+const withPower = ({ cluster }: ClusterPlan): ClusterPlan =>
+  planCluster({ ...cluster, members: cluster.members.map((member) => ({ ...member, power: 'on' })) })
+
 function requireHost(plan: ClusterPlan, text: string): Host {
-  const host = hostNamed(plan, text.replace(/^node\//, ''))
+  const { hosts } = withPower(plan)
+  const host = hosts.find(({ name }) => name === text.replace(/^node\//, ''))
   if (host !== undefined) return host
   throw new UserError(`there is no "${text}"`, {
     code: 'NoSuchPlace',
-    remedy: `there are: ${plan.hosts.map(({ name }) => name).join(', ')}`,
+    remedy: `there are: ${hosts.map(({ name }) => name).join(', ')}`,
   })
 }

@@ -1,6 +1,7 @@
 // effect: nodes of a cluster
 // `fairway node add|start|stop|kill|delete`: computers that come and go.
 import { clusterFlags } from '#cli/command/cluster-flags.ts'
+import { requireRunning } from '#cli/command/running-cluster.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { type Command, type CommandContext, defineCommand } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
@@ -9,7 +10,6 @@ import { requireCluster } from '#lab/cluster-file.ts'
 import { type NodePart, nodeParts } from '#lab/cluster.ts'
 import { lockCluster } from '#lab/lock.ts'
 import { checkPlatform } from '#lab/machine.ts'
-import { isRunning } from '#lab/fabric.ts'
 import { addNode as add, type Context, deleteNode, killNode, startNode, stopNode } from '#lab/nodes.ts'
 import { observePlatform } from '#lab/observe-machine.ts'
 import type { ClusterPlan } from '#lab/plan.ts'
@@ -106,15 +106,6 @@ async function change(
   } finally {
     progress.end()
   }
-}
-
-function requireRunning(name: string): ClusterPlan {
-  const plan = requireCluster(name)
-  if (isRunning(plan)) return plan
-  throw new UserError(`the cluster "${name}" is stopped`, {
-    code: 'ClusterStopped',
-    remedy: `start it with: fairway start --name ${name}`,
-  })
 }
 
 function takesWords(command: string, words: readonly string[], least: number, most: number): readonly string[] {

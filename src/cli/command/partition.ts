@@ -1,8 +1,8 @@
 // effect: firewall rules of a cluster's own network
 import { clusterFlags } from '#cli/command/cluster-flags.ts'
+import { requireRunning } from '#cli/command/running-cluster.ts'
 import { defineCommand, type Output } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
-import { requireCluster } from '#lab/cluster-file.ts'
 import { applyCuts, type Cut, cutBetween, listCuts } from '#lab/partition.ts'
 
 export const partition = defineCommand({
@@ -15,7 +15,7 @@ export const partition = defineCommand({
   examples: ['fairway partition node-1 node-2', 'fairway partition node-3 control-plane', 'fairway partition'],
   flags: clusterFlags,
   async run({ name }, words, { stdout }) {
-    const plan = requireCluster(name)
+    const plan = requireRunning(name)
     const cuts = listCuts(plan)
     if (words.length === 0) return print(cuts, stdout)
     const cut = cutBetween(plan, ...twoOf(words))
@@ -33,7 +33,7 @@ export const heal = defineCommand({
   examples: ['fairway heal node-1 node-2', 'fairway heal'],
   flags: clusterFlags,
   async run({ name }, words, { stdout }) {
-    const plan = requireCluster(name)
+    const plan = requireRunning(name)
     const cut = words.length === 0 ? undefined : cutBetween(plan, ...twoOf(words))
     const left = listCuts(plan).filter((one) => cut !== undefined && one.join() !== cut.join())
     applyCuts(plan, left)
