@@ -114,6 +114,113 @@ test('must-gather: a tree, and an archive of it with logs inside', () => {
   }
 })
 
+/** Where sosreport puts what the recorded nodes said; `ss` as it is called there. */
+const sosNames: Readonly<Record<string, string>> = {
+  'iptables-save.txt': 'firewall_tables/iptables-save',
+  'ip6tables-save.txt': 'firewall_tables/ip6tables-save',
+  'ip-addr.json': 'networking/ip_-d_address',
+  'ip-route.json': 'networking/ip_route_show_table_all',
+  'ip-rule4.txt': 'networking/ip_-4_rule_list',
+  'ip-rule6.txt': 'networking/ip_-6_rule_list',
+  'ip-neigh.txt': 'networking/ip_-s_-s_neigh_show',
+  'bridge-fdb.txt': 'networking/bridge_-s_-s_-d_fdb_show',
+  'ethtool-flannel.1.txt': 'networking/ethtool_-k_flannel.1',
+  'conntrack.txt': 'conntrack/conntrack_-L_-o_extended',
+  'conntrack-stats.txt': 'conntrack/conntrack_-S',
+  'ipset.txt': 'ipset/ipset_save',
+  'sysctl.txt': 'kernel/sysctl_-a',
+  'sockets.txt': 'networking/ss_-peaonmi',
+}
+
+function sosReports(files: Files): Files {
+  const noise = (root: string, node: string): Files => [
+    { file: `${root}/sos_commands/host/hostname`, text: `${node}\n` },
+    { file: `${root}/etc/sysctl.d/99-site.conf`, text: 'net.ipv4.ip_forward = 0\n' },
+    {
+      file: `${root}/sos_commands/networking/ip_netns_exec_cni-1_iptables-save`,
+      text: '*nat\n-A OUTPUT -j DROP\nCOMMIT\n',
+    },
+    { file: `${root}/proc/meminfo`, text: 'MemTotal: 1 kB\n' },
+    { file: `${root}/sos_commands/networking/ethtool_-i_eth0`, text: 'driver: veth\n' },
+  ]
+  return files.flatMap(({ file, text }): Files => {
+    const [, node, name = ''] = /nodes\/([^/]+)\/([^/]+)$/.exec(file) ?? []
+    if (node === undefined) return /objects\//.test(file) ? [{ file, text }] : []
+    const root = `sosreport-${node}-2026-11-26-abcdefg`
+    const place = sosNames[name]
+    if (name === 'resolv.conf') return [{ file: `${root}/etc/resolv.conf`, text }, ...noise(root, node)]
+    if (place === undefined) return []
+    const details = text.replaceAll(
+      /^(\S.*)$/gm,
+      '$1 users:(("a",pid=1,fd=3)) ino:1 sk:2\n\t skmem:(r0,rb212992) cubic cwnd:10',
+    )
+    const said =
+      name === 'sockets.txt'
+        ? `Netid State  Recv-Q Send-Q Local Address:Port  Peer Address:Port\n${details}u_str ESTAB 0 0 * 1 * 2 ino:1\n`
+        : text
+    return [{ file: `${root}/sos_commands/${place}`, text: said }]
+  })
+}
+
+test('sosreports of nodes, with the objects from elsewhere', () => {
+  const { roots, undecided } = diagnosed(sosReports(recorded))
+  assert.deepEqual(roots, [])
+  assert.equal(undecided, '')
+  const broken = changed(
+    edit('node-2/iptables-save.txt', '10.244.1.3:9376', '10.244.1.9:9376'),
+    edit('node-1/sysctl.txt', /^net\.ipv4\.ip_forward = 1$/, 'net.ipv4.ip_forward = 0'),
+  )
+  const view = readView(sosReports(broken))
+  assert.deepEqual(
+    view.nodes.map(({ name, machine, sockets }) => [name, machine.routes !== undefined, sockets?.length !== undefined]),
+    [
+      ['node-1', true, true],
+      ['node-2', true, true],
+    ],
+  )
+  const { findings } = diagnose(view)
+  assert.deepEqual(
+    findings.map(({ code, nodes }) => [code, ...nodes]),
+    [
+      ['ForwardingOff', 'node-1'],
+      ['StaleEndpoint', 'node-2'],
+      ['StaleEndpoint', 'node-2'],
+    ],
+  )
+})
+
+test("Rancher's collector: a folder for each node, named by what is in it", () => {
+  const files = recorded.flatMap(({ file, text }): Files => {
+    const [, node, name = ''] = /nodes\/([^/]+)\/([^/]+)$/.exec(file) ?? []
+    if (node === undefined) return /objects\//.test(file) ? [{ file, text }] : []
+    const root = `${node === 'node-1' ? 'a' : 'b'}-2026-11-26_10_00_00`
+    const names: Readonly<Record<string, string>> = {
+      'iptables-save.txt': 'networking/iptablessave',
+      'ip6tables-save.txt': 'networking/ip6tablessave',
+      'ip-addr.json': 'networking/ipaddrshow',
+      'ip-route.json': 'networking/iproute',
+      'ip-neigh.txt': 'networking/ipneighbour',
+      'ip-rule4.txt': 'networking/iprule',
+      'sockets.txt': 'networking/ssanp',
+      'sysctl.txt': 'systeminfo/sysctla',
+      'proxy-healthz.txt': 'k3s/kubectl/version',
+      'resolv.conf': 'systeminfo/hostname',
+    }
+    const place = names[name]
+    return place === undefined ? [] : [{ file: `${root}/${place}`, text: name === 'resolv.conf' ? `${node}\n` : text }]
+  })
+  const { roots, undecided } = diagnosed(files)
+  assert.deepEqual(roots, [])
+  assert.equal(undecided, 'node-1: not given: conntrack -L\nnode-2: not given: conntrack -L')
+})
+
+test('files that nobody reads are named together', () => {
+  const strange = Array.from({ length: 30 }, (_, i) => ({ file: `host_service_logs/${i}.txt`, text: 'hello\n' }))
+  assert.deepEqual(readView([...recorded, ...strange]).problems, [
+    '30 files are left out, as it is not known what they are: host_service_logs/0.txt, host_service_logs/1.txt, host_service_logs/2.txt ...',
+  ])
+})
+
 test('no EndpointSlices: Endpoints tell who stands behind Services, or pods do', () => {
   const stale = edit('node-1/iptables-save.txt', '10.244.1.3:9376', '10.244.1.9:9376')
   const podsOnly = withoutFiles(/endpointslices/)

@@ -4,13 +4,14 @@
 import type { ConfigMap, Namespace, Node, Pod, Service } from '#api/core.ts'
 import type { EndpointSlice } from '#api/discovery.ts'
 import type { NetworkPolicy } from '#api/networking.ts'
-import { type ListeningSocket, parseSockets } from '#kernel/dump/sockets.ts'
+import type { ListeningSocket } from '#kernel/dump/sockets.ts'
 import { type ClusterObjects, readClusterObjects } from '#doctor/cluster-objects.ts'
 import { manifestsOf } from '#doctor/snapshot/snapshot.ts'
 import { slicesOfEndpoints, slicesOfPods } from '#doctor/expect/derived-slices.ts'
 import { type Cidr, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp, type Ip } from '#lib/ip.ts'
 import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
+import { nameReportFiles } from '#trace/read/node-reports.ts'
 import { namePodFiles } from '#trace/read/pod-namespaces.ts'
 import { type Input, readWorld, unnamed } from '#trace/read/read-world.ts'
 import { podIps, type World } from '#trace/world.ts'
@@ -58,7 +59,7 @@ export const keyOf = ({ metadata }: { readonly metadata?: Metadata | undefined }
   `${metadata?.namespace ?? 'default'}/${metadata?.name ?? ''}`
 
 export function readView(given: readonly Input[]): View {
-  const files = namePodFiles(given)
+  const files = namePodFiles(nameReportFiles(given))
   const read = readWorld(files)
   const objects = readClusterObjects(files)
   const [services, pods] = [objects.of('Service'), objects.of('Pod')]
@@ -85,7 +86,7 @@ export function readView(given: readonly Input[]): View {
     ...(slices !== undefined && { slices }),
     ...(derived !== undefined && { slicesFrom: derived.from }),
     ...(pods !== undefined && { pods }),
-    podSockets: socketsOfPods(facts),
+    podSockets: socketsOfPods(world),
     podTexts: new Map(
       [...facts].filter(([owner]) => owner.startsWith('pods/')).map(([owner, some]) => [owner.slice(5), some]),
     ),
@@ -133,11 +134,15 @@ function factsByOwner(files: readonly Input[]): Facts {
   return owners
 }
 
-const socketsOfPods = (facts: Facts): ReadonlyMap<string, readonly ListeningSocket[]> =>
+/** Undefined where not both protocols were looked at. */
+const socketsOf = ({ sockets: { tcp, udp } = {} }: Machine): readonly ListeningSocket[] | undefined =>
+  tcp === undefined || udp === undefined ? undefined : [...tcp, ...udp]
+
+const socketsOfPods = ({ podMachines = new Map() }: World): View['podSockets'] =>
   new Map(
-    [...facts].flatMap(([owner, texts]) => {
-      const sockets = owner.startsWith('pods/') ? texts.get('sockets.txt') : undefined
-      return sockets === undefined ? [] : [[owner.slice('pods/'.length), parseSockets(sockets).value] as const]
+    [...podMachines].flatMap(([name, machine]) => {
+      const sockets = socketsOf(machine)
+      return sockets === undefined ? [] : [[name, sockets] as const]
     }),
   )
 
@@ -148,14 +153,14 @@ function viewNode(machine: Machine, world: World, texts: ReadonlyMap<string, str
     .flatMap(({ address }) => canonicalIp(address ?? '') ?? [])
   const own = [...(addressesOf(machine) ?? [])]
   const cidrs = node?.spec?.podCIDRs ?? (node?.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR])
-  const sockets = texts.get('sockets.txt')
+  const sockets = socketsOf(machine)
   return {
     name: machine.name,
     machine,
     ...(node !== undefined && { node }),
     ips: known.length > 0 ? known : own,
     podCidrs: cidrs.flatMap((text) => parseCidr(text) ?? []),
-    ...(sockets !== undefined && { sockets: parseSockets(sockets).value }),
+    ...(sockets !== undefined && { sockets }),
     texts,
   }
 }

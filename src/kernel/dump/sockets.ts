@@ -16,7 +16,7 @@ export function parseSockets(text: string): Parsed<ListeningSocket[]> {
   const value: ListeningSocket[] = []
   const unread: { line: number; text: string }[] = []
   for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '' || headings.test(line)) continue
+    if (line.trim() === '' || headings.test(line) || others.test(line)) continue
     const found = procLine.test(line) ? readProc(line) : readProgram(wordsOf(line))
     if (found === undefined) unread.push({ line: index + 1, text: line.slice(0, 200) })
     else if (found !== 'connection') value.push(found)
@@ -33,6 +33,9 @@ export function protocolsIn(text: string): readonly ('tcp' | 'udp')[] {
 }
 
 const headings = /^(Netid|State|Proto)\s|^\s*sl\s+local_address|^Active Internet connections/
+
+/** Sockets of other protocols (`ss -a`, `netstat -a`), and lines of details that `ss -mi` adds. */
+const others = /^(nl|u_\w+|p_\w+|v_\w+|unix|raw6?|icmp6?|sctp|mptcp|dccp)\s|^Active UNIX |^\t\s*(skmem:|\w+ )/
 
 type Read = ListeningSocket | 'connection' | undefined
 

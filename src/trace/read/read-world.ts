@@ -17,6 +17,7 @@ import { addressesOf, emptyMachine, type Machine } from '#trace/machine.ts'
 import { identify, type InputKind } from '#trace/read/identify.ts'
 import { type Input, openTable, readList, readSave } from '#trace/read/iptables.ts'
 import { readNft } from '#trace/read/nft.ts'
+import { nameReportFiles } from '#trace/read/node-reports.ts'
 import { namePodFiles } from '#trace/read/pod-namespaces.ts'
 import { readObjects, sortObjects } from '#trace/read/objects.ts'
 import { type Objects, type World } from '#trace/world.ts'
@@ -35,8 +36,9 @@ export type ReadWorld = {
 export const unnamed = 'the node'
 
 export function readWorld(given: readonly Input[]): ReadWorld {
-  const files = namePodFiles(given)
+  const files = namePodFiles(nameReportFiles(given))
   const problems: string[] = []
+  const strange: string[] = []
   const inputs: { readonly file: string; readonly kind: InputKind }[] = []
   const machines = new Map<string, Machine>()
   const podMachines = new Map<string, Machine>()
@@ -44,7 +46,7 @@ export function readWorld(given: readonly Input[]): ReadWorld {
   for (const input of files) {
     const kind = identify(input.text, input.file)
     if (kind === undefined) {
-      if (input.text.trim() !== '') problems.push(`${input.file}: not known what this is; it is left out`)
+      if (input.text.trim() !== '') strange.push(input.file)
       continue
     }
     inputs.push({ file: input.file, kind })
@@ -62,6 +64,7 @@ export function readWorld(given: readonly Input[]): ReadWorld {
       emptyMachine(owner.kind === 'pod' ? `pod/${owner.name.replace(/^default\//, '')}` : owner.name)
     group.set(owner.name, addInput(machine, kind, input, problems))
   }
+  problems.push(...leftOut(strange))
   const sorted = sortObjects(objects)
   return {
     world: { machines: nameMachines([...machines.values()], sorted), podMachines, objects: sorted },
@@ -69,6 +72,12 @@ export function readWorld(given: readonly Input[]): ReadWorld {
     inputs,
   }
 }
+
+/** Bundles hold much that nobody here reads. */
+const leftOut = (files: readonly string[]): readonly string[] =>
+  files.length <= 3
+    ? files.map((file) => `${file}: not known what this is; it is left out`)
+    : [`${files.length} files are left out, as it is not known what they are: ${files.slice(0, 3).join(', ')} ...`]
 
 /** `.../nodes/NAME/FILE`, `.../pods/NAMESPACE/NAME/FILE`, else the folder that the file lies in. */
 function ownerOf(file: string): { readonly kind: 'node' | 'pod'; readonly name: string } {
