@@ -1,10 +1,11 @@
 // effect: files, environment
 // Where the API server is and who we are to it: a kubeconfig file, or the service account of a pod.
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { parseKubeconfig, type FileOrText } from '#client/parse-kubeconfig.ts'
+import type { FileOrText, parseKubeconfig } from '#client/parse-kubeconfig.ts'
 import { UserError } from '#daemon/error.ts'
 
 export type Identity = { readonly cert: string | undefined; readonly key: string | undefined }
@@ -71,12 +72,20 @@ function fromFile(path: string, context: string | undefined): ClientConfig {
 const stampOf = (files: readonly string[]): string =>
   files.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0).join(' ')
 
+/** Only where there is a file: in a pod there is none, and a parser of YAML takes 3 MB of memory. */
+function loadParser(): typeof parseKubeconfig {
+  const module = createRequire(import.meta.url)('#client/parse-kubeconfig.ts') as {
+    parseKubeconfig: typeof parseKubeconfig
+  }
+  return module.parseKubeconfig
+}
+
 /** `files`: those that say who we are. */
 function readConfig(
   path: string,
   context: string | undefined,
 ): { readonly config: ClientConfig; readonly files: readonly string[] } {
-  const parsed = parseKubeconfig(readText(path, 'kubeconfig'), path, context)
+  const parsed = loadParser()(readText(path, 'kubeconfig'), path, context)
   const folder = dirname(resolve(path))
   const files = [path]
   const load = (source: FileOrText | undefined, what: string) => {

@@ -9,7 +9,6 @@ import type { ServerConfig } from '#dns/corefile/config.ts'
 import { readCorefileText, readServers } from '#dns/corefile/read-file.ts'
 import { Listeners } from '#dns/listeners.ts'
 import { createDnsMetrics } from '#dns/metrics.ts'
-import { holdNodeLocal } from '#dns/node-local.ts'
 import { respondersOf } from '#dns/port-responder.ts'
 import type { Server } from '#dns/resolver.ts'
 import { Batches } from '#dns/serve/batches.ts'
@@ -54,8 +53,7 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
   let text = readCorefileText(options.corefile)
   let servers = readServers(options.corefile, text)
   // Released after the sockets on them are closed.
-  using _held =
-    nodeLocal.length > 0 ? holdNodeLocal(nodeLocal, [...new Set(servers.map(({ port }) => port))]) : undefined
+  using _held = nodeLocal.length > 0 ? await hold(nodeLocal, servers) : undefined
   try {
     await use(servers)
     followReload()
@@ -173,6 +171,12 @@ export async function run(options: DnsOptions, context: PartContext): Promise<vo
       followReload()
     })
   }
+}
+
+/** What changes links and rules is loaded only where it is asked to: 2 MB less for all others. */
+async function hold(addresses: readonly string[], servers: readonly ServerConfig[]): Promise<Disposable> {
+  const { holdNodeLocal } = await import('#dns/node-local.ts')
+  return holdNodeLocal(addresses, [...new Set(servers.map(({ port }) => port))])
 }
 
 const ownAddresses = () =>
