@@ -136,6 +136,7 @@ const rows: readonly (readonly [name: string, type: RecordTypeName, want: readon
   [`in.default.${z}`, 'AAAA', ['nodata']],
   [`lost.default.${z}`, 'A', ['nodata']],
   [`self.default.${z}`, 'A', ['nodata']],
+  [`self.default.${z}`, 'CNAME', [`self.default.${z}. 30 IN CNAME self.default.${z}.`]],
   [`ping.default.${z}`, 'A', ['nodata']],
   [`none.default.${z}`, 'A', ['nxdomain']],
   [`none.default.${z}`, 'TXT', ['nxdomain']],
@@ -156,6 +157,9 @@ const rows: readonly (readonly [name: string, type: RecordTypeName, want: readon
   ['5.1.244.10.in-addr.arpa', 'PTR', [`5.1.244.10.in-addr.arpa. 30 IN PTR db-0.db.default.${z}.`]],
   ['9.9.9.9.in-addr.arpa', 'PTR', ['pass']],
   ['7.0.96.10.in-addr.arpa', 'A', ['nodata']],
+  ['in-addr.arpa', 'A', ['nodata']],
+  ['ip6.arpa', 'PTR', ['nodata']],
+  ['10.in-addr.arpa', 'PTR', ['pass']],
   [
     `8.${'0.'.repeat(27)}0.0.d.f.ip6.arpa`,
     'PTR',

@@ -218,10 +218,10 @@ function followAlias(zone: Zone, options: ZoneOptions, name: string, type: numbe
   const seen = new Set<string>()
   for (let owner = name, service: ServiceView | undefined = first; service?.externalName !== undefined;) {
     const target: string = service.externalName
-    if (seen.has(owner) || target === owner || answers.length > maxAliases) return nothing
-    seen.add(owner)
     answers.push(record(owner, recordTypes.CNAME, options.ttl, { kind: 'name', target }))
     if (type === recordTypes.CNAME) return { answers }
+    if (seen.has(owner) || target === owner || answers.length > maxAliases + 1) return nothing
+    seen.add(owner)
     if (!isWithin(target, options.domain)) return { answers, alias: target }
     const next = parseClusterName(target, options.domain)
     service =
@@ -257,6 +257,7 @@ function lookUpPod(
 }
 
 function lookUpReverse(zone: Zone, options: ZoneOptions, name: string, type: number): Found {
+  if (options.reverseZones.includes(name)) return nothing
   const text = parseReverseName(name)
   const bytes = text === undefined ? undefined : parseIp(text)
   if (bytes === undefined) return undefined
