@@ -16,6 +16,7 @@ import { addresses } from '#test/proxy-topology.ts'
 export type ProxyTestMode = { readonly name: string; open(family: Family, netns: string): Promise<Dataplane> }
 
 const podCidr = { 4: '10.244.0.0/16', 6: 'fd00:244::/32' } as const
+const serviceCidr = { 4: '10.96.0.0/12', 6: 'fd00:96::/108' } as const
 const iptables = (backend: 'nft' | 'legacy') => async (family: Family, netns: string) =>
   new IptablesDataplane(
     await findIptables(family, { backend, netns }),
@@ -40,6 +41,7 @@ const nftables = (family: Family, netns: string) =>
         masqueradeAll: false,
         local: { kind: 'cidr', cidr: podCidr[family] },
         nodePortIps: 'all',
+        serviceCidrs: [serviceCidr[family]],
       },
       { failed: () => undefined },
       netns,

@@ -1,6 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { containsIp, formatCidr, hostAt, overlaps, parseCidr, placeOf, sizeOf } from '#lib/cidr.ts'
+import { formatIp } from '#lib/ip.ts'
+import { containsIp, formatCidr, hostAt, overlaps, parseCidr, placeOf, sizeOf, stretches } from '#lib/cidr.ts'
 
 const cidr = (text: string) => parseCidr(text)!
 
@@ -43,4 +44,24 @@ test('cidr: places', () => {
   assert.equal(placeOf(cidr('10.96.0.0/12'), '10.0.0.0'), undefined)
   assert.equal(sizeOf(cidr('10.96.0.0/12')), 1048576)
   assert.throws(() => hostAt(cidr('10.0.0.0/30'), 4), /has no address 4/)
+})
+
+test('cidr: stretches', () => {
+  const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
+    [[], []],
+    [['10.97.0.0/16', '10.96.0.0/16'], ['10.96.0.0-10.98.0.0']],
+    [
+      ['10.96.0.0/16', '10.96.7.0/24', '10.98.0.0/16', '10.98.0.0/16'],
+      ['10.96.0.0-10.97.0.0', '10.98.0.0-10.99.0.0'],
+    ],
+    [['255.0.0.0/8'], ['255.0.0.0-']],
+    [['fd00::/108'], ['fd00::-fd00::10:0']],
+  ]
+  for (const [input, want] of cases) {
+    const found = stretches(input.map(cidr))
+    assert.deepEqual(
+      found.map(({ start, end }) => `${formatIp(start)}-${end === undefined ? '' : formatIp(end)}`),
+      want,
+    )
+  }
 })

@@ -46,6 +46,28 @@ export const overlaps = (a: Cidr, b: Cidr): boolean => containsCidr(a, b) || con
 
 export const equalCidr = (a: Cidr, b: Cidr): boolean => a.prefix === b.prefix && compareBytes(a.base, b.base) === 0
 
+/** Whether `cidr` lies in another of these, or is the second of two that are the same. */
+const isRedundant = (cidr: Cidr, at: number, all: readonly Cidr[]): boolean =>
+  all.some((other, i) => i !== at && containsCidr(other, cidr) && (i < at || !equalCidr(other, cidr)))
+
+/**
+ * The same addresses in order, as few stretches as there can be: from `start` to before `end`, which is undefined at the end of
+ * the family. All must be of one family.
+ */
+export function stretches(cidrs: readonly Cidr[]): { readonly start: Uint8Array; readonly end?: Uint8Array }[] {
+  const sorted = cidrs
+    .filter((cidr, at) => !isRedundant(cidr, at, cidrs))
+    .toSorted((a, b) => compareBytes(a.base, b.base))
+  const found: { readonly start: Uint8Array; readonly end?: Uint8Array }[] = []
+  for (const cidr of sorted) {
+    const next = addToIp(cidr.base, 1n << BigInt(hostBits(cidr)))
+    const last = found.at(-1)
+    const start = last?.end !== undefined && compareBytes(last.end, cidr.base) === 0 ? found.pop()!.start : cidr.base
+    found.push(next.some((byte) => byte !== 0) ? { start, end: next } : { start })
+  }
+  return found
+}
+
 /** The address at place `n` of the range, counted from its base; negative counts from its end (-1: the last). */
 export function hostAt(cidr: Cidr, n: number | bigint): Ip {
   const size = 1n << BigInt(hostBits(cidr))

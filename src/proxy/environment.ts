@@ -17,6 +17,8 @@ export type Environment = {
   readonly ownIps: readonly Ip[] | undefined
   /** in IPVS mode: the addresses of other nodes, which Services must not take either */
   readonly peerIps: readonly Ip[]
+  /** in nftables mode: the cluster's ranges of cluster IPs */
+  readonly serviceCidrs: readonly string[]
 }
 
 type Told = Pick<
@@ -52,6 +54,7 @@ export function planEnvironment(options: Told, node: NodeView, machineIps: reado
     nodePortIps: isAll ? 'all' : machineIps.filter((ip) => matches(ip) && isAllowed(ip)).sort(),
     machineIps: reachable,
     peerIps: mode === 'ipvs' ? node.peers : [],
+    serviceCidrs: mode === 'nftables' ? node.serviceCidrs.filter((cidr) => cidr.includes(':') === (family === 6)) : [],
     ownIps: options.allowNodeCapture ? undefined : ownIps(nodeIp, node),
     localhostNodePorts:
       options.localhostNodePorts &&

@@ -105,6 +105,10 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     node.setPeer(name, addresses)
     queue(environment)
   }
+  const onServiceCidrs = (cidrs: readonly string[]) => {
+    node.setServiceCidrs(cidrs)
+    queue(environment)
+  }
   log.info(`Not syncing ${mode} until Services and Endpoints have been received from master`)
   const observed = observe({
     client,
@@ -117,6 +121,7 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     onService: queue,
     onNode,
     onPeer: mode === 'ipvs' ? onPeer : undefined,
+    onServiceCidrs: mode === 'nftables' ? onServiceCidrs : undefined,
   })
   observed.synced.then(
     () => {
@@ -142,10 +147,20 @@ function onceQuiet(act: () => void): (count: number) => void {
   }
 }
 
-/** What is known of the own Node. When it is deleted, its addresses and zone are still those of this machine. */
+/** What is known of the own Node, and of the cluster around it. When it is deleted, its addresses and zone are still those of this machine. */
 function createNode(name: string, log: Logger) {
-  let view: NodeView = { name, zone: '', ips: {}, addresses: [], peers: [], podCidrs: [], leaving: false }
+  let view: NodeView = {
+    name,
+    zone: '',
+    ips: {},
+    addresses: [],
+    peers: [],
+    podCidrs: [],
+    serviceCidrs: [],
+    leaving: false,
+  }
   const peers = new Map<string, readonly Ip[]>()
+  let serviceCidrs: readonly string[] = []
   let isKnown = false
   return {
     set(now: NodeView | undefined) {
@@ -156,8 +171,11 @@ function createNode(name: string, log: Logger) {
     setPeer(peer: string, addresses: readonly Ip[]) {
       peers.set(peer, addresses)
     },
+    setServiceCidrs(cidrs: readonly string[]) {
+      serviceCidrs = cidrs
+    },
     get view(): NodeView {
-      return { ...view, peers: [...peers.values()].flat().sort() }
+      return { ...view, peers: [...peers.values()].flat().sort(), serviceCidrs }
     },
     get isKnown() {
       return isKnown

@@ -2,11 +2,13 @@
 // Follows Services, EndpointSlices and the own Node into slim views; tells which Service a change is about.
 import { type Node, nodes, type Service, services } from '#api/core.ts'
 import { type EndpointSlice, endpointSlices } from '#api/discovery.ts'
-import type { Client } from '#client/client.ts'
+import { type ServiceCIDR, serviceCidrs } from '#api/networking.ts'
+import { ApiError, type Client } from '#client/client.ts'
 import type { Recorder } from '#client/events.ts'
 import { informer } from '#client/informer.ts'
 import type { Logger } from '#daemon/log.ts'
 import { equalJson } from '#lib/equal.ts'
+import { canonicalCidr } from '#lib/cidr.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import type { ServiceCache } from '#proxy/service-cache.ts'
@@ -26,6 +28,8 @@ export type ObserveOptions = {
   onNode(node: NodeView | undefined): void
   /** Where this is given, the other Nodes are followed too: the addresses of one, none where it is gone. */
   readonly onPeer?: ((name: string, addresses: readonly Ip[]) => void) | undefined
+  /** Where this is given, the ranges of cluster IPs are followed, as far as the server knows of such: all of them each time. */
+  readonly onServiceCidrs?: ((cidrs: readonly string[]) => void) | undefined
 }
 
 export type Observed = { readonly synced: Promise<unknown> }
@@ -57,7 +61,32 @@ export function observe(options: ObserveOptions): Observed {
     onChange: ({ kind, value, old }) =>
       onSlice(options, kind === 'removed' ? undefined : value, kind === 'removed' ? value : old),
   })
-  return { synced: Promise.all([ofNode.synced, ofServices.synced, ofSlices.synced]) }
+  const ofRanges = options.onServiceCidrs && observeServiceCidrs(options, options.onServiceCidrs)
+  return { synced: Promise.all([ofNode.synced, ofServices.synced, ofSlices.synced, ofRanges]) }
+}
+
+/** Resolves when they are known, or known not to be there: before Kubernetes 1.33 a server had none, and its role no right. */
+async function observeServiceCidrs(
+  { client, log, signal }: ObserveOptions,
+  onServiceCidrs: (cidrs: readonly string[]) => void,
+): Promise<void> {
+  const isServed = await client.list(serviceCidrs, { limit: 1, signal }).then(
+    () => true,
+    (error: unknown) => !(error instanceof ApiError && (error.httpStatus === 404 || error.httpStatus === 403)),
+  )
+  if (!isServed) return log.info('No ServiceCIDRs: traffic to unallocated ClusterIPs is not dropped')
+  const ranges = new Map<string, readonly string[]>()
+  await informer<ServiceCIDR, readonly string[]>(client, serviceCidrs, {
+    signal,
+    log,
+    equal: equalJson,
+    slim: ({ spec }) => (spec?.cidrs ?? []).flatMap((text) => canonicalCidr(text) ?? []),
+    onChange({ kind, key, value }) {
+      if (kind === 'removed') ranges.delete(key)
+      else ranges.set(key, value)
+      onServiceCidrs([...new Set([...ranges.values()].flat())].sort())
+    },
+  }).synced
 }
 
 function onService(options: ObserveOptions, key: string, view: ServiceView | undefined): void {

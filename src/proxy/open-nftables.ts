@@ -23,9 +23,9 @@ export function openNftablesPlanes(
   const own = new OwnGenerations()
   const open =
     (family: Family): OpenDataplane =>
-    ({ local, nodePortIps }) =>
+    ({ local, nodePortIps, serviceCidrs }) =>
       new NftablesDataplane(
-        { family, masqueradeMark: 2 ** masqueradeBit, masqueradeAll, local, nodePortIps },
+        { family, masqueradeMark: 2 ** masqueradeBit, masqueradeAll, local, nodePortIps, serviceCidrs },
         { failed: () => metrics.nftablesFailures.add(1, `IPv${family}`) },
         undefined,
         own,

@@ -77,6 +77,8 @@ export type NodeView = NodePlace & {
   /** addresses of the other nodes, where they are asked for */
   readonly peers: readonly Ip[]
   readonly podCidrs: readonly string[]
+  /** the cluster's ranges of cluster IPs, where they are asked for */
+  readonly serviceCidrs: readonly string[]
   /** no new connections from load balancers: the node is being deleted */
   readonly leaving: boolean
 }
@@ -247,6 +249,7 @@ export function viewNode({ metadata, spec, status }: Node): NodeView {
     name: metadata?.name ?? '',
     addresses: ips,
     peers: [],
+    serviceCidrs: [],
     zone: metadata?.labels?.['topology.kubernetes.io/zone'] ?? '',
     ips: clusterIps(ips),
     podCidrs: podCidrs.flatMap((text) => canonicalCidr(text) ?? []),

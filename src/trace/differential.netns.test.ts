@@ -48,7 +48,15 @@ function servicePlans(family: 4 | 6): Plans {
 /** Written by our nftables mode. */
 async function writeOurs(family: 4 | 6, netns: string): Promise<void> {
   const local = { kind: 'cidr' as const, cidr: family === 4 ? '10.244.0.0/16' : 'fd00:244::/32' }
-  const options = { family, masqueradeMark: 0x4000, masqueradeAll: false, local, nodePortIps: 'all' as const }
+  const serviceCidrs = [family === 4 ? '10.96.0.0/12' : 'fd00:96::/108']
+  const options = {
+    family,
+    masqueradeMark: 0x4000,
+    masqueradeAll: false,
+    local,
+    nodePortIps: 'all' as const,
+    serviceCidrs,
+  }
   using plane = new NftablesDataplane(options, { failed: () => undefined }, netns)
   await plane.apply(servicePlans(family))
 }

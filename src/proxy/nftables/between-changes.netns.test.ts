@@ -31,9 +31,19 @@ function plan(sessionAffinity: 'None' | 'ClientIP'): ReadonlyMap<string, readonl
   return new Map([['demo/web', planService(service, [slice], 4, { name: 'node-1', zone: '', ips: { 4: endpointIp } })]])
 }
 
-for (const affinity of ['None', 'ClientIP'] as const)
-  test(`nftables: a connection that begins between two changes, affinity ${affinity}`, { skip }, async () => {
-    const netns = `/run/netns/between-${process.pid}-${affinity.toLowerCase()}`
+const cases = [
+  { name: 'between two changes', affinity: 'None', cut: ['flush', 'map', 'ip', 'fairway-proxy', 'endpoints-1-to-4'] },
+  {
+    name: 'between two changes, with affinity',
+    affinity: 'ClientIP',
+    cut: ['flush', 'map', 'ip', 'fairway-proxy', 'endpoints-1-to-4'],
+  },
+  { name: 'before its Service', affinity: 'None', cut: undefined },
+] as const
+
+for (const [i, { name, affinity, cut }] of cases.entries())
+  test(`nftables: a connection that begins ${name}`, { skip }, async () => {
+    const netns = `/run/netns/between-${process.pid}-${i}`
     createNetns(netns)
     const inside = (...words: readonly [string, ...string[]]) =>
       withNetns(netns, () => spawn(words[0], words.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] }))
@@ -52,6 +62,7 @@ for (const affinity of ['None', 'ClientIP'] as const)
           masqueradeAll: false,
           local: { kind: 'cidr', cidr: '10.244.0.0/16' },
           nodePortIps: 'all',
+          serviceCidrs: ['10.96.0.0/12'],
         },
         { failed: () => undefined },
         netns,
@@ -62,7 +73,8 @@ for (const affinity of ['None', 'ClientIP'] as const)
       const said = async (client: ReturnType<typeof ask>) =>
         (await (client.stdout!.setEncoding('utf8') as AsyncIterable<string> & typeof client.stdout)!.toArray()).join('')
       await until(async () => assert.equal(await said(ask()), 'here'))
-      withNetns(netns, () => execFileSync('nft', ['flush', 'map', 'ip', 'fairway-proxy', 'endpoints-1-to-4']))
+      if (cut === undefined) await plane.apply(new Map())
+      else withNetns(netns, () => execFileSync('nft', [...cut]))
       const client = ask()
       const answer = said(client)
       await until(() => {

@@ -3,8 +3,8 @@
 import type { NftBatch } from '#kernel/nftables/batch.ts'
 import type { Datatype } from '#kernel/nftables/datatype.ts'
 import * as e from '#kernel/nftables/expression.ts'
-import { parseCidr } from '#lib/cidr.ts'
-import { addToIp, parseIp } from '#lib/ip.ts'
+import { parseCidr, stretches } from '#lib/cidr.ts'
+import { parseIp } from '#lib/ip.ts'
 import type { NftablesOptions } from '#proxy/nftables/options.ts'
 import { partsOf, type Parts } from '#proxy/nftables/registers.ts'
 import { dropShape, endpointsSet, frontsSet, refuseShape, type RuleText, slotsSet } from '#proxy/nftables/shape.ts'
@@ -63,6 +63,7 @@ function writeSets(batch: NftBatch, { family }: NftablesOptions): void {
   batch.addSet({ name: 'cluster-ips', key: [ip] })
   batch.addSet({ name: 'hairpin', key: [ip, ip], comment: 'endpoints here, as source and destination' })
   batch.addSet({ name: 'pods', key: [ip], interval: true })
+  batch.addSet({ name: 'service-cidrs', key: [ip], interval: true, comment: 'cluster IPs, given to a Service or not' })
   batch.addSet({ name: 'node-ips', key: [ip], comment: 'where NodePorts answer' })
 }
 
@@ -135,8 +136,12 @@ function toNode({ loadDestination, registers, family }: Parts, { nodePortIps }: 
   return [...isLocal, loadDestination(endpointIp), ...loopback]
 }
 
-/** The mark is cleared, so that a packet that passes twice is not masqueraded twice. */
-function postroutingRules(parts: Parts, { masqueradeMark }: NftablesOptions): RuleText[] {
+/**
+ * The mark is cleared, so that a packet that passes twice is not masqueraded twice. What still goes to a cluster IP here no
+ * Service took up, nor another proxy; dropped before the kernel has noted its connection, it is asked about again when its
+ * Service has come.
+ */
+function postroutingRules(parts: Parts, { masqueradeMark, serviceCidrs }: NftablesOptions): RuleText[] {
   const { source, destination } = parts.registers
   const zero = e.hostNumber(0)
   const marked = [
@@ -151,21 +156,27 @@ function postroutingRules(parts: Parts, { masqueradeMark }: NftablesOptions): Ru
     e.compare(source, false, zero),
   ]
   const toItself = [parts.loadSource(source), parts.loadDestination(destination), e.lookup('hairpin', source)]
+  const unallocated = [
+    parts.loadDestination(destination),
+    e.lookup('service-cidrs', destination),
+    e.verdict({ kind: 'drop' }),
+  ]
   return [
+    ...(serviceCidrs.length === 0 ? [] : [[unallocated, 'a cluster IP that no Service has'] as const]),
     [[...marked, ...clear, e.masquerade], 'marked'],
     [[...translated, ...toItself, e.masquerade], 'an endpoint that reaches itself'],
   ]
 }
 
-function writeLocal(batch: NftBatch, { local, nodePortIps }: NftablesOptions): void {
-  const pods = local.kind === 'cidr' ? parseCidr(local.cidr) : undefined
-  if (pods !== undefined) {
-    const bits = pods.base.length * 8
-    const end = addToIp(pods.base, 1n << BigInt(bits - pods.prefix))
-    batch.addElement('pods', pods.base)
-    // A range up to the last address there is has no end.
-    if (end.some((byte) => byte !== 0)) batch.addElement('pods', end, { isEnd: true })
+function writeLocal(batch: NftBatch, { local, nodePortIps, serviceCidrs }: NftablesOptions): void {
+  const fill = (set: string, cidrs: readonly string[]) => {
+    for (const { start, end } of stretches(cidrs.flatMap((text) => parseCidr(text) ?? []))) {
+      batch.addElement(set, start)
+      if (end !== undefined) batch.addElement(set, end, { isEnd: true })
+    }
   }
+  if (local.kind === 'cidr') fill('pods', [local.cidr])
+  fill('service-cidrs', serviceCidrs)
   if (nodePortIps !== 'all')
     for (const ip of nodePortIps) {
       const bytes = parseIp(ip)

@@ -26,6 +26,7 @@ const optionsOf = (family: Family): NftablesOptions => ({
   masqueradeAll: false,
   local: { kind: 'cidr', cidr: family === 4 ? '10.244.0.0/16' : 'fd00:244::/32' },
   nodePortIps: 'all',
+  serviceCidrs: family === 4 ? ['10.96.0.0/16', '10.97.0.0/16'] : ['fd00:96::/108'],
 })
 
 type Netns = Disposable & { readonly path: string; nft(...words: string[]): string }

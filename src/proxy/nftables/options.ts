@@ -12,6 +12,8 @@ export type NftablesOptions = {
   readonly local: LocalDetector
   /** the node's addresses that NodePorts answer on, never those of the loopback interface */
   readonly nodePortIps: 'all' | readonly Ip[]
+  /** ranges of cluster IPs: what goes to one that no Service has is dropped */
+  readonly serviceCidrs: readonly string[]
 }
 
 /** The name of the table, in `ip` and in `ip6`. Nobody else's rules are in it, and ours are nowhere else. */
