@@ -220,6 +220,7 @@ export type SubresourceRequest<T extends ApiObject> = {
 }
 export type SubresourceAnswer =
   | { readonly kind: 'object'; readonly object: ApiObject; readonly code?: number }
+  | { readonly kind: 'text'; readonly text: string }
   | Refused
   /** the request goes on, body, upgrade and all, to the HTTPS API of the node's agent: `/containerLogs/ns/pod/c?...` */
   | { readonly kind: 'relay'; readonly node: string; readonly pathAndQuery: string }

@@ -223,6 +223,8 @@ test('a pod in the middle of its life', async () => {
     body: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: template.spec },
   })
   assert.equal(made.code, 201, made.text)
+  const silent = await server.request('GET', `${pods}/p/log`)
+  assert.deepEqual([silent.code, silent.text], [200, ''], 'before it has a node')
   const target = { kind: 'Node', name: 'n' }
   await server.request('POST', `${pods}/p/binding`, {
     body: { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'p' }, target },

@@ -7,7 +7,7 @@ import { parseWriteOptions } from '#apiserver/engine/options.ts'
 import type { Served } from '#apiserver/engine/served.ts'
 import { refuseGuarded } from '#apiserver/engine/write.ts'
 import { refuseOther, refuseStale, updateObject } from '#apiserver/engine/update.ts'
-import type { Answer, ApiRequest } from '#apiserver/http/answer.ts'
+import { textAnswer, type Answer, type ApiRequest } from '#apiserver/http/answer.ts'
 import { decodeBody, decodeObject, expectedOf } from '#apiserver/http/decode-body.ts'
 import { answerProxy } from '#apiserver/http/proxy-request.ts'
 import { patchOf } from '#apiserver/http/patch.ts'
@@ -114,11 +114,13 @@ async function answerOwn(
   switch (answer.kind) {
     case 'object':
       return valueAnswer(request, answer.object, answer.code ?? (verb === 'create' ? 201 : 200), warnings)
+    case 'text':
+      return textAnswer(200, answer.text)
     case 'relay':
       return answer
     case 'status':
       throw new StatusError(answer.status)
     case 'invalid':
-      throw new StatusError(invalid({ group, kind }, name, answer.errors))
+      throw new StatusError(invalid({ group, kind }, body?.metadata?.name ?? '', answer.errors))
   }
 }

@@ -30,6 +30,8 @@ export async function log({ object, query }: Request): Answer {
   }
   const container = containerOf(object, query.get('container') ?? '')
   if ('refused' in container) return refuse(container.refused)
+  // What runs nowhere yet has said nothing.
+  if (!object.spec?.nodeName) return { kind: 'text', text: '' }
   const asked = new URLSearchParams()
   for (const option of logOptions) {
     const value = query.get(option)
