@@ -75,6 +75,33 @@ test('a certificate is a user, and a user may do what its roles say', async () =
   assert.match((await ask('/metrics', admin)).body, /apiserver_request_total\{verb="LIST",.*resource="services"/)
 })
 
+test('what nobody serves makes no figures of its own, whoever asks for it', async () => {
+  const figures = async () => (await ask('/metrics', admin)).body.split('\n').length
+  const paths = (n: number) => [
+    `/apis/group-${n}/v1/things`,
+    `/api/v1/namespaces/default/pods/p/part-${n}`,
+    `/api/v1/kind-${n}`,
+    `/openapi/v3/apis/group-${n}/v1`,
+    `/nothing-${n}`,
+  ]
+  const tryAll = async (n: number) => {
+    for (const path of paths(n)) for (const who of [admin, {}]) await ask(path, who)
+  }
+  await tryAll(0)
+  const before = await figures()
+  for (let n = 1; n < 20; n++) await tryAll(n)
+  assert.ok((await figures()) <= before + 2, 'they all count as one')
+  const scale = '/apis/apps/v1/namespaces/default/deployments/none/scale'
+  await ask(scale, admin)
+  await ask('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { ...admin, method: 'POST', body: '{}' })
+  const { body } = await ask('/metrics', admin)
+  assert.match(
+    body,
+    /apiserver_request_total\{verb="GET",group="apps",version="v1",resource="deployments",subresource="scale"/,
+  )
+  assert.match(body, /apiserver_request_total\{verb="POST",.*resource="selfsubjectaccessreviews"/)
+})
+
 test('a token counts as long as its account is there', async () => {
   const path = '/api/v1/namespaces/kube-system/serviceaccounts'
   const made = await ask(path, { ...admin, method: 'POST', body: '{"metadata":{"name":"kube-dns"}}' })
@@ -108,7 +135,7 @@ test('a token counts as long as its account is there', async () => {
   })
   assert.equal(
     messageOf(short),
-    'TokenRequest.authentication.k8s.io "kube-dns" is invalid: spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes',
+    'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes',
   )
   await ask(`${path}/kube-dns`, { ...admin, method: 'DELETE' })
   assert.equal(await get(token(uid)), 401)

@@ -20,6 +20,8 @@ import { startAllocation } from '#apiserver/allocate/start.ts'
 import { serveDefinitions } from '#apiserver/custom/serve-definitions.ts'
 import { bootstrap, keepItself, type Itself } from '#apiserver/bootstrap.ts'
 import { isOpenPath } from '#apiserver/documents/health.ts'
+import { isServed } from '#apiserver/documents/discovered.ts'
+import { isReview } from '#apiserver/documents/reviews.ts'
 import { extraOf } from '#apiserver/documents/extra.ts'
 import { Engine, type World } from '#apiserver/engine/engine.ts'
 import { objectsOf } from '#apiserver/engine/objects.ts'
@@ -120,7 +122,7 @@ export async function run(options: ApiserverOptions, context: PartContext): Prom
       trust: options.agentTrust,
       clock,
       log,
-      metrics: requestMetrics(registry),
+      metrics: requestMetrics(registry, (target) => isReview(target) || isServed(engine.served, target)),
       signal,
     },
     options.tls,

@@ -20,14 +20,16 @@ const gnosticContentType = gnosticMediaType.replace('@', '.')
 type Document = { readonly bytes: Uint8Array; readonly contentType: string }
 
 export function openApiOf(resources: () => readonly Discovered[]): OpenApi {
-  const made = new Map<string, Document | undefined>()
+  const made = new Map<string, Document>()
   let madeOf: readonly Discovered[] = []
   const once = (key: string, make: () => Document | undefined) => {
     // The list is another one whenever what is served has changed.
     if (madeOf !== resources()) made.clear()
     madeOf = resources()
-    if (!made.has(key)) made.set(key, make())
-    return made.get(key)
+    const known = made.get(key) ?? make()
+    // What there is not is not remembered: there is no end to it.
+    if (known !== undefined) made.set(key, known)
+    return known
   }
   const json = (value: object | undefined): Document | undefined =>
     value === undefined ? undefined : { bytes: utf8(JSON.stringify(value)), contentType: 'application/json' }

@@ -147,14 +147,19 @@ export const discoveredReviews: readonly Discovered[] = table.map(({ group, vers
   subresources: [],
 }))
 
+const reviewOf = ({ group, version, plural }: ResourceTarget) =>
+  table.find((row) => row.group === group && row.version === version && row.plural === plural)
+
+export const isReview = (target: ResourceTarget): boolean => target.subresource === '' && reviewOf(target) !== undefined
+
 /** Undefined: not a review. Throws StatusError. */
 export async function answerReview(
   reviews: Reviews,
   request: ApiRequest,
   target: ResourceTarget,
 ): Promise<Answer | undefined> {
-  const { group, version, plural, namespace, verb } = target
-  const found = table.find((row) => row.group === group && row.version === version && row.plural === plural)
+  const { group, version, namespace, verb, plural } = target
+  const found = reviewOf(target)
   if (found === undefined) return undefined
   if (verb !== 'create') throw new StatusError(noSuchMethod())
   const { fieldValidation } = parseWriteOptions(request.query, 'CreateOptions')

@@ -4,6 +4,8 @@ import type { Registry } from '#daemon/metrics.ts'
 import type { Served, ServedResources } from '#apiserver/engine/served.ts'
 import type { Target } from '#apiserver/http/target.ts'
 
+type ResourceTarget = Extract<Target, { kind: 'resource' }>
+
 export interface RequestMetrics {
   /** A request has come; the answer is called when it is over. */
   begin(target: Target): (code: number, tookMs: number) => void
@@ -14,7 +16,8 @@ const durationBuckets = [
 ]
 const labels = ['verb', 'group', 'version', 'resource', 'subresource', 'scope']
 
-export function requestMetrics(registry: Registry): RequestMetrics {
+/** `isServed`: whether anybody answers there. What is not counts as one: else whoever asks for it made a figure of it. */
+export function requestMetrics(registry: Registry, isServed: (target: ResourceTarget) => boolean): RequestMetrics {
   const total = registry.counter('apiserver_request_total', 'Requests by verb, resource and HTTP code.', [
     ...labels,
     'code',
@@ -29,7 +32,7 @@ export function requestMetrics(registry: Registry): RequestMetrics {
   const long = registry.gauge('apiserver_longrunning_requests', 'Open watches and streams.', labels)
   return {
     begin(target) {
-      const values = labelsOf(target)
+      const values = labelsOf(target, isServed)
       const isLong = isLongRunning(target)
       const kind = isReadOnly(target) ? 'readOnly' : 'mutating'
       if (isLong) long.add(1, ...values)
@@ -51,8 +54,13 @@ export const isLongRunning = (target: Target): boolean =>
 
 const isReadOnly = ({ verb }: Target) => ['get', 'list', 'watch', 'head'].includes(verb)
 
-function labelsOf(target: Target): string[] {
-  if (target.kind === 'other') return [target.verb.toUpperCase(), '', '', '', '', '']
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE']
+
+function labelsOf(target: Target, isServed: (target: ResourceTarget) => boolean): string[] {
+  if (target.kind === 'other' || !isServed(target)) {
+    const word = target.verb.toUpperCase()
+    return [methods.includes(word) || target.kind === 'resource' ? word : 'other', '', '', '', '', '']
+  }
   const { verb, group, version, plural, subresource, namespace, name } = target
   const scope = name !== '' ? 'resource' : namespace !== '' ? 'namespace' : 'cluster'
   const words: Record<string, string> = { create: 'POST', update: 'PUT', deletecollection: 'DELETECOLLECTION' }
