@@ -269,7 +269,7 @@ const steps: readonly Step[] = [
     from: 23,
   },
   { words: ['describe', 'pod', 'one'], want: /Name: +one[^]*Status: +Running[^]*Events: +<none>/ },
-  { words: ['logs', 'one'], want: /Error from server/, code: 1 },
+  { words: ['logs', 'one'], want: /^$/ },
   { words: ['explain', 'service.spec.clusterIP'], want: /FIELD: +clusterIP[^]*string/ },
   { words: ['explain', 'deploy'], want: /KIND: +Deployment[^]*spec/ },
   { words: ['api-resources', '--api-group=apps'], want: /deployments +deploy +apps\/v1 +true +Deployment/ },

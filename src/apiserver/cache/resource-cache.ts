@@ -40,10 +40,15 @@ export class ResourceCache {
     this.#fieldsOf = fieldsOf
   }
 
+  /** Resolves when the cache follows the store: what is written from here on comes by itself. */
+  following(): Promise<void> {
+    this.#loaded ??= this.#load()
+    return this.#loaded
+  }
+
   /** Resolves when everything is here that was written before the call; answers the store's revision then. */
   async fresh(): Promise<number> {
-    this.#loaded ??= this.#load()
-    await this.#loaded
+    await this.following()
     const revision = await this.#store.revision()
     if (this.#through < revision) await new Promise<void>((resolve) => this.#waiting.push({ revision, resolve }))
     return this.#through

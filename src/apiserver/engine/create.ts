@@ -79,10 +79,12 @@ async function write(
   object: ApiObject,
   dryRun: boolean,
 ): Promise<Attempt> {
-  // The cache follows the store from here on, so that it has the new object as soon as the store does.
-  await served.cache.fresh()
-  if (dryRun)
+  if (dryRun) {
+    await served.cache.fresh()
     return served.cache.get(key) === undefined ? { kind: 'done', object } : { kind: 'taken', name: nameOf(object) }
+  }
+  // It has the new object as soon as the store does.
+  await served.cache.following()
   const value = valueOf(object)
   const { ttlSeconds } = served.kind
   const written = await served.store.create(served.prefix + key, value, ttlSeconds === undefined ? {} : { ttlSeconds })
