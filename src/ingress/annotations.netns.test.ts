@@ -2,6 +2,7 @@
 // requests.netns.test.ts.
 import * as assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { secrets } from '#api/core.ts'
 import { ingresses } from '#api/networking.ts'
@@ -253,10 +254,19 @@ test('basic auth: those of the Secret; without it nobody; an edit of it is serve
     await until(async () => assert.match(await curl(`${name}.test`, '/', '-u', 'alice:wonder land'), / 503$/))
   await until(() => assert.match(running.told('unknown').join(), /NoUsers Secret default\/no-such does not exist/))
   await until(() => assert.match(running.told('elsewhere').join(), /BadAnnotation auth-secret kube-system\/users/))
-  userList('users', `bob:${hashOf('builder')}\ncarl:$apr1$gl8MWffS$MRVSbk3Vmh2vxkxbQIRK3.\n`)
+  // carl's and dora's are as htpasswd writes them by itself and with -s, erin's as nobody does.
+  const apr1 = (password: string) => execFileSync('openssl', ['passwd', '-apr1', password], { encoding: 'utf8' }).trim()
+  const sha = `{SHA}${createHash('sha1').update('explorer').digest('base64')}`
+  const long = 'a password that is longer than sixteen bytes: ü'
+  const lines = [`bob:${hashOf('builder')}`, `carl:${apr1('short')}`, `cleo:${apr1(long)}`, `dora:${sha}`, 'erin:plain']
+  userList('users', lines.join('\n'))
   await until(async () => assert.equal(await curl('guarded.test', '/', '-u', 'bob:builder'), 'echo / 200'))
   assert.match(await curl('guarded.test', '/', '-u', 'alice:wonder land'), / 401$/)
-  await until(() => assert.match(running.told('guarded').join(), /NoUsers .*password of carl in apr1.*htpasswd -B/))
+  for (const right of ['carl:short', `cleo:${long}`, 'dora:explorer'])
+    for (let i = 0; i < 2; i++) assert.equal(await curl('guarded.test', '/', '-u', right), 'echo / 200', right)
+  for (const wrong of ['carl:shorT', 'cleo:short', 'dora:', 'erin:plain', 'carl:'])
+    assert.match(await curl('guarded.test', '/', '-u', wrong), / 401$/, wrong)
+  await until(() => assert.match(running.told('guarded').join(), /NoUsers .*password of erin .*htpasswd -B/))
 })
 
 test('affinity: a cookie leads back to the endpoint; to another one when that is gone', { skip }, async () => {

@@ -25,15 +25,12 @@ export function readUsers(text: string | undefined): ReadUsers {
   return { users, problems }
 }
 
-const forms = /^\$(1\$|5\$|6\$|2[aby]\$\d\d\$)[!-~]+$/
+const forms = /^(\$(1\$|5\$|6\$|2[aby]\$\d\d\$)[!-~]+|\$apr1\$[!-~]{1,8}\$[./0-9A-Za-z]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)$/
 
 function wrongWith({ name, hash }: User): string | undefined {
   if (!/^[!-~]+$/.test(name)) return `has a name of a user with blanks: ${JSON.stringify(name)}`
   const remedy = `write it by htpasswd -B`
-  if (!forms.test(hash)) {
-    const form = hash.startsWith('$apr1$') ? 'apr1 (the default of htpasswd)' : 'a form that is not known'
-    return `has a password of ${name} in ${form}: ${remedy}, or openssl passwd -6`
-  }
+  if (!forms.test(hash)) return `has a password of ${name} in a form that is not known: ${remedy}`
   const rounds = Number(/^\$2[aby]\$(\d\d)/.exec(hash)?.[1] ?? 0)
   if (rounds > mostRounds) return `has a password of ${name} that takes too long to compare (cost ${rounds}): ${remedy}`
   return undefined

@@ -63,7 +63,8 @@ test(
           const name = `route-${random.integer(0, 9)}`
           const path = `/${random.integer(0, 99)}`
           paths.set(name, path)
-          await put(name, path)
+          await put(name, path, random.pick(annotations))
+          if (i === 0) await put('steady', '/', random.pick(annotations))
           await moveEndpoint(client, random.pick(pods))
         }
       }
@@ -116,14 +117,30 @@ async function makeService(client: Client): Promise<void> {
 const moveEndpoint = (client: Client, port: number) =>
   client.patch(endpointSlices, 'pod-x', { ports: [{ name: 'http', port }] }, { type: 'merge', namespace })
 
-/** Makes an Ingress for `NAME.test`, or changes its path. */
-function putIngress(client: Client): (name: string, path: string) => Promise<void> {
+/** Each set of settings is another back end, which may need another HAProxy. */
+const annotations = [
+  {},
+  { 'ingress.fairway/read-timeout': '30s' },
+  { 'ingress.fairway/response-headers': 'X-Seen: yes' },
+  { 'nginx.ingress.kubernetes.io/affinity': 'cookie' },
+] as const
+const none = Object.fromEntries(annotations.flatMap((one) => Object.keys(one)).map((name) => [name, null]))
+
+/** Makes an Ingress for `NAME.test`, or changes its path and annotations. */
+function putIngress(
+  client: Client,
+): (name: string, path: string, annotations?: Readonly<Record<string, string>>) => Promise<void> {
   const made = new Set<string>()
-  return async (name, path) => {
+  return async (name, path, annotations = {}) => {
     const backend = { service: { name: 'pod', port: { number: 80 } } }
     const rules = [{ host: `${name}.test`, http: { paths: [{ path, pathType: 'Prefix', backend }] } }]
-    if (made.has(name)) await client.patch(ingresses, name, { spec: { rules } }, { type: 'merge', namespace })
-    else await client.create(ingresses, { metadata: { name, namespace }, spec: { ingressClassName: 'fairway', rules } })
+    const change = { metadata: { annotations: { ...none, ...annotations } }, spec: { rules } }
+    if (made.has(name)) await client.patch(ingresses, name, change, { type: 'merge', namespace })
+    else
+      await client.create(ingresses, {
+        metadata: { name, namespace, annotations },
+        spec: { ingressClassName: 'fairway', rules },
+      })
     made.add(name)
   }
 }

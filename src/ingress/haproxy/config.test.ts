@@ -124,7 +124,12 @@ test('random annotations and paths: HAProxy takes what comes of them', { skip },
   }
   let used = 0
   for (let round = 0; round < 8; round++) {
-    const world = new IngressWorld({ users: () => readUsers(`it's:$6$a$${'b'.repeat(20)}\nx y:z\n#`) })
+    const list = random.pick([
+      [],
+      [`"q\\'\":$apr1$"]]'$${'b'.repeat(22)}`, `s:{SHA}${'b'.repeat(27)}=`],
+      [`it's:$6$a$${'b'.repeat(20)}`],
+    ])
+    const world = new IngressWorld({ users: () => readUsers(`${list.join('\n')}\nx y:z\n#`) })
     world.classes.set('ours', { metadata: meta('ours'), spec: { controller: 'fairway/ingress' } })
     world.services.set('default/a', { metadata: meta('a'), spec: { ports: [{ port: 80 }] } } as never)
     for (let i = 0; i < 60; i++) world.ingresses.set(`default/i-${i}`, randomIngress(random, `i-${i}`))

@@ -3,6 +3,7 @@
 
 import { renderCanaries } from '#ingress/haproxy/canaries.ts'
 import { fields } from '#ingress/haproxy/fields.ts'
+import { renderHtpasswd } from '#ingress/haproxy/htpasswd.ts'
 import { type Basis, certificateName, type Layout, nowhere, pathEnd, serverWords } from '#ingress/haproxy/layout.ts'
 import { hasPatterns } from '#ingress/haproxy/patterns.ts'
 import { rulesOf, usersSection, verifiedTable } from '#ingress/haproxy/rules.ts'
@@ -25,6 +26,7 @@ export const pidFileOf = (folder: string): string => `${folder}/pid`
 export const configOf = (folder: string): string => `${folder}/haproxy.cfg`
 export const mapFileOf = (folder: string): string => `${folder}/routes.map`
 export const patternFileOf = (folder: string): string => `${folder}/patterns.map`
+export const htpasswdFileOf = (folder: string): string => `${folder}/htpasswd.lua`
 export const certificateFileOf = (folder: string, name: string): string => `${folder}/certificates/${name}`
 export const certificateListOf = (folder: string): string => `${folder}/certificates.list`
 /** No Secret is called that: an underscore comes after the namespace. */
@@ -53,7 +55,7 @@ export function renderConfig(settings: ProxySettings, layout: Layout, basis: Bas
   stats timeout 1d
   nbthread ${threads}
   ssl-default-bind-options ssl-min-ver TLSv1.2
-${accessLog ? '  log stdout format raw local0\n' : ''}
+${renderHtpasswd(basis.slots.settings) === undefined ? '' : `.if feature(LUA)\n  lua-load ${htpasswdFileOf(folder)}\n.endif\n`}${accessLog ? '  log stdout format raw local0\n' : ''}
 defaults base
   mode http
   timeout connect 2s
@@ -185,5 +187,6 @@ export function renderFiles(settings: ProxySettings, layout: Layout, basis: Basi
     [patternFileOf(folder), renderMap(layout.patterns)],
     [certificateListOf(folder), renderCertificateList(folder, layout)],
     [configOf(folder), renderConfig(settings, layout, basis)],
+    [htpasswdFileOf(folder), renderHtpasswd(basis.slots.settings) ?? ''],
   ])
 }

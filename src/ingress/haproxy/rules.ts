@@ -11,7 +11,7 @@ import type {
   Settings,
 } from '#ingress/annotations/settings.ts'
 import { fields } from '#ingress/haproxy/fields.ts'
-import { fnv32a } from '#lib/hash.ts'
+import { isOfApache, usersName } from '#ingress/haproxy/htpasswd.ts'
 
 /** The table in which all back ends remember whose password was right. */
 export const verifiedTable = 'verified'
@@ -108,14 +108,11 @@ function corsRules({ origins, methods, headers, exposed, withCredentials, maxAge
   ]
 }
 
-/** The name of a list of users. */
-const usersName = (users: NonNullable<BasicAuth['users']>): string =>
-  `users-${fnv32a(JSON.stringify(users)).toString(16)}`
-
 /** The section that has those who may come in. */
 export function usersSection({ auth }: Settings): string | undefined {
   if (auth?.users === undefined) return undefined
-  const lines = auth.users.map(({ name, hash }) => `  user ${quote(name)} password ${quote(hash)}\n`)
+  const own = auth.users.filter((user) => !isOfApache(user))
+  const lines = own.map(({ name, hash }) => `  user ${quote(name)} password ${quote(hash)}\n`)
   return `userlist ${usersName(auth.users)}\n${lines.join('')}`
 }
 
@@ -124,10 +121,13 @@ function authRules({ realm, users }: BasicAuth): string[] {
   if (users === undefined) return [deny(503, 'the list of users is missing', 'TRUE')]
   const list = usersName(users)
   const has = '{ var(txn.claim) -m found }'
+  const ask = `http-request auth realm ${quote(realm)} unless { sc1_get_gpt0 gt 0 } || { http_auth(${list}) }`
   return [
     `http-request set-var(txn.claim) req.hdr(authorization),concat(${quote(` ${list}`)}),sha2(256) if { req.hdr(authorization) -m found }`,
     `http-request track-sc1 var(txn.claim) table ${verifiedTable} if ${has}`,
-    `http-request auth realm ${quote(realm)} unless { sc1_get_gpt0 gt 0 } || { http_auth(${list}) }`,
+    ...(users.some(isOfApache)
+      ? ['.if feature(LUA)', `${ask} || { lua.htpasswd(${list}) -m bool }`, '.else', ask, '.endif']
+      : [ask]),
     `http-request sc-set-gpt0(1) 1 if ${has}`,
   ]
 }
