@@ -126,7 +126,7 @@ test('random annotations and paths: HAProxy takes what comes of them', { skip },
   for (let round = 0; round < 8; round++) {
     const list = random.pick([
       [],
-      [`"q\\'\":$apr1$"]]'$${'b'.repeat(22)}`, `s:{SHA}${'b'.repeat(27)}=`],
+      [String.raw`"q'\":$apr1$"]]'$` + 'b'.repeat(22), `s:{SHA}${'b'.repeat(27)}=`],
       [`it's:$6$a$${'b'.repeat(20)}`],
     ])
     const world = new IngressWorld({ users: () => readUsers(`${list.join('\n')}\nx y:z\n#`) })
