@@ -16,6 +16,7 @@ const skip = need({ root: true, programs: ['haproxy', 'curl'] })
 const running = new RunningIngress()
 const curl = (host: string, path: string, ...words: readonly string[]) => running.curl(host, path, ...words)
 const tried = new Set<string>()
+let three: readonly number[] = []
 const nginx = (annotations: Readonly<Record<string, string>>) => {
   for (const name of Object.keys(annotations)) tried.add(name)
   return Object.fromEntries(Object.entries(annotations).map(([name, value]) => [`${nginxPrefix}${name}`, value]))
@@ -43,7 +44,8 @@ before(async () => {
     response.end(`${url} ${headers['x-told'] ?? ''} ${headers['x-forwarded-prefix'] ?? ''} ${headers.host}`)
   })
   running.service('told', [told])
-  running.service('three', [await running.pod('one'), await running.pod('two'), await running.pod('three')])
+  three = [await running.pod('one'), await running.pod('two'), await running.pod('three')]
+  running.service('three', three)
   await running.start({ trustedProxies: ['127.0.0.9/32'] })
 })
 after(() => running.stop())
@@ -316,6 +318,23 @@ test('upstream-hash-by: the same endpoint for the same value, several for many',
     }
     assert.ok(pods.size > 1)
   }
+})
+
+test('endpoints that come are met by cookie and by hash, without another HAProxy', { skip }, async () => {
+  const pid = running.pid()
+  running.endpoints('three', [...three, await running.pod('four')])
+  let cookie = ''
+  await until(async () => {
+    const answer = await curl('sticky.test', '/', '-i')
+    assert.match(answer, /\r\n\r\nfour /)
+    cookie = /set-cookie: (route=\w+);/.exec(answer)![1]!
+  })
+  for (let i = 0; i < 8; i++) assert.match(await curl('sticky.test', '/', '-b', cookie), /^four /)
+  let user = 0
+  await until(async () => assert.match(await curl('hashed.test', '/', ...header('X-User', `user-${user++}`)), /^four /))
+  for (let i = 0; i < 8; i++)
+    assert.match(await curl('hashed.test', '/', ...header('X-User', `user-${user - 1}`)), /^four /)
+  assert.equal(running.pid(), pid)
 })
 
 test('upstream-vhost and x-forwarded-prefix: what the endpoint is told', { skip }, async () => {
