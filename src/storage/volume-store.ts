@@ -11,7 +11,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statfsSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -134,12 +133,6 @@ export class VolumeStore {
     rmSync(path, { recursive: true, force: true })
     const image = this.#imageOf(name)
     for (const file of [image, `${image}.new`, join(this.#folder, 'published', name)]) rmSync(file, { force: true })
-  }
-
-  /** Bytes that the disk behind all of it has left. */
-  freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.#folder)
-    return bavail * bsize
   }
 
   /** Anyone in a pod may write there. */

@@ -95,7 +95,7 @@ export type Health = {
 }
 
 /** One look is enough to let a node in, two failures in a row take it out. */
-export const failuresToLeave = 2
+const failuresToLeave = 2
 
 export function judge(old: Health | undefined, isOk: boolean, said: string): Health {
   if (isOk) return { isUp: true, against: 0, said }

@@ -13,7 +13,7 @@ import type { Caches } from '#client/control/caches.ts'
 export type PoolProviderName = 'pool' | 'appliance'
 const ipModes = { pool: 'VIP', appliance: 'Proxy' } as const
 
-export const classOf = (name: PoolProviderName): string => `fairway/${name}`
+const classOf = (name: PoolProviderName): string => `fairway/${name}`
 
 export function poolProvider(name: PoolProviderName, pool: AddressPool, caches: Caches): Provider {
   const all = caches.of(services)

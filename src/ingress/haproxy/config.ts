@@ -26,7 +26,7 @@ export const pidFileOf = (folder: string): string => `${folder}/pid`
 export const configOf = (folder: string): string => `${folder}/haproxy.cfg`
 export const mapFileOf = (folder: string): string => `${folder}/routes.map`
 export const patternFileOf = (folder: string): string => `${folder}/patterns.map`
-export const htpasswdFileOf = (folder: string): string => `${folder}/htpasswd.lua`
+const htpasswdFileOf = (folder: string): string => `${folder}/htpasswd.lua`
 export const certificateFileOf = (folder: string, name: string): string => `${folder}/certificates/${name}`
 export const certificateListOf = (folder: string): string => `${folder}/certificates.list`
 /** No Secret is called that: an underscore comes after the namespace. */
@@ -36,7 +36,7 @@ export const defaultCertificateOf = (folder: string): string => certificateFileO
 export const renderMap = (map: ReadonlyMap<string, string>): string =>
   [...map].map(([key, value]) => `${key} ${value}\n`).join('')
 
-export const renderCertificateList = (folder: string, { certificates }: Layout): string =>
+const renderCertificateList = (folder: string, { certificates }: Layout): string =>
   [
     defaultCertificateOf(folder),
     ...[...certificates].map(([key, { hosts }]) => listLine(folder, certificateName(key, hosts), hosts)),
@@ -48,7 +48,7 @@ export const listLine = (folder: string, name: string, hosts: readonly string[])
   `${certificateFileOf(folder, name)} [alpn h2,http/1.1] ${hosts.join(' ')}`
 
 /** haproxy.cfg with all back ends of a basis, also the spare ones. */
-export function renderConfig(settings: ProxySettings, layout: Layout, basis: Basis): string {
+function renderConfig(settings: ProxySettings, layout: Layout, basis: Basis): string {
   const { folder, http, https, threads, accessLog, trustedProxies } = settings
   return `global
   stats socket ${socketOf(folder)} mode 600 level admin expose-fd listeners

@@ -17,7 +17,7 @@ export function patternHostsOf({ routes }: Pick<RoutingTable, 'routes'>): Readon
 }
 
 /** Which requests a route takes, as a regular expression over host and path. */
-export function expressionOf({ host, match, path }: Pick<Route, 'host' | 'match' | 'path'>): string {
+function expressionOf({ host, match, path }: Pick<Route, 'host' | 'match' | 'path'>): string {
   const begin = `(*LIMIT_MATCH=${mostSteps})^${escape(host)}`
   if (match === 'pattern') return `${begin}(?i)${path.replace(/^\^/, '')}`
   return path === '/' ? `${begin}/` : `${begin}${escape(path.slice(0, -1))}(/|$)`
