@@ -145,13 +145,17 @@ test('what HAProxy does with a path is what the table says', { skip }, async (t)
   const parts = ['', 'a', 'A', 'b', 'ab', 'a;b', 'a%20b']
   const path = () => `/${Array.from({ length: random.integer(0, 3) }, () => pick(parts)).join('/')}`
   const hosts = ['h.test', '*.h.test', 'x.h.test', '']
+  const patterns = ['/a(/|$)(.*)', '/[ab]+/b', '/(a|b)', '/a;b.*', '/(ab|b)/?$', '/']
   const rules = Array.from({ length: 40 }, () => ({
     host: pick(hosts),
-    path: path(),
-    pathType: pick(['Exact', 'Prefix']),
+    ...pick([
+      { path: path(), pathType: pick(['Exact', 'Prefix']) },
+      { path: path(), pathType: pick(['Exact', 'Prefix']) },
+      { path: pick(patterns), pathType: 'ImplementationSpecific' },
+    ]),
   }))
   client.seed(ingresses, {
-    metadata: { name: 'random', namespace: 'default' },
+    metadata: { name: 'random', namespace: 'default', annotations: { 'ingress.fairway/use-regex': 'true' } },
     spec: {
       rules: rules.map(({ host, path, pathType }) => ({
         ...(host && { host }),

@@ -3,6 +3,7 @@
 
 import { createPattern } from '#api/pattern/pattern.ts'
 import { type Route, type RoutingTable, routeKey, type Target } from '#ingress/route.ts'
+import { compareText } from '#lib/sort.ts'
 
 const mostWork = 1_000_000
 
@@ -33,11 +34,10 @@ export function hostsOf(header: string): readonly string[] {
 }
 
 function longestPattern(routes: ReadonlyMap<string, Route>, host: string, path: string): Route | undefined {
-  let longest: Route | undefined
-  for (const route of routes.values())
-    if (route.match === 'pattern' && route.host === host && route.path.length > (longest?.path.length ?? 0))
-      if (createPattern(`^(?i)${route.path}`).test(path, { left: mostWork }) === true) longest = route
-  return longest
+  const own = [...routes.values()].filter((route) => route.match === 'pattern' && route.host === host)
+  return own
+    .sort((a, b) => b.path.length - a.path.length || compareText(a.path, b.path))
+    .find((route) => createPattern(`^(?i)${route.path}`).test(path, { left: mostWork }))
 }
 
 function longestPrefix(routes: ReadonlyMap<string, Route>, host: string, path: string): Route | undefined {

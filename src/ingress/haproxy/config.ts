@@ -130,23 +130,22 @@ function renderLookups(folder: string, withPatterns: boolean): string {
   const find = (key: string) => `set-var(txn.route) ${key},map_beg(${mapFileOf(folder)})`
   const isMissing = 'if !{ var(txn.route) -m found }'
   const hasList = `if { var(txn.route) -m str ${hasPatterns} }`
-  // Where nothing in the list matches, the variable stays.
-  const orInList = (from: string) =>
-    withPatterns
-      ? [
-          `set-var(txn.route) ${from},concat(,txn.path),map_regm(${patternFileOf(folder)}) ${hasList}`,
-          `unset-var(txn.route) ${hasList}`,
-        ]
-      : []
-  const findOf = (from: string) => [`${find(`${from},concat(,txn.path,/${end})`)} ${isMissing}`, ...orInList(from)]
+  const findOf = (from: string) => `${find(`${from},concat(,txn.path,/${end})`)} ${isMissing}`
   return [
     find(`base,concat(/${end})`),
-    `set-var(txn.path) path ${withPatterns ? '' : isMissing}`,
-    ...orInList(host),
-    ...findOf(host),
+    `set-var(txn.path) path ${isMissing}`,
+    findOf(host),
     `set-var(txn.wild) ${host},regsub(^[^.]+,*) ${isMissing}`,
-    ...findOf('var(txn.wild)'),
-    ...findOf('str("")'),
+    findOf('var(txn.wild)'),
+    findOf('str("")'),
+    // Where nothing in the list matches, the variable stays.
+    ...(withPatterns
+      ? [
+          `set-var(txn.path) path ${hasList}`,
+          `set-var(txn.route) ${host},concat(,txn.path),map_regm(${patternFileOf(folder)}) ${hasList}`,
+          `unset-var(txn.route) ${hasList}`,
+        ]
+      : []),
   ]
     .map((line) => `  http-request ${line}`)
     .join('\n')

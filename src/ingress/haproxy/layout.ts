@@ -31,7 +31,7 @@ export type Basis = {
 /** What HAProxy has, or shall have. */
 export type Layout = {
   readonly map: Map<string, string>
-  /** by their expressions, in their order; an edit changes values only */
+  /** the list of those hosts, by expressions, in its order; an edit changes values only */
   readonly patterns: Map<string, string>
   /** by the back end's name, then by the server's; back ends without servers are left out */
   readonly servers: Map<string, Servers>
@@ -98,12 +98,13 @@ export function layOutChange(
     if (route?.canary !== undefined && nameOfRule(basis.canaryRules, route.canary) === undefined) return undefined
     const { match, host } = partsOf(at)
     if (match === 'pattern' && !basis.patternHosts.has(host)) return undefined
-    if (!isInMap({ match, host }, basis)) patterns = patternsIn(table, basis)
-    else if (route !== undefined) map.set(mapKey(route), mapValue(route, basis))
+    if (basis.patternHosts.has(host)) patterns ??= patternsIn(table, basis)
+    if (!isInMap({ match, host }, basis)) continue
+    if (route !== undefined) map.set(mapKey(route), mapValue(route, basis))
     else if (at !== fallbackRoute) map.set(mapKeyOf(at), undefined)
   }
   if (routes.has(fallbackRoute) || routes.has(lastRoute)) {
-    if (basis.patternHosts.has('')) patterns = patternsIn(table, basis)
+    if (basis.patternHosts.has('')) patterns ??= patternsIn(table, basis)
     else {
       const { key, value } = lastEntry(table, basis)
       map.set(key, value)
@@ -121,7 +122,7 @@ export function layOutChange(
   return { map, patterns: patterns ?? new Map(), servers, certificates: named, defaultCertificate }
 }
 
-/** Whether a route is one of the map, not of the lists of patterns. */
+/** Whether a route is in the map; exact ones always are, since that is looked at first. */
 const isInMap = ({ host, match }: Pick<Route, 'host' | 'match'>, { patternHosts }: Basis): boolean =>
   match === 'exact' || (match === 'prefix' && !patternHosts.has(host))
 
