@@ -60,8 +60,10 @@ export const programPackages: Readonly<Record<string, string>> = {
 }
 
 /** Those that this cluster needs. */
-export const programsOf = ({ ingress }: Pick<ClusterOptions, 'ingress'>): readonly string[] =>
-  Object.keys(programPackages).filter((program) => program !== 'haproxy' || ingress)
+export function programsOf({ ingress, proxyMode }: Pick<ClusterOptions, 'ingress' | 'proxyMode'>): readonly string[] {
+  const isNeeded: Readonly<Record<string, boolean>> = { haproxy: ingress, 'iptables-restore': proxyMode !== 'nftables' }
+  return Object.keys(programPackages).filter((program) => isNeeded[program] ?? true)
+}
 
 /** For using the cluster; `up` goes on without it. */
 export const kubectlPackage = 'kubernetes-client'

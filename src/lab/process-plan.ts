@@ -130,6 +130,7 @@ function planNode(plan: ClusterPlan, node: Host): ProcessPlan {
         'cluster-dns': serviceAddresses(options).dns,
         'cluster-domain': options.clusterDomain,
         'pod-network': options.podNetwork,
+        'pod-network-rules': options.proxyMode === 'nftables' ? 'nftables' : 'iptables',
         'cluster-cidr': options.podCidr,
         'hairpin-mode': options.hairpinMode,
         'proxy-mode': options.proxyMode,

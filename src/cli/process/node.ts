@@ -34,6 +34,7 @@ const components = {
 type Part = keyof typeof components
 /** As in flannel's backends.ts, which is not loaded for the help. */
 const podNetworks = ['vxlan', 'host-gw', 'udp'] as const
+const podNetworkRules = ['iptables', 'nftables'] as const
 const allParts = Object.keys(components) as Part[]
 
 export const nodeFlags = {
@@ -69,6 +70,12 @@ export const nodeFlags = {
     default: ['10.244.0.0/16'],
     placeholder: 'CIDR',
   }),
+  podNetworkRules: choice(podNetworkRules, {
+    help:
+      'who is told of masquerading and forwarding: iptables, as with flannel, or nftables, which need no program but let nothing\n' +
+      'through that a policy of iptables drops',
+    default: 'iptables',
+  }),
   podNetwork: choice(podNetworks, { help: "how packets reach other nodes: flannel's back end", default: 'vxlan' }),
   subnetFile: text({
     help: "flannel's subnet.env, which the agent waits for; default: /run/flannel/subnet.env where flannel is a part",
@@ -102,7 +109,7 @@ export const node = defineCommand({
   summary: 'a node: runs pods, and carries their packets and Services',
   usage: '[flags]',
   description:
-    'Needs root, conmon, crun and iptables (for the pod network), and a network and mount namespace of its own or a\n' +
+    'Needs root, conmon, crun and iptables (for --pod-network-rules iptables), and a network and mount namespace of its own or a\n' +
     'machine to itself. Pods outlive it: the next run finds them again.',
   examples: [
     'fairway node --kubeconfig node-1.conf --node-name node-1 --node-ip 10.168.0.2',
@@ -273,7 +280,7 @@ async function startFlannel({ options, nodeName, ...common }: Common, context: P
   const client = clientOf(options.flannelKubeconfig, common.client)
   const cidrs = checkCidrs(options.clusterCidr)
   const networks = Object.fromEntries(cidrs.map((cidr) => [ipFamily(cidr.split('/')[0]!), cidr]))
-  const config = { networks, backend: { ...defaultBackend, type: options.podNetwork }, rules: 'iptables' as const }
+  const config = { networks, backend: { ...defaultBackend, type: options.podNetwork }, rules: options.podNetworkRules }
   // The interface that has the node's address leads to the other nodes.
   const interfaces = options.nodeIp.slice(0, 1)
   const subnetFile = options.subnetFile ?? usualSubnetFile

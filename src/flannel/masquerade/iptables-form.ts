@@ -18,6 +18,10 @@ export type OwnChain = {
 
 const stems = { nat: ['FLANNEL-POSTRTG'], filter: ['FLANNEL-FWD', 'FLANNEL-WALL'] } as const
 
+/** Of this network or of another. */
+export const isOurChain = (name: string): boolean =>
+  [...stems.nat, ...stems.filter].some((stem) => name.startsWith(stem))
+
 /** Only those that have rules. */
 export function planChains(input: RulesInput): readonly OwnChain[] {
   const [postrouting] = stems.nat
