@@ -20,14 +20,14 @@ import { serveAgent, type AgentServer } from '#node/server/agent-server.ts'
 import { ownCertificate } from '#node/server/own-certificate.ts'
 import { keepServing, loadServing } from '#node/server/serving-certificate.ts'
 
-/** Of pods and events at once: what goes beyond the connections that are kept opens new ones, and TLS costs more than a write. */
-const mostWrites = 4
+/** Writes at once: what goes beyond the connections that are kept opens new ones, and TLS costs more than a write. */
+const mostWrites = { pods: 3, events: 1 } as const
 
 /** Runs the pods of this node until the signal aborts. The pods go on after it, and are taken up by the next run. */
 export async function run(options: AgentOptions, context: PartContext): Promise<void> {
   const { nodeName, nodeIps, rootDir, runDir } = options
   const { clock, log, registry, signal } = context
-  const client = limitWrites(options.client, mostWrites)
+  const client = limitWrites(options.client, mostWrites.pods)
   const logRoot = join(rootDir, 'logs')
   mkdirSync(logRoot, { recursive: true, mode: 0o700 })
   const runtime = await openSandboxRuntime({
@@ -55,7 +55,13 @@ export async function run(options: AgentOptions, context: PartContext): Promise<
     port: options.api.port,
     problems: [network.problem() ?? []].flat(),
   })
-  const recorder = createRecorder(client, { component: 'kubelet', host: nodeName, clock, log })
+  // No pod waits for what is told about it.
+  const recorder = createRecorder(limitWrites(options.client, mostWrites.events), {
+    component: 'kubelet',
+    host: nodeName,
+    clock,
+    log,
+  })
   const agent: PodAgent = createPodAgent({
     client,
     runtime,

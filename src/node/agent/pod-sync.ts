@@ -52,7 +52,7 @@ export class PodSync {
     if (pod === undefined) return this.#remove(uid)
     if (isMirror(pod)) return
     if (isPodTerminating(pod) || isPodTerminal(pod)) return this.#end(pod)
-    await this.#run(pod)
+    await this.#o.publisher.afterSteps(uid, () => this.#run(pod))
   }
 
   view(uid: string): PodView {
@@ -61,9 +61,8 @@ export class PodSync {
   }
 
   async #run(pod: StoredPod): Promise<void> {
-    const { publisher, prober, networkProblem, events, markLater } = this.#o
+    const { prober, networkProblem, events, markLater } = this.#o
     const { uid } = pod.metadata
-    publisher.mark(uid)
     if (this.#isPastDeadline(pod)) return this.#end(pod)
     const problem = pod.spec.hostNetwork ? undefined : networkProblem()
     if (problem !== undefined) {
@@ -85,7 +84,6 @@ export class PodSync {
       if (!isStarted && !isSidecar(container)) break
     }
     for (const container of actions.start) await this.#start(pod, sandboxId, volumePlaces, container)
-    publisher.mark(uid)
     prober.watch(pod)
   }
 
@@ -161,9 +159,7 @@ export class PodSync {
     for (const warning of warnings) events.pod(pod, 'Warning', 'DNSConfigForming', warning)
     try {
       const config = planSandboxConfig(pod, { attempt, dns, logRoot, clusterDomain: clusterDns.domain })
-      const id = await runtime.runPodSandbox(config)
-      this.#o.publisher.mark(pod.metadata.uid)
-      return id
+      return await runtime.runPodSandbox(config)
     } catch (error) {
       const message = messageOf(error)
       log.error('CreatePodSandbox for pod failed', { pod: formatPod(pod), err: message })

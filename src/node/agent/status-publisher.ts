@@ -14,6 +14,9 @@ import { viewPod } from '#node/pod/view.ts'
 
 export type PublisherOptions = Omit<AgentContext, 'publishedStatus' | 'events'> & { readonly verdict: ProbeVerdict }
 
+/** How long steps may take before what they have come to is told. */
+const patienceMs = 1000
+
 export class StatusPublisher {
   readonly #o: PublisherOptions
   readonly #queue: Queue
@@ -22,6 +25,7 @@ export class StatusPublisher {
   readonly #terminal = new Set<string>()
   readonly #failures = new Map<string, { readonly reason: string; readonly message: string }>()
   readonly #writing = new Map<string, Promise<void>>()
+  readonly #inWork = new Set<string>()
 
   constructor(options: PublisherOptions) {
     this.#o = options
@@ -38,7 +42,19 @@ export class StatusPublisher {
 
   /** Something of the pod has changed. */
   mark(uid: string): void {
-    this.#queue.mark(uid)
+    this.#queue.mark(uid, this.#inWork.has(uid) ? patienceMs : 0)
+  }
+
+  /** Takes steps that change the pod: if they are quick, only what they end with is told. */
+  async afterSteps(uid: string, act: () => Promise<void>): Promise<void> {
+    this.#inWork.add(uid)
+    this.mark(uid)
+    try {
+      await act()
+    } finally {
+      this.#inWork.delete(uid)
+      this.mark(uid)
+    }
   }
 
   /** Why a container that shall run does not; undefined once it does. */
