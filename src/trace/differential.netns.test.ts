@@ -19,9 +19,20 @@ import { need } from '#test/need.ts'
 import { addresses, type Name } from '#test/proxy-topology.ts'
 import { type Random, seeded } from '#test/random.ts'
 import { ipsets, randomIptables, randomNft, virtualIp } from '#test/random-rules.ts'
-import { compare, forgetConnections, observe, type Probe, run, servingTopology } from '#test/trace-against-kernel.ts'
+import {
+  compare,
+  forgetConnections,
+  observe,
+  type Probe,
+  run,
+  servingTopology,
+  traceProbe,
+} from '#test/trace-against-kernel.ts'
 import { readObjects } from '#test/yaml-objects.ts'
+import { percent } from '#trace/fraction.ts'
+import { verdictsOf } from '#trace/outcome.ts'
 import { type Input, readWorld } from '#trace/read/read-world.ts'
+import type { World } from '#trace/world.ts'
 
 const skip = need({ root: true, programs: ['iptables', 'iptables-legacy', 'ip6tables', 'nft', 'ipset'] })
 const soak = process.env['FAIRWAY_SOAK'] === '1'
@@ -208,9 +219,25 @@ test('trace: what the kernel does is what the tracer says', { skip, timeout }, a
     for (const family of [4, 6] as const) await writeOurs(family, net.node1.netns)
     const { files } = await collectNamespace(net.node1.netns, false)
     const dump = files.filter(({ name }) => name === 'nftables.json').map(({ name, text }) => ({ file: name, text }))
-    const wrong = await compare(net, worldWith(...dump), [...serviceProbes, ...inFamily6], 3)
+    const texts = [
+      { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) },
+      { file: 'nft.json', text: run(net, ['nft', '-j', 'list', 'ruleset']) },
+    ]
+    const probes = [...serviceProbes, ...inFamily6]
+    const whole = worldWith(...dump)
+    const wrong = await compare(net, whole, probes, 3)
     run(net, ['nft', 'flush', 'ruleset'])
     check(wrong, 'fairway, nftables')
+    // What nft does not print of these rules is put together again.
+    const said = (world: World, probe: Probe) =>
+      verdictsOf(traceProbe(world, probe))
+        .map(({ share, text, conditions }) => `${percent(share)} ${text} ${conditions.join(', ')}`)
+        .toSorted()
+    for (const text of texts) {
+      const printed = worldWith(text)
+      for (const probe of probes)
+        assert.deepEqual(said(printed, probe), said(whole, probe), `${text.file} ${JSON.stringify(probe)}`)
+    }
   })
 
   await t.test('the layout of kube-proxy in nftables', { timeout }, async () => {

@@ -136,13 +136,14 @@ function renderOrigin({ origin, handle }: Step, file: string | undefined): strin
 
 /** What the rule itself says is no reason: chance is, and what the packet has come to be. */
 function renderWhy({ matched, weight, rule }: Step, all: boolean): string {
-  const told = matched.filter((text) => all || (weight === 'act' ? !text.startsWith('protocol is') : isChance(text)))
+  const told = matched.filter((text) => all || (weight === 'act' ? !text.startsWith('protocol is') : isTelling(text)))
   return told.length === 0 || (!all && weight === 'look') || (rule === undefined && weight === 'turn' && !all)
     ? ''
     : `  (${told.join(', ')})`
 }
 
-const isChance = (text: string) => /^(chosen at random|choice \d+ of \d+)/.test(text)
+/** Chance, or an element of a map, which has the name of its Service. */
+const isTelling = (text: string) => /^(chosen at random|choice \d+ of \d+|\S+: .+ : )/.test(text)
 
 /** The way of the answer, where something is wrong with it or all is asked for. */
 function renderBack(answer: Answer, all: boolean): string[] {
