@@ -1,18 +1,9 @@
-// The doctor over a whole cluster in IPVS mode, in a kernel that has it.
+// The doctor over nodes in IPVS mode, in a kernel that has it: healthy, and with each of its faults made for real.
 import { test } from 'node:test'
-import { need } from '#test/need.ts'
 import { needVm, testInVm } from '#test/vm/vm.ts'
 
-const skip = needVm() || need({ programs: ['kubectl', 'conmon', 'crun', 'ipvsadm', 'ipset'] })
+const modules = ['ip_vs_rr', 'ip_vs_wrr', 'dummy', 'br_netfilter', 'xt_set', 'xt_ipvs']
 
-test('IPVS: what the doctor says', { skip, timeout: 900_000 }, () =>
-  testInVm(
-    ['test/cluster/doctor-ipvs.modes.test.ts'],
-    ['ip_vs_rr', 'ip_vs_wrr', 'dummy', 'br_netfilter', 'xt_set', 'xt_ipvs'],
-    {
-      memoryMb: 3072,
-      flags: ['--cpus', '2'],
-      timeout: '14m',
-    },
-  ),
+test('IPVS: what the doctor says', { skip: needVm() }, () =>
+  testInVm(['src/doctor/both-families.netns.test.ts'], modules, { only: 'both families, ipvs', timeout: '14m' }),
 )
