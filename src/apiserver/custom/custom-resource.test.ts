@@ -1,187 +1,23 @@
 // Custom resources from their definition to their end. The texts and codes are what kube-apiserver 1.36 answers to the
 // same requests.
 import * as assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { parse } from 'yaml'
 import { gnosticMediaType } from '#api/openapi/gnostic.ts'
-import { serveDefinitions } from '#apiserver/custom/serve-definitions.ts'
-import { extraOf } from '#apiserver/documents/extra.ts'
-import { kinds } from '#apiserver/kinds.ts'
-import type { Extra } from '#apiserver/http/dispatch.ts'
-import { createRegistry } from '#daemon/metrics.ts'
-import { createTestServer, type Reply, type TestServer } from '#test/api-server.ts'
-
-type Definition = { metadata: object; spec: { versions: { name: string }[] } }
-const definitions = parse(readFileSync(new URL('testdata/definitions.yaml', import.meta.url), 'utf8')) as Record<
-  'widget' | 'pool' | 'gateway',
-  Definition
->
-
-const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
-const widgets = '/apis/example.com/v1/namespaces/default/widgets'
-const merge = { 'content-type': 'application/merge-patch+json' }
-const apply = { 'content-type': 'application/apply-patch+yaml' }
-
-async function start(): Promise<TestServer> {
-  const setting = { serviceClusterIpRanges: ['10.96.0.0/12'], serviceNodePortRange: '30000-32767' }
-  let extra: Extra = () => undefined
-  const api = createTestServer({
-    kinds: (objects) => kinds({ ...setting, objects }),
-    extra: (request, target) => extra(request, target),
-  })
-  const nobody = { decide: () => ({ allowed: false, reason: '' }), rulesOf: () => ({ rules: [], problem: '' }) }
-  const reviews = { authorizer: nobody, verifyToken: undefined, nowMs: () => 0 }
-  const rest = { serverAddress: '', platform: '', startedAt: '', checks: {}, registry: createRegistry() }
-  extra = extraOf({ engine: api.engine, reviews, ...rest })
-  await api.request('POST', '/api/v1/namespaces', { body: { metadata: { name: 'default' } } })
-  await serveDefinitions(api.engine, (error) => {
-    throw error
-  })
-  return api
-}
-
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 2)))
-    if (await isSo()) return
-  assert.fail(`never: ${what}`)
-}
-
-const answers = (api: TestServer, url: string, code: number) =>
-  until(async () => (await api.request('GET', url)).code === code, `${code} of ${url}`)
-
-async function define(api: TestServer, name: keyof typeof definitions): Promise<Reply> {
-  const made = await api.request('POST', path, { body: definitions[name] })
-  assert.equal(made.code, 201, made.text)
-  const { group, names, versions } = made.body.spec
-  await answers(api, `/apis/${group}/${versions[0].name}/${names.plural}`, 200)
-  return made
-}
-
-const widget = (spec: unknown, name = 'w') => ({
-  apiVersion: 'example.com/v1',
-  kind: 'Widget',
-  metadata: { name },
-  ...(spec === undefined ? {} : { spec }),
-})
-
-const wrong: readonly [name: string, spec: unknown, want: string][] = [
-  ['none', undefined, 'spec: Required value'],
-  ['type', { size: 'x' }, 'spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"'],
-  ['too big', { size: 11 }, 'spec.size: Invalid value: 11: spec.size in body should be less than or equal to 10'],
-  ['too small', { size: 0 }, 'spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1'],
-  ['enum', { color: 'blue' }, 'spec.color: Unsupported value: "blue": supported values: "red", "green"'],
-  ['pattern', { name: 'AB' }, 'spec.name: Invalid value: "AB": spec.name in body should match \'^[a-z]+$\''],
-  ['short', { name: 'a' }, 'spec.name: Invalid value: "a": spec.name in body should be at least 2 chars long'],
-  ['long', { name: 'abcdef' }, 'spec.name: Too long: may not be more than 5 bytes'],
-  [
-    'int or string',
-    { ios: true },
-    'spec.ios: Invalid value: "boolean": spec.ios in body must be of type integer,string: "boolean"',
-  ],
-  ['a set', { tags: ['a', 'b', 'a', 'a'] }, 'spec.tags[2]: Duplicate value: "a"'],
-  [
-    'an element',
-    { tags: [1] },
-    'spec.tags[0]: Invalid value: "integer": spec.tags[0] in body must be of type string: "integer"',
-  ],
-  ['a map', { ports: [{ port: 1 }, { port: 1 }] }, 'spec.ports[1]: Duplicate value: {"port":1,"proto":"TCP"}'],
-  ['too many', { ports: [1, 2, 3, 4].map((port) => ({ port })) }, 'spec.ports: Too many: 4: must have at most 3 items'],
-  [
-    'a member',
-    { map: { a: 'x' } },
-    'spec.map.a: Invalid value: "string": spec.map.a in body must be of type integer: "string"',
-  ],
-  [
-    'a time',
-    { when: 'yesterday' },
-    'spec.when: Invalid value: "yesterday": spec.when in body must be of type date-time: "yesterday"',
-  ],
-  ['an address', { ip: '1.2.3' }, 'spec.ip: Invalid value: "1.2.3": spec.ip in body must be of type ipv4: "1.2.3"'],
-]
-
-test('what a schema says of values', async () => {
-  await using api = await start()
-  await define(api, 'widget')
-  for (const [name, spec, want] of wrong) {
-    const { code, body } = await api.request('POST', widgets, { body: widget(spec) })
-    assert.deepEqual([code, body.message], [422, `Widget.example.com "w" is invalid: ${want}`], name)
-  }
-  const one = await api.request('POST', widgets, { body: widget({ one: { a: '1', b: '2' } }) })
-  assert.equal(
-    one.body.message,
-    'Widget.example.com "w" is invalid: <nil>: Invalid value: "": "spec.one" must validate one and only one schema (oneOf). Found 2 valid alternatives',
-  )
-  const kind = await api.request('POST', widgets, { body: { ...widget({}), kind: 'Foo' } })
-  assert.equal(kind.body.message, 'Foo.example.com "w" is invalid: kind: Invalid value: "Foo": must be Widget')
-  const protobuf = await api.request('POST', widgets, {
-    body: 'k8s',
-    headers: { 'content-type': 'application/vnd.kubernetes.protobuf' },
-  })
-  assert.equal(protobuf.code, 415)
-})
-
-test('defaults, nulls, and what is not specified', async () => {
-  await using api = await start()
-  await define(api, 'widget')
-  const post = (spec: unknown, validation: string) =>
-    api.request('POST', `${widgets}?dryRun=All&fieldValidation=${validation}`, { body: widget(spec) })
-  const plain = { size: 3, color: 'red', deep: { x: 'd' } }
-  assert.deepEqual((await post({}, 'Strict')).body.spec, plain)
-  assert.deepEqual((await post({ size: null, color: null, nul: null }, 'Strict')).body.spec, { ...plain, nul: null })
-  assert.deepEqual((await post({ map: { a: null } }, 'Strict')).body.spec, { ...plain, map: {} })
-  const sent = {
-    foo: 1,
-    any: { b: { c: 1 } },
-    ports: [{ port: 1, extra: {} }],
-    emb: { metadata: { name: 'x', foo: 1 } },
-  }
-  const strict = await post(sent, 'Strict')
-  const unknown = ['spec.emb.metadata.foo', 'spec.foo', 'spec.ports[0].extra'].map(
-    (field) => `unknown field "${field}"`,
-  )
-  assert.deepEqual(
-    [strict.code, strict.body.message],
-    [400, `Widget in version "v1" cannot be handled as a Widget: strict decoding error: ${unknown.join(', ')}`],
-  )
-  const warned = await post(sent, 'Warn')
-  assert.deepEqual(warned.warnings, unknown)
-  assert.deepEqual(warned.body.spec, {
-    ...plain,
-    any: { b: { c: 1 } },
-    ports: [{ port: 1, proto: 'TCP' }],
-    emb: { metadata: { name: 'x' } },
-  })
-  const bad = await post({ emb: { metadata: { labels: 5 } } }, 'Warn')
-  assert.equal(
-    bad.body.message,
-    'Widget in version "v1" cannot be handled as a Widget: spec.emb.metadata: Invalid value: {"labels":5}: json: cannot unmarshal number into Go struct field ObjectMeta.labels of type map[string]string',
-  )
-})
-
-test('a pattern of whoever defines a kind cannot stop the server', async () => {
-  await using api = await start()
-  // oxlint-disable-next-line typescript/no-explicit-any
-  const { metadata, spec } = structuredClone(definitions.widget) as { metadata: object; spec: any }
-  const { properties } = spec.versions[0].schema.openAPIV3Schema
-  properties.spec.properties.name = { type: 'string', pattern: '^(a+)+$' }
-  await api.request('POST', path, { body: { metadata, spec } })
-  await answers(api, widgets, 200)
-  const create = (name: string) => api.request('POST', `${widgets}?dryRun=All`, { body: widget({ name }) })
-  assert.equal((await create('a'.repeat(100_000))).code, 201)
-  const refused = await create(`${'a'.repeat(100_000)}!`)
-  assert.equal(refused.code, 422)
-  assert.match(refused.body.message, /should match '\^\(a\+\)\+\$'$/)
-  properties.spec.properties.name.pattern = 'a(?=b)'
-  const wrong = await api.request('POST', path, { body: { metadata, spec } })
-  assert.match(
-    wrong.body.message,
-    /\.pattern: Invalid value: "a\(\?=b\)": must be a valid regular expression, but isn't: error parsing regexp: invalid or unsupported Perl syntax: `\(\?=`/,
-  )
-})
+import {
+  answers,
+  apply,
+  define,
+  definitions,
+  merge,
+  path,
+  startCustom,
+  until,
+  widget,
+  widgets,
+} from '#test/custom-definitions.ts'
 
 test('status, scale, patches, tables and selectors', async () => {
-  await using api = await start()
+  await using api = await startCustom()
   await define(api, 'widget')
   const made = await api.request('POST', widgets, { body: { ...widget({ size: 2 }), status: { replicas: 5 } } })
   assert.deepEqual([made.code, made.body.status, made.body.metadata.generation], [201, undefined, 1])
@@ -235,7 +71,7 @@ test('status, scale, patches, tables and selectors', async () => {
 })
 
 test('server-side apply: lists by their keys, unknown maps member by member', async () => {
-  await using api = await start()
+  await using api = await startCustom()
   await define(api, 'widget')
   const by = (manager: string, spec: unknown, force = '') =>
     api.request('PATCH', `${widgets}/x?fieldManager=${manager}${force}`, { body: widget(spec, 'x'), headers: apply })
@@ -280,7 +116,7 @@ test('server-side apply: lists by their keys, unknown maps member by member', as
 })
 
 test('versions: one object in two forms, a deprecated one with a warning', async () => {
-  await using api = await start()
+  await using api = await startCustom()
   const made = await define(api, 'gateway')
   assert.deepEqual(made.warnings, [
     'spec.versions "v1": 1 rule in x-kubernetes-validations (CEL) are kept, but not run',
@@ -316,7 +152,7 @@ test('versions: one object in two forms, a deprecated one with a warning', async
 })
 
 test('discovery and schemas are there at once, and go with the definition', async () => {
-  await using api = await start()
+  await using api = await startCustom()
   assert.equal((await api.request('GET', '/apis/ceph.rook.io/v1beta1')).code, 404)
   const defined = await define(api, 'pool')
   const conditions = (await api.request('GET', `${path}/pools.ceph.rook.io`)).body.status.conditions
@@ -366,7 +202,7 @@ test('discovery and schemas are there at once, and go with the definition', asyn
 })
 
 test('names that others have are not given', async () => {
-  await using api = await start()
+  await using api = await startCustom()
   await define(api, 'widget')
   const second = structuredClone(definitions.widget) as unknown as Record<string, Record<string, unknown>>
   second['metadata'] = { name: 'gadgets.example.com' }
@@ -393,7 +229,7 @@ test('names that others have are not given', async () => {
 })
 
 test('a changed schema counts from then on, also for what is stored', async () => {
-  await using api = await start()
+  await using api = await startCustom()
   await define(api, 'pool')
   const pools = '/apis/ceph.rook.io/v1beta1/namespaces/default/pools'
   const pool = {
