@@ -1,12 +1,11 @@
 // What dnsperf sees of a server, and what the server spends on it.
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
-import { percentile } from '../bench.ts'
+import { readFileSync } from 'node:fs'
 
 /** Runs dnsperf on the second core; its output. */
-export function perf(port: number, queries: string, more: readonly string[], output: 'pipe' | number = 'pipe'): string {
+export function perf(port: number, queries: string, more: readonly string[]): string {
   const words = ['-c', '1', 'dnsperf', '-s', '127.0.0.1', '-p', String(port), '-d', queries, ...more]
-  return spawnSync('taskset', words, { encoding: 'utf8', stdio: ['ignore', output, 'ignore'] }).stdout
+  return spawnSync('taskset', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).stdout
 }
 
 /** Queries per second, and per second of the server's processor: the latter does not suffer from busy neighbours. */
@@ -25,15 +24,11 @@ export function measureLatency(port: number, queries: string, seconds: number, r
   return [1, 2, 3].map(() => latencyOnce(port, queries, seconds, rate)).toSorted((a, b) => a.p99 - b.p99)[0]!
 }
 
+/** Not by dnsperf: it sends and receives by two threads, which take turns on the second core and are measured with it. */
 function latencyOnce(port: number, queries: string, seconds: number, rate: number) {
-  // A line for each answer goes to a file: a pipe would make dnsperf wait for its reader.
-  const path = `${queries}.took`
-  const file = openSync(path, 'w')
-  perf(port, queries, ['-l', String(seconds), '-c', '8', '-q', '1000', '-Q', String(rate), '-v'], file)
-  closeSync(file)
-  const text = readFileSync(path, 'utf8')
-  const took = [...text.matchAll(/^> \S+ \S+ \S+ ([\d.]+)$/gm)].map(([, time]) => Number(time) * 1000)
-  return { p50: percentile(took, 0.5), p99: percentile(took, 0.99) }
+  const words = ['--disable-warning=ExperimentalWarning', 'bench/dns/paced.ts', ...[port, rate, seconds].map(String)]
+  const { stdout } = spawnSync('taskset', ['-c', '1', process.execPath, ...words, queries], { encoding: 'utf8' })
+  return JSON.parse(stdout) as { readonly p50: number; readonly p99: number; readonly lost: number }
 }
 
 /** Of the process and all below it: NSD's work is done two generations down. */
