@@ -81,6 +81,8 @@ async function ask(cluster: ProxyCluster, mode: string, random: Random, family: 
   const { kind, node: own } = places[from]
   // A NodePort of the other node is asked from outside of that one; only its own node is inside.
   if (to === 'node port' && kind === 'node' && node !== own) return
+  // With policy Local nothing is masqueraded: a pod's neighbours would answer it past the node that it has asked.
+  if (to === 'node port' && kind === 'pod' && node !== own && spec.externalTrafficPolicy === 'Local') return
   const decides = to === 'node port' ? node! : own
   const protocol = random.pick(['TCP', 'UDP'] as const)
   const wanted = whoAnswers({

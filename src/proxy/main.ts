@@ -14,7 +14,7 @@ import { createProxyMetrics } from '#proxy/metrics.ts'
 import { observe } from '#proxy/observe.ts'
 import { openDataplanes } from '#proxy/open-dataplane.ts'
 import type { ProxyOptions } from '#proxy/options.ts'
-import { createProgress } from '#proxy/progress.ts'
+import { type ChangeKind, createProgress } from '#proxy/progress.ts'
 import { ServiceCache } from '#proxy/service-cache.ts'
 import type { Ip } from '#lib/ip.ts'
 import type { NodeView } from '#proxy/state.ts'
@@ -76,9 +76,9 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     onRulesTouched: () => loop.mark(check),
     onAddressesChanged: () => (progress.isWritten ? loop.mark(environment) : undefined),
   })
-  const queue = (key: string, changedAt?: number) => {
+  const queue = (key: string, kind?: ChangeKind, changedAt?: number) => {
     changes++
-    progress.queued(key, changedAt)
+    progress.queued(key, kind, changedAt)
     loop.mark(key)
   }
   await serveProxyHealth({
@@ -115,7 +115,6 @@ export async function run(options: ProxyOptions, context: PartContext): Promise<
     nodeName,
     services,
     recorder,
-    metrics,
     log,
     signal,
     onService: queue,

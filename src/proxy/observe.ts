@@ -10,7 +10,7 @@ import type { Logger } from '#daemon/log.ts'
 import { equalJson } from '#lib/equal.ts'
 import { canonicalCidr } from '#lib/cidr.ts'
 import type { Ip } from '#lib/ip.ts'
-import type { ProxyMetrics } from '#proxy/metrics.ts'
+import type { ChangeKind } from '#proxy/progress.ts'
 import type { ServiceCache } from '#proxy/service-cache.ts'
 import { type NodeView, type ServiceView, type SliceView, viewNode, viewService, viewSlice } from '#proxy/state.ts'
 
@@ -19,11 +19,10 @@ export type ObserveOptions = {
   readonly nodeName: string
   readonly services: ServiceCache
   readonly recorder: Recorder
-  readonly metrics: ProxyMetrics
   readonly log: Logger
   readonly signal: AbortSignal
   /** `namespace/name`; `changedAt`: when the pods changed that are behind it, in milliseconds since 1970 */
-  onService(key: string, changedAt?: number): void
+  onService(key: string, kind: ChangeKind, changedAt?: number): void
   /** undefined: the Node is gone */
   onNode(node: NodeView | undefined): void
   /** Where this is given, the other Nodes are followed too: the addresses of one, none where it is gone. */
@@ -90,21 +89,19 @@ async function observeServiceCidrs(
 }
 
 function onService(options: ObserveOptions, key: string, view: ServiceView | undefined): void {
-  options.metrics.serviceChanges.add(1)
   options.services.setService(key, view)
   if (view !== undefined && view.problems.length > 0) {
     const [namespace = '', name = ''] = key.split('/')
     const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid: view.uid }
     tell(options, about, `Left out of the rules: ${view.problems.join('; ')}`)
   }
-  options.onService(key)
+  options.onService(key, 'service')
 }
 
 function onSlice(options: ObserveOptions, view: SliceView | undefined, old: SliceView | undefined): void {
-  options.metrics.endpointChanges.add(1)
   if (old !== undefined && (view === undefined || view.service !== old.service)) {
     options.services.setSlice(old.service, old.name, undefined)
-    options.onService(old.service)
+    options.onService(old.service, 'endpoints')
   }
   if (view === undefined) return
   options.services.setSlice(view.service, view.name, view)
@@ -119,7 +116,7 @@ function onSlice(options: ObserveOptions, view: SliceView | undefined, old: Slic
     }
     tell(options, about, `Left out of the rules: ${view.problems.join('; ')}`)
   }
-  options.onService(view.service, view.changedAt)
+  options.onService(view.service, 'endpoints', view.changedAt)
 }
 
 type About = Readonly<Record<'apiVersion' | 'kind' | 'namespace' | 'name' | 'uid', string>>

@@ -4,9 +4,15 @@ import type { HealthState } from '#proxy/health/health-state.ts'
 import type { ProxyMetrics } from '#proxy/metrics.ts'
 import type { Family } from '#proxy/state.ts'
 
+/** What changed about a Service: its own object, or its endpoints. */
+export type ChangeKind = 'service' | 'endpoints'
+
 export interface Progress {
-  /** `changedAt`: when the pods changed that made it necessary, in milliseconds since 1970 */
-  queued(key: string, changedAt?: number): void
+  /**
+   * `kind`: undefined where what changed is not about a Service; `changedAt`: when the pods changed that made it
+   * necessary, in milliseconds since 1970
+   */
+  queued(key: string, kind?: ChangeKind, changedAt?: number): void
   /** These Services' rules, and all that was queued before them, are written. */
   written(keys: readonly string[]): void
   /** rules have been written once */
@@ -21,10 +27,18 @@ export function createProgress(
 ): Progress {
   const startedAt = clock.now()
   const changes = new Map<string, number[]>()
+  const seen = { service: metrics.serviceChanges, endpoints: metrics.endpointChanges } as const
+  const shown = { service: metrics.serviceChangesPending, endpoints: metrics.endpointChangesPending } as const
+  const pending = { service: new Map<string, number>(), endpoints: new Map<string, number>() } as const
   let isWritten = false
   for (const family of families) state.updated(family, startedAt)
   return {
-    queued(key, changedAt) {
+    queued(key, kind, changedAt) {
+      if (kind !== undefined) {
+        seen[kind].add(1)
+        pending[kind].set(key, (pending[kind].get(key) ?? 0) + 1)
+        shown[kind].add(1)
+      }
       for (const family of families) {
         state.queued(family, clock.now())
         metrics.lastQueued.set(clock.now() / 1000, `IPv${family}`)
@@ -43,6 +57,10 @@ export function createProgress(
         for (const at of changes.get(key) ?? [])
           for (const family of families) metrics.programming.observe((nowMs - at) / 1000, `IPv${family}`)
         changes.delete(key)
+        for (const kind of ['service', 'endpoints'] as const) {
+          shown[kind].add(-(pending[kind].get(key) ?? 0))
+          pending[kind].delete(key)
+        }
       }
     },
     get isWritten() {
