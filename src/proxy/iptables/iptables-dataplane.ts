@@ -38,8 +38,8 @@ export class IptablesDataplane implements Dataplane {
   readonly #tables: TablesFingerprint
   /** tells whether anyone has written since; undefined: not known */
   #fingerprint: string | undefined
-  /** how often in a row rules were right in number and not in their words; undefined: they never were right in both */
-  #unlike: number | undefined
+  /** how often in a row rules were right in number and not in their words; at first as if that had been so once already */
+  #unlike = mostUnlike - 1
 
   constructor(iptables: Iptables, options: IptablesOptions, log: Logger, observer: IptablesObserver) {
     this.#iptables = iptables
@@ -134,7 +134,7 @@ export class IptablesDataplane implements Dataplane {
     }
     // An iptables that prints rules in other words than ours does so again after they were written anew.
     if (renderWhole(portsOf(plans), this.#options, found).text === '') this.#unlike = 0
-    else if (this.#unlike !== undefined && this.#unlike++ < mostUnlike) return 'rules are not the same any more'
+    else if (this.#unlike++ < mostUnlike) return 'rules are not the same any more'
     this.#log.debug('Someone else changed iptables, and left our rules alone', { ipFamily: `IPv${this.family}` }, 4)
     this.#fingerprint = fingerprint
     return undefined
