@@ -27,7 +27,7 @@ export type TlsFiles = { readonly cert: string; readonly key: string; readonly c
 /** Agents ask every ten seconds: longer than that, so that each does not cost a handshake. */
 const idleMs = 180_000
 /** Connections of HTTP/2 on which nothing is asked. */
-const mostIdle = 5000
+const mostIdle = 1000
 /** As in Go's server, for a handshake as for the head of a request. */
 const headMs = 32_000
 
