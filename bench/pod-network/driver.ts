@@ -1,5 +1,6 @@
 // Makes all networks of a back end at once and measures them in turn, round by round, so that what else goes on in the
 // machine meets all of them alike: figures are medians of the rounds, ratios medians of the rounds' own ratios.
+import { defaultBackend } from '#flannel/network-config.ts'
 import { knowEachOther, makeNodes, type TestNode } from '#test/flannel-nodes.ts'
 import { percentile, type Figures } from '../bench.ts'
 import type { Wanted } from '../pod-network.ts'
@@ -89,8 +90,11 @@ function note(into: Figures, key: string, measured: readonly Measured[]): void {
   into[`${key}_cpu_ns_per_byte`] = median(measured.map(({ cpuNsPerByte }) => cpuNsPerByte))
 }
 
+/** With its rules in nftables, as `up` has them. */
 async function connectByFairway(type: Type, nodes: Pair): Promise<AsyncDisposable> {
-  const flannels = nodes.map((node) => node.start({ type }, { rulesResyncMs: 5000 }))
+  const networks = { 4: '10.244.0.0/16' }
+  const config = { networks, backend: { ...defaultBackend, type }, rules: 'nftables' as const }
+  const flannels = nodes.map((node) => node.start({}, { config, rulesResyncMs: 5000 }))
   await knowEachOther(flannels, [4], 1)
   return { [Symbol.asyncDispose]: async () => void (await Promise.all(flannels.map(({ stop }) => stop()))) }
 }

@@ -142,6 +142,7 @@ test('etcd: renewed before its time is over; a reservation has no end', { skip, 
   const clock: Clock = { ...systemClock, now: () => systemClock.now() + laterMs }
   using one = start(etcd.urls, 1, { previous: { 4: '10.244.0.16/28' }, lookMs: 20 }, clock)
   await has(one)
+  assert.deepEqual(one.peers(), ['node-1 10.244.0.16/28'], 'known at once, however late the watch is')
   const leaseOf = async () => (await client.range({ key })).items[0]!.lease
   const first = await leaseOf()
   assert.ok((await client.leaseSeconds(first)) > 86_000)
