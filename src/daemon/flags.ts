@@ -100,7 +100,7 @@ export function duration(o: Base & { readonly default?: string; readonly require
     'DURATION',
     (word) => {
       const value = parseDuration(word)
-      return value === undefined ? 'must be a duration such as 30s, 1m30s or 250ms' : { value }
+      return value === undefined || value < 0 ? 'must be a duration such as 30s, 1m30s or 250ms' : { value }
     },
   )
   return { ...made, initialText: initial }

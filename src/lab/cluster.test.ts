@@ -40,7 +40,7 @@ for (const [what, act, message] of [
   [
     'more than the pod network has room for',
     () => newCluster({ ...defaultOptions, podCidr: '10.244.0.0/22' }, 5),
-    /no room for more than 4 nodes: the pod network 10.244.0.0\/22 has 4 parts/,
+    /no room for more than 4 nodes: each takes a \/24 of the pod network 10.244.0.0\/22/,
   ],
 ] as const)
   test(`nodes: ${what}`, () => assert.throws(act, message))

@@ -38,8 +38,8 @@ export function addMember({ options, members }: Cluster, name?: string): Cluster
   const most = Math.min(mostNodes, podNetworks(options))
   if (members.length >= most)
     throw new UserError(
-      `the cluster "${options.name}" has no room for more than ${most} nodes` +
-        (most < mostNodes ? `: the pod network ${options.podCidr} has ${most} parts, one for each node` : ''),
+      `the cluster "${options.name}" has no room for more than ${most} ${most === 1 ? 'node' : 'nodes'}` +
+        (most < mostNodes ? `: each takes a /24 of the pod network ${options.podCidr}` : ''),
       { code: 'NoRoom', remedy: most < mostNodes ? 'make the cluster with a larger --pod-cidr' : undefined },
     )
   const names = members.map((member) => member.name)

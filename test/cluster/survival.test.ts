@@ -69,7 +69,8 @@ test('stop leaves nothing but files; start brings all of it back', { skip }, () 
   assert.deepEqual(machineState(live.name), { ...clean, files: ['/var/lib/fairway'] })
   assert.match(fairway(['list']).stdout, new RegExp(`^${live.name} +stopped +2 `, 'm'))
   assert.match(live.fairway('status').stdout, /is stopped: fairway start/)
-  assert.match(live.fairway('node add').stderr, /is stopped\n {2}start it with: fairway start/)
+  for (const words of needRunning)
+    assert.match(live.fairway(...words).stderr, /is stopped\n {2}start it with: fairway start/, words.join(' '))
   ok('stop')
   assert.match(ok('start'), /^node-2 +Ready/m)
   assert.deepEqual(state(), was)
@@ -150,6 +151,16 @@ test('every process says how it is, and has metrics', { skip }, async () => {
   await until(() => assert.match(ok('status'), /^control-plane +\d+ +\d+\.\d MiB +\d+\.\d\d s +\d+\.\d% /m))
 })
 
+const needRunning: readonly (readonly [string, ...string[]])[] = [
+  ['node add'],
+  ['curl', '10.168.0.2'],
+  ['exec', 'router', '--', 'true'],
+  ['partition'],
+  ['heal'],
+  ['doctor'],
+  ['snapshot'],
+  ['trace', '--from', 'client', '--to', 'svc/hostnames:80'],
+]
 const refusals: readonly (readonly [readonly string[], RegExp, number])[] = [
   [['node stop', 'node-9'], /has no node "node-9"\n {2}there are: node-1, node-2/, 1],
   [['node start'], /node start: which node\?/, 2],
@@ -158,6 +169,9 @@ const refusals: readonly (readonly [readonly string[], RegExp, number])[] = [
   [['node stop', 'node-1', 'node-2'], /one node at a time/, 2],
   [['node remove', 'node-1'], /unknown command "node remove"/, 2],
   [['stop', 'now'], /stop takes no argument "now"/, 2],
+  [['stop', '--grace-period', '-1s'], /--grace-period: must be a duration such as 30s/, 2],
+  [['exec', 'pod/a/b/c', '--', 'true'], /"pod\/a\/b\/c" names no pod/, 2],
+  [['curl', '--header', 'bad', '10.168.0.2'], /^fairway: --header: not NAME:VALUE: bad/, 2],
   [['up', '--pod-cidr', '10.245.0.0/16'], /is there already, with --pod-cidr 10.244.0.0\/16 and not 10.245.0.0\/16/, 1],
   [['up', '--nodes', '1'], /has 2 nodes already, more than 1\n {2}take nodes away with: fairway node delete/, 1],
 ]

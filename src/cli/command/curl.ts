@@ -4,7 +4,7 @@ import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { defineCommand } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
 import { duration, list, text, toggle } from '#daemon/flags.ts'
-import { requireCluster } from '#lab/cluster-file.ts'
+import { requireRunning } from '#cli/command/running-cluster.ts'
 import { type Answer, fetchFrom } from '#lab/connect.ts'
 import { findStandpoint } from '#lab/standpoint.ts'
 
@@ -31,7 +31,8 @@ export const curl = defineCommand({
   },
   async run(options, rest, { signal, stdout }) {
     const url = parseUrl(rest)
-    const plan = requireCluster(options.name)
+    const headers = Object.fromEntries(options.header.map(parseHeader))
+    const plan = requireRunning(options.name)
     using place = await findStandpoint(plan, connect(loadKubeconfig(plan.paths.kubeconfig)), options.from)
     const { data } = options
     try {
@@ -40,7 +41,7 @@ export const curl = defineCommand({
         names: place.names,
         timeoutMs: options.maxTime,
         method: options.request ?? (data === undefined ? 'GET' : 'POST'),
-        headers: Object.fromEntries(options.header.map(parseHeader)),
+        headers,
         signal,
         ...(data !== undefined && { body: data }),
       })

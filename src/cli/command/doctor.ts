@@ -15,7 +15,7 @@ import { renderReport, reportDocument } from '#doctor/report.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
 import { manifestFile, type SnapshotFile } from '#doctor/snapshot/snapshot.ts'
 import { readView, type View } from '#doctor/view.ts'
-import { requireCluster } from '#lab/cluster-file.ts'
+import { requireRunning } from '#cli/command/running-cluster.ts'
 
 export const doctor = defineCommand({
   name: 'doctor',
@@ -87,7 +87,7 @@ async function probe(
   only: string | undefined,
   signal: AbortSignal,
 ): Promise<Diagnosis> {
-  using places = kubeconfig === undefined ? placesOfCluster(requireCluster(name), view) : placesOfThisNode(view)
+  using places = kubeconfig === undefined ? placesOfCluster(requireRunning(name), view) : placesOfThisNode(view)
   const plan = planProbes(view, compare(view, only), places, only)
   const probed = await runProbes(view, plan, places.netnsOf, signal)
   return reconcile(diagnosis, probed, plan.left + plan.probes.length - probed.length)
@@ -130,7 +130,7 @@ async function filesOf(
   const paths = [...snapshot, ...rules, ...objects]
   if (paths.length > 0) return openInputs(paths)
   const { manifest, files } = await (kubeconfig === undefined
-    ? snapshotCluster(requireCluster(name), signal)
+    ? snapshotCluster(requireRunning(name), signal)
     : snapshotRemote(kubeconfig, signal))
   return [manifestFile(manifest), ...files]
 }

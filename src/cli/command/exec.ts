@@ -7,7 +7,7 @@ import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { defineCommand } from '#daemon/command.ts'
 import { UserError } from '#daemon/error.ts'
 import { text } from '#daemon/flags.ts'
-import { requireCluster } from '#lab/cluster-file.ts'
+import { requireRunning } from '#cli/command/running-cluster.ts'
 import { execInPod } from '#lab/exec-in-pod.ts'
 import { type ClusterPlan, hostNamed } from '#lab/plan.ts'
 import { enterCommand } from '#lab/processes.ts'
@@ -36,16 +36,16 @@ export const exec = defineCommand({
         exitCode: 2,
         remedy: 'for example: fairway exec node/node-1 -- iptables-save',
       })
-    const plan = requireCluster(options.name)
+    const plan = requireRunning(options.name)
     if (!place.startsWith('pod/')) return runInside(enterCommand(namespacesOf(plan, place)), command)
-    const words = place.split('/')
+    const { namespace, pod } = podNamed(place)
     const { stdin, stdout, stderr } = process
     // Of what is no terminal Node says nothing at all.
     const tty = Boolean(stdin.isTTY && stdout.isTTY)
     if (tty) stdin.setRawMode(true)
     return execInPod(loadKubeconfig(plan.paths.kubeconfig), {
-      namespace: words.length === 3 ? words[1]! : 'default',
-      pod: words.at(-1)!,
+      namespace,
+      pod,
       command,
       tty,
       stdin,
@@ -56,6 +56,17 @@ export const exec = defineCommand({
     }).finally(() => tty && stdin.setRawMode(false))
   },
 })
+
+/** `pod/NAME` or `pod/NAMESPACE/NAME`. */
+function podNamed(place: string): { readonly namespace: string; readonly pod: string } {
+  const [, namespace = 'default', pod] = /^pod\/(?:([^/]+)\/)?([^/]+)$/.exec(place) ?? []
+  if (pod !== undefined) return { namespace, pod }
+  throw new UserError(`"${place}" names no pod`, {
+    code: 'NoSuchPlace',
+    exitCode: 2,
+    remedy: 'write pod/NAME, or pod/NAMESPACE/NAME for another namespace than default',
+  })
+}
 
 function namespacesOf(plan: ClusterPlan, place: string) {
   if (place === 'router') return { net: plan.router.netns }

@@ -9,7 +9,7 @@ import { text, toggle } from '#daemon/flags.ts'
 import { version } from '#daemon/version.ts'
 import { snapshotScript } from '#doctor/snapshot/script.ts'
 import { encodeSnapshot } from '#doctor/snapshot/snapshot.ts'
-import { requireCluster } from '#lab/cluster-file.ts'
+import { requireRunning } from '#cli/command/running-cluster.ts'
 
 export const snapshot = defineCommand({
   name: 'snapshot',
@@ -40,7 +40,7 @@ export const snapshot = defineCommand({
     }
     const { manifest, files } =
       kubeconfig === undefined
-        ? await snapshotCluster(requireCluster(name), signal)
+        ? await snapshotCluster(requireRunning(name), signal)
         : await snapshotRemote(kubeconfig, signal)
     write(output, gzipSync(encodeSnapshot(manifest, files)))
     for (const gap of manifest.gaps) stderr.write(`fairway: not in it: ${gap}\n`)

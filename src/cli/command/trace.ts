@@ -5,7 +5,7 @@ import { UserError } from '#daemon/error.ts'
 import { choice, list, number, text, toggle } from '#daemon/flags.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
 import type { SnapshotFile } from '#doctor/snapshot/snapshot.ts'
-import { requireCluster } from '#lab/cluster-file.ts'
+import { requireRunning } from '#cli/command/running-cluster.ts'
 import { hostNamed } from '#lab/plan.ts'
 import { closestRules } from '#trace/closest.ts'
 import { explain } from '#trace/explain.ts'
@@ -87,7 +87,7 @@ async function inputsOf(
   signal: AbortSignal,
 ): Promise<Inputs> {
   if (snapshot.length + rules.length > 0) return { files: openInputs([...snapshot, ...rules]), from }
-  const plan = requireCluster(name)
+  const plan = requireRunning(name)
   const { files } = await snapshotCluster(plan, signal)
   return { files, from: from === 'client' ? (hostNamed(plan, 'client')?.ip ?? from) : from }
 }
