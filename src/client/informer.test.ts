@@ -5,6 +5,7 @@ import { connect } from '#client/client.ts'
 import { informer, type InformerOptions } from '#client/informer.ts'
 import { silentLog } from '#daemon/log.ts'
 import { FakeKubernetes } from '#test/fake-kubernetes.ts'
+import { untilSeen } from '#test/until.ts'
 
 const pod = (name: string, phase?: string) => ({ metadata: { name, namespace: 'ns' }, status: { phase } })
 
@@ -38,9 +39,6 @@ async function setup(server: FakeKubernetes, more: Partial<InformerOptions<Pod, 
     },
   }
 }
-const until = async (condition: () => boolean) => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
-}
 
 test('informer: lists in pages, then watches', async () => {
   await using server = await FakeKubernetes.start()
@@ -51,7 +49,7 @@ test('informer: lists in pages, then watches', async () => {
   assert.deepEqual([syncs, run.cache.size, run.cache.isSynced, run.cache.get('ns/c')], [1, 5, true, 'Pending'])
   assert.equal(server.requests.filter((line) => line.includes('limit=2')).length, 3)
   await run.take(5)
-  await until(() => server.watches === 1)
+  await untilSeen(() => server.watches === 1)
   server.put('pods', pod('a', 'Running'))
   server.put('pods', pod('f', 'Pending'))
   server.remove('pods', pod('b').metadata)
@@ -70,7 +68,7 @@ test('informer: goes on where it was when a watch ends or breaks, without a new 
     ['c', () => (server.send('{"type":"ADDED"'), server.cut())],
     ['d', () => server.send('nonsense\n')],
   ] as const) {
-    await until(() => server.watches === 1)
+    await untilSeen(() => server.watches === 1)
     end()
     server.put('pods', pod(name), { silently: true })
     assert.deepEqual(await run.take(1), [`added ns/${name}`])
@@ -83,7 +81,7 @@ test('informer: a watch that is too old is a new list, told as changes', async (
   for (const name of ['a', 'b', 'c']) server.put('pods', pod(name, 'Pending'))
   await using run = await setup(server)
   await run.take(3)
-  await until(() => server.watches === 1)
+  await untilSeen(() => server.watches === 1)
   server.put('pods', pod('a', 'Running'), { silently: true })
   server.remove('pods', pod('b').metadata, { silently: true })
   server.put('pods', pod('d', 'Pending'), { silently: true })
@@ -99,13 +97,13 @@ test('informer: a watch that is too old is a new list, told as changes', async (
 test('informer: bookmarks keep a quiet watch young', async () => {
   await using server = await FakeKubernetes.start()
   await using run = await setup(server)
-  await until(() => server.watches === 1)
+  await untilSeen(() => server.watches === 1)
   server.compact()
   server.bookmark()
   server.put('pods', pod('z'))
   await run.take(1)
   server.endWatches()
-  await until(() => server.watches === 1)
+  await untilSeen(() => server.watches === 1)
   server.put('pods', pod('a'))
   assert.deepEqual(await run.take(1), ['added ns/a'])
   assert.equal(server.requests.filter((line) => !line.includes('watch=')).length, 1)
@@ -135,7 +133,7 @@ test('informer: waits for a server that is away', async () => {
   server.put('pods', pod('a'))
   await server.listen(port)
   await run.cache.synced
-  await until(() => server.watches === 1)
+  await untilSeen(() => server.watches === 1)
   await server.stop()
   server.put('pods', pod('b'))
   await server.listen(port)
@@ -146,7 +144,7 @@ test('informer: waits for a server that is away', async () => {
 test('informer: versions that are equal to the listener are no change', async () => {
   await using server = await FakeKubernetes.start()
   await using run = await setup(server, { equal: (a, b) => a === b })
-  await until(() => server.watches === 1)
+  await untilSeen(() => server.watches === 1)
   server.put('pods', pod('a', 'Running'))
   server.put('pods', pod('a', 'Running'))
   server.put('pods', pod('a', 'Failed'))

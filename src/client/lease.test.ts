@@ -5,10 +5,8 @@ import { electLeader, holdLease } from '#client/lease.ts'
 import { systemClock } from '#daemon/clock.ts'
 import { silentLog } from '#daemon/log.ts'
 import { FakeKubernetes } from '#test/fake-kubernetes.ts'
+import { untilSeen } from '#test/until.ts'
 
-const until = async (condition: () => boolean) => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
-}
 type Spec = { holderIdentity: string; leaseDurationSeconds: number; renewTime: string; leaseTransitions?: number }
 
 function setup(server: FakeKubernetes, holder: string) {
@@ -25,12 +23,12 @@ test('lease: a heartbeat is renewed, also after a failure and a foreign write', 
   const { options, controller, client, spec } = setup(server, 'node-1')
   const renewals: boolean[] = []
   const held = holdLease({ ...options, durationSeconds: 40, renewMs: 5, onRenew: (ok) => renewals.push(ok) })
-  await until(() => renewals.length >= 2)
+  await untilSeen(() => renewals.length >= 2)
   assert.equal(spec()?.holderIdentity, 'node-1')
   assert.equal(spec()?.leaseDurationSeconds, 40)
   assert.match(spec()!.renewTime, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
   server.put('leases', { metadata: { namespace: 'kube-system', name: 'test' }, spec: { holderIdentity: 'other' } })
-  await until(() => spec()?.holderIdentity === 'node-1')
+  await untilSeen(() => spec()?.holderIdentity === 'node-1')
   controller.abort()
   await held
   assert.ok(renewals.includes(false))
@@ -50,13 +48,13 @@ test('lease: one leader at a time, and the next one when it goes', async () => {
     return { done: electLeader({ ...options, durationMs: 500, retryMs: 5, lead }), controller, client }
   }
   const a = start('a')
-  await until(() => log.length === 1)
+  await untilSeen(() => log.length === 1)
   const b = start('b')
   await systemClock.sleep(30)
   assert.deepEqual(log, ['a leads'])
   a.controller.abort()
   await a.done
-  await until(() => log.length === 3)
+  await untilSeen(() => log.length === 3)
   assert.deepEqual(log, ['a leads', 'a ends', 'b leads'])
   b.controller.abort()
   await b.done

@@ -14,6 +14,8 @@ import { openSandboxRuntime } from '#node/sandbox/open-runtime.ts'
 import { needOwnNetwork } from '#node/testing/own-network.ts'
 import { noTraces, observeTraces, type Traces } from '#node/testing/traces.ts'
 import { need } from '#test/need.ts'
+import { seeded } from '#test/random.ts'
+import { until } from '#test/until.ts'
 
 const skip = need({ root: true, programs: ['conmon', 'crun'] }) || needOwnNetwork()
 const root = mkdtempSync(join(tmpdir(), 'fairway-kill-'))
@@ -69,23 +71,6 @@ function startAgent(kubeconfig: string): ChildProcess {
   return child
 }
 
-async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  for (const start = performance.now(); performance.now() < start + 30_000; await systemClock.sleep(50))
-    if (await look()) return
-  throw new Error(`not within 30 s: ${what}`)
-}
-
-/** Numbers that a seed decides (mulberry32). */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below)
-  }
-}
-
 const makePod = (name: string): Pod => ({
   metadata: { name, namespace: 'default' },
   spec: {
@@ -108,24 +93,24 @@ test(
   { skip, timeout: 600_000 },
   async () => {
     const seed = Number(process.env['FAIRWAY_SEED'] ?? 1)
-    const random = randomFrom(seed)
+    const random = seeded(seed)
     const kubeconfig = await startControlPlane()
     const client = connect(loadKubeconfig(kubeconfig))
     let agent = startAgent(kubeconfig)
     const wanted = new Set<string>()
     for (let round = 0; round < kills; round++) {
-      for (let n = random(3) + 1; n > 0; n--) {
+      for (let n = random.integer(1, 3); n > 0; n--) {
         const name = `pod-${round}-${n}`
         await client.create(pods, makePod(name))
         wanted.add(name)
       }
-      for (const name of [...wanted].filter(() => random(4) === 0)) {
+      for (const name of [...wanted].filter(() => random.integer(1, 4) === 1)) {
         await client
           .delete(pods, name, { namespace: 'default' })
           .catch((error: unknown) => assert.ok(isNotFound(error)))
         wanted.delete(name)
       }
-      await systemClock.sleep(round === 0 ? 700 : random(400))
+      await systemClock.sleep(round === 0 ? 700 : random.integer(0, 399))
       agent.kill('SIGKILL')
       agent = startAgent(kubeconfig)
     }
@@ -133,7 +118,7 @@ test(
       const all = await list(client)
       return all.length === wanted.size && all.every((pod) => wanted.has(pod.metadata!.name!) && isPodReady(pod))
     }
-    await until(`seed ${seed}: every wanted pod is ready, and no other is there`, whole)
+    await until(async () => assert.ok(await whole(), `seed ${seed}: every wanted pod is ready, and no other is there`))
     const all = await list(client)
     assert.deepEqual(
       all
@@ -145,11 +130,11 @@ test(
     assert.equal(new Set(all.map(({ status }) => status?.podIP)).size, all.length)
     const { size } = wanted
     const ofWanted = { links: size, pins: size, mounts: 2 * size, crun: size, processes: size, leases: size }
-    await until(`seed ${seed}: what is there belongs to wanted pods`, async () => isSame(traces(), ofWanted))
+    await until(async () => assert.ok(isSame(traces(), ofWanted), `seed ${seed}: what is there belongs to wanted pods`))
 
     for (const name of wanted) await client.delete(pods, name, { namespace: 'default' })
-    await until('all pods are gone', async () => (await list(client)).length === 0)
-    await until(`seed ${seed}: nothing is left`, async () => isSame(traces(), noTraces))
+    await until(async () => assert.ok((await list(client)).length === 0, 'all pods are gone'))
+    await until(async () => assert.ok(isSame(traces(), noTraces), `seed ${seed}: nothing is left`))
     agent.kill('SIGTERM')
   },
 )

@@ -17,6 +17,7 @@ import { keepServing, loadServing } from '#node/server/serving-certificate.ts'
 import { createAuthority, issueCertificate, signRequest } from '#pki/certificate.ts'
 import { parseRequest } from '#pki/certificate-request.ts'
 import { serveApi, type ServedApi } from '#test/served-api.ts'
+import { untilSeen } from '#test/until.ts'
 
 const dayMs = 86_400_000
 const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
@@ -31,20 +32,12 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
-async function until<T>(look: () => Promise<T | undefined> | T | undefined, what: string): Promise<T> {
-  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) {
-    const found = await look()
-    if (found !== undefined) return found
-  }
-  throw new Error(`never: ${what}`)
-}
-
 /** What a signer does, in the name of the cluster. */
 async function signOne(): Promise<string> {
-  const csr = await until(async () => {
+  const csr = await untilSeen(async () => {
     const { items } = await api.call('GET', path)
     return items.find(({ status }: { status?: { certificate?: string } }) => !status?.certificate)
-  }, 'a request')
+  })
   const cert = signRequest(api.ca, parseRequest(atob(csr.spec.request))!, {
     usages: ['client'],
     seconds: 30 * 86_400,
@@ -80,20 +73,20 @@ test('the certificate of a node, in time', async (context) => {
   const renewing = clock.advance(1.1 * dayMs)
   assert.equal(await signOne(), 'system:node:n', 'it asks in its own name')
   await renewing
-  const renewed = await until(() => {
+  const renewed = await untilSeen(() => {
     const { cert } = loadKubeconfig(kubeconfig)
     return cert === pair.cert ? undefined : cert
-  }, 'a new certificate')
+  })
   assert.match(new X509Certificate(renewed).subject, /CN=system:node:n/)
   stop.abort()
   await kept
   // The server tells two certificates of one name apart by nothing, so here the file becomes that of another user.
   const other = issueCertificate(api.ca, { commonName: 'somebody', usages: ['client'] })
   saveIdentity(kubeconfig, { server, ca: api.ca.cert, nodeName: 'n', ...other })
-  await until(async () => {
+  await untilSeen(async () => {
     const error = await early.get(requests, 'none').catch((error: unknown) => error)
     return /User "somebody"/.test(String(error)) ? true : undefined
-  }, 'a request in the new name')
+  })
   early.close()
 })
 
