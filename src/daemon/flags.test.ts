@@ -57,6 +57,7 @@ test('flags: which were given is told, by a word or by the environment', () => {
 test('flags: an environment variable stands in for a flag', () => {
   const env = { KUBECONFIG: '/tmp/config' }
   assert.equal(parseFlags(flags, [], env).options.kubeconfig, '/tmp/config')
+  assert.equal(parseFlags(flags, [], { KUBECONFIG: '' }).options.kubeconfig, undefined, 'an empty one says nothing')
   assert.equal(parseFlags(flags, ['--kubeconfig', 'x'], env).options.kubeconfig, 'x')
 })
 

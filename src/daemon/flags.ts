@@ -182,7 +182,8 @@ export function parseFlags<F extends Flags>(
   const said = new Set(given.keys())
   for (const [key, { initial, env: variable }] of Object.entries(flags)) {
     if (given.has(key)) continue
-    const fromEnv = variable === undefined ? undefined : env[variable]
+    // Manifests often have a variable that says nothing.
+    const fromEnv = (variable !== undefined && env[variable]) || undefined
     if (fromEnv !== undefined) {
       take(key, `--${kebab(key)}`, fromEnv, `${variable}: `)
       said.add(key)
