@@ -158,6 +158,8 @@ export type AdmitContext = {
  */
 export interface Objects {
   get<T extends ApiObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>
+  /** The same for what is asked with every request: what another server has changed a moment ago may be missing in it. */
+  find<T extends ApiObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>
   list<T extends ApiObject>(resource: Resource<T>, namespace?: string): Promise<readonly T[]>
   /** Throws StatusError. */
   create<T extends ApiObject>(resource: Resource<T>, object: T): Promise<T>

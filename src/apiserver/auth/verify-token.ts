@@ -35,10 +35,10 @@ export function tokenVerifierOf(trust: TokenTrust, objects: Objects, nowMs: () =
   return async (text) => {
     const token = read(text)
     if (token === undefined || token.expiresAtMs <= nowMs()) return undefined
-    const account = await objects.get(serviceAccounts, token.namespace, token.serviceAccount.name)
+    const account = await objects.find(serviceAccounts, token.namespace, token.serviceAccount.name)
     if (account?.metadata?.uid !== token.serviceAccount.uid) return undefined
     if (token.pod !== undefined) {
-      const pod = await objects.get(pods, token.namespace, token.pod.name)
+      const pod = await objects.find(pods, token.namespace, token.pod.name)
       if (pod?.metadata?.uid !== token.pod.uid) return undefined
     }
     return serviceAccountUser(token)

@@ -113,6 +113,18 @@ test('keys stay in order', () => {
   assert.deepEqual(all(), ['0', '00', 'a', 'aa', 'b', 'd', 'e', 'f'])
 })
 
+test('what is known is found without asking the store', async () => {
+  await using store = openSqliteStore({ path: ':memory:', clock: fakeClock() })
+  await store.create('c/a', value('a'))
+  let asked = 0
+  const counting: Store = { ...lateStore(store), revision: () => (asked++, store.revision()) }
+  const cache = new ResourceCache(counting, 'c/')
+  assert.equal((await cache.find('a'))?.name, 'a')
+  assert.equal(asked, 0)
+  assert.equal(await cache.find('none'), undefined)
+  assert.equal(asked, 1, 'what is not known might be there by now')
+})
+
 test('keys in order, however they come and go', () => {
   for (let seed = 1; seed <= 50; seed++) {
     const random = seeded(seed)

@@ -54,6 +54,15 @@ export class ResourceCache {
     return this.#through
   }
 
+  /** The entry that is here, however old; where there is none, what the store has. */
+  async find(key: string): Promise<Entry | undefined> {
+    await this.following()
+    const known = this.#entries.get(key)
+    if (known !== undefined) return known
+    await this.fresh()
+    return this.#entries.get(key)
+  }
+
   get isLoaded(): boolean {
     return this.#through > 0
   }

@@ -28,6 +28,11 @@ export function objectsOf(engine: Engine): Objects {
       await served.cache.fresh()
       return served.cache.get(keyIn(served, namespace, name))?.object as T | undefined
     },
+    async find<T extends ApiObject>(resource: Resource<T>, namespace: string, name: string) {
+      const served = engine.served.find(resource.group, resource.version, resource.plural)
+      const entry = await served?.cache.find(keyIn(served, namespace, name))
+      return entry?.object as T | undefined
+    },
     async list<T extends ApiObject>(resource: Resource<T>, namespace = '') {
       const cache = engine.served.find(resource.group, resource.version, resource.plural)?.cache
       if (cache === undefined) return []

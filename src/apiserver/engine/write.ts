@@ -84,10 +84,5 @@ export const withRevision = (object: ApiObject, revision: number): ApiObject => 
 export async function namespaceOf(engine: Engine, name: string): Promise<ApiObject | undefined> {
   const namespaces = engine.served.find('', 'v1', 'namespaces')
   if (namespaces === undefined) return undefined
-  await namespaces.cache.following()
-  const known = namespaces.cache.get(name)
-  if (known !== undefined) return known.object
-  // One that another server has just made.
-  await namespaces.cache.fresh()
-  return namespaces.cache.get(name)?.object
+  return (await namespaces.cache.find(name))?.object
 }
