@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addToIp, compareIp, formatIp, ipFamily, parseIp } from '#lib/ip.ts'
+import { addToIp, canonicalIp, compareIp, formatIp, ipFamily, parseIp } from '#lib/ip.ts'
 
 test('ip: texts and their canonical form', () => {
   const cases: readonly (readonly [string, string | undefined])[] = [
@@ -63,4 +63,23 @@ test('ip: family, order, sums', () => {
   assert.equal(add('10.0.1.0', -1), '10.0.0.255')
   assert.equal(add('255.255.255.255', 1), '0.0.0.0')
   assert.equal(add('fd00::', 2n ** 64n), 'fd00:0:0:1::')
+})
+
+test('ip: canonical text of addresses, and of nothing else', () => {
+  const texts = ['10.0.0.1', '255.255.255.255', 'FD00:0:0::1', '::ffff:1.2.3.4', '0.0.0.0']
+  assert.deepEqual(texts.map(canonicalIp), ['10.0.0.1', '255.255.255.255', 'fd00::1', '::ffff:1.2.3.4', '0.0.0.0'])
+  for (const text of [
+    '',
+    '1.2.3',
+    '1.2.3.4.5',
+    '01.2.3.4',
+    '1.2.3.256',
+    ' 1.2.3.4',
+    '1.2.3.4 ',
+    '+1.2.3.4',
+    '1..3.4',
+    'fd00::1%eth0',
+    ':',
+  ])
+    assert.deepEqual([canonicalIp(text), ipFamily(text)], [undefined, undefined], text)
 })

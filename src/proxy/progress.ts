@@ -31,6 +31,8 @@ export function createProgress(
   const shown = { service: metrics.serviceChangesPending, endpoints: metrics.endpointChangesPending } as const
   const pending = { service: new Map<string, number>(), endpoints: new Map<string, number>() } as const
   let isWritten = false
+  /** when a change was queued last */
+  let queuedAt: number | undefined
   for (const family of families) state.updated(family, startedAt)
   return {
     queued(key, kind, changedAt) {
@@ -39,10 +41,11 @@ export function createProgress(
         pending[kind].set(key, (pending[kind].get(key) ?? 0) + 1)
         shown[kind].add(1)
       }
-      for (const family of families) {
-        state.queued(family, clock.now())
-        metrics.lastQueued.set(clock.now() / 1000, `IPv${family}`)
-      }
+      const nowMs = clock.now()
+      for (const family of families) state.queued(family, nowMs)
+      // A start is tens of thousands of changes.
+      if (nowMs !== queuedAt) for (const family of families) metrics.lastQueued.set(nowMs / 1000, `IPv${family}`)
+      queuedAt = nowMs
       // What changed before this process began says nothing about how fast it is.
       if (changedAt === undefined || changedAt < startedAt) return
       const known = changes.get(key)
