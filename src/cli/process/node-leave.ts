@@ -1,5 +1,6 @@
 // `fairway node leave`: the machine on which it runs is no node any more.
-import { contextOf, nameOf, nodeFlags, runParts, usualSubnetFile } from '#cli/process/node.ts'
+import { contextOf, nameOf, runParts } from '#cli/process/node.ts'
+import { nodeFlags, usualSubnetFile } from '#cli/process/node-flags.ts'
 import { connect } from '#client/client.ts'
 import { loadKubeconfig } from '#client/kubeconfig.ts'
 import { defineCommand, takesNone } from '#daemon/command.ts'
