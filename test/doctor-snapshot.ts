@@ -1,10 +1,13 @@
 // Snapshots of a healthy cluster with something broken in them: files, and changes to files.
 import * as assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { diagnose } from '#doctor/diagnose.ts'
 import type { Finding } from '#doctor/finding.ts'
 import { renderRemedy } from '#doctor/remedy.ts'
 import { openInputs } from '#doctor/snapshot/open-inputs.ts'
 import type { SnapshotFile } from '#doctor/snapshot/snapshot.ts'
+import { readView } from '#doctor/view.ts'
 
 export type Files = readonly SnapshotFile[]
 export type Change = (files: Files) => Files
@@ -163,4 +166,30 @@ export function assertWhole({ code, evidence, consequence, remedy }: Finding): v
   assert.notEqual(consequence, '', code)
   const commands = remedy.filter((one) => !renderRemedy(one, 'kubernetes').startsWith('#'))
   assert.ok(commands.length > 0, `${code}: no command puts it right`)
+}
+
+/** A fault, or what only looks like one, in the recorded cluster. */
+export type Row = {
+  readonly name: string
+  readonly changes: readonly Change[]
+  /** `CODE about` of every root cause, the first to be mended first */
+  readonly roots: readonly string[]
+  /** the Service that is asked about */
+  readonly only?: string
+  /** what its evidence has to show */
+  readonly evidence?: RegExp
+}
+
+/** A test for each row: the root causes and nothing else, each with all that a finding has. `base`: changes before all. */
+export function testRows(what: string, rows: readonly Row[], base: readonly Change[] = []): void {
+  for (const { name, changes, roots, only, evidence } of rows)
+    test(`${what}: ${name}`, () => {
+      const { findings } = diagnose(readView(changed(...base, ...changes)), only === undefined ? {} : { only })
+      assert.deepEqual(
+        findings.map(({ code, about }) => `${code} ${about}`),
+        roots,
+      )
+      findings.forEach(assertWhole)
+      if (evidence !== undefined) assert.match(findings.flatMap((item) => item.evidence).join('\n'), evidence)
+    })
 }

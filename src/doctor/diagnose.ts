@@ -72,7 +72,7 @@ const checks: readonly Check[] = [
   checkHairpin,
 ]
 
-export type DiagnoseOptions = {
+type DiagnoseOptions = {
   /** of one Service, `namespace/name`, and of what it rests on */
   readonly only?: string
   /** an earlier look at the same cluster: what may pass by itself counts only if it was there too */

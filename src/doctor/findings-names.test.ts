@@ -1,27 +1,18 @@
 // Faults of the cluster's DNS, made in the recorded snapshot of a healthy cluster, and what is no fault although it looks like one.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { diagnose } from '#doctor/diagnose.ts'
 import { forwardsOf } from '#doctor/dns/forwards.ts'
 import { readView } from '#doctor/view.ts'
 import {
   addObject,
-  assertWhole,
   type Change,
-  changed,
   edit,
   insert,
   object,
   withoutFiles,
+  type Row,
+  testRows,
 } from '#test/doctor-snapshot.ts'
-
-type Row = {
-  readonly name: string
-  readonly changes: readonly Change[]
-  /** `CODE about` of every root cause, the first to be mended first */
-  readonly roots: readonly string[]
-  readonly evidence?: RegExp
-}
 
 const map = 'configmap/kube-system/kube-dns'
 const forwardTo = (words: string): Change => edit('configmaps.json', 'forward . /etc/resolv.conf', `forward . ${words}`)
@@ -179,16 +170,7 @@ const rows: readonly Row[] = [
   },
 ]
 
-for (const { name, changes, roots, evidence } of rows)
-  test(`names: ${name}`, () => {
-    const { findings } = diagnose(readView(changed(...changes)))
-    assert.deepEqual(
-      findings.map(({ code, about }) => `${code} ${about}`),
-      roots,
-    )
-    findings.forEach(assertWhole)
-    if (evidence !== undefined) assert.match(findings.flatMap((item) => item.evidence).join('\n'), evidence)
-  })
+testRows('names', rows)
 
 test('names: whom a Corefile and the ConfigMap of the old kube-dns ask', () => {
   const text =

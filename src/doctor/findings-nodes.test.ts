@@ -1,28 +1,16 @@
 // Faults of rules, kernels and networks, made in the recorded snapshot of a healthy cluster: what iptables-save, sysctl, ip, ss
 // and conntrack would have said.
-import * as assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { diagnose } from '#doctor/diagnose.ts'
-import { readView } from '#doctor/view.ts'
 import {
   type Change,
-  changed,
   edit,
   insert,
   object,
   put,
   removeObject,
   without,
-  assertWhole,
+  type Row,
+  testRows,
 } from '#test/doctor-snapshot.ts'
-
-type Row = {
-  readonly name: string
-  readonly changes: readonly Change[]
-  /** `CODE about` of every root cause, the first to be mended first */
-  readonly roots: readonly string[]
-  readonly evidence?: RegExp
-}
 
 const rules = 'node-1/iptables-save.txt'
 const hostnames = '10.104.48.131'
@@ -389,13 +377,4 @@ const rows: readonly Row[] = [
   },
 ]
 
-for (const { name, changes, roots, evidence } of rows)
-  test(`nodes: ${name}`, () => {
-    const { findings } = diagnose(readView(changed(...changes)))
-    assert.deepEqual(
-      findings.map(({ code, about }) => `${code} ${about}`),
-      roots,
-    )
-    for (const item of findings) assertWhole(item)
-    if (evidence !== undefined) assert.match(findings.flatMap((item) => item.evidence).join('\n'), evidence)
-  })
+testRows('nodes', rows)

@@ -1,30 +1,15 @@
 // Faults that objects alone show, made in the recorded snapshot of a healthy cluster.
-import * as assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { diagnose } from '#doctor/diagnose.ts'
 import { manifestsOf } from '#doctor/snapshot/snapshot.ts'
-import { readView } from '#doctor/view.ts'
 import {
   addObject,
   type Change,
-  changed,
   edit,
   object,
   objectsOnly,
   removeObject,
-  assertWhole,
+  type Row,
+  testRows,
 } from '#test/doctor-snapshot.ts'
-
-type Row = {
-  readonly name: string
-  readonly changes: readonly Change[]
-  /** `CODE about` of every root cause, the first to be mended first */
-  readonly roots: readonly string[]
-  /** the Service that is asked about */
-  readonly only?: string
-  /** what its evidence has to show */
-  readonly evidence?: RegExp
-}
 
 const noEndpoints = object('endpointslices', 'hostnames', (slice) => (slice.endpoints = []))
 const spec = (name: string, fields: object): Change =>
@@ -242,13 +227,4 @@ const rows: readonly Row[] = [
   },
 ]
 
-for (const { name, changes, roots, only, evidence } of rows)
-  test(`objects: ${name}`, () => {
-    const { findings } = diagnose(readView(changed(objectsOnly, ...changes)), only === undefined ? {} : { only })
-    assert.deepEqual(
-      findings.map(({ code, about }) => `${code} ${about}`),
-      roots,
-    )
-    for (const item of findings) assertWhole(item)
-    if (evidence !== undefined) assert.match(findings.flatMap((item) => item.evidence).join('\n'), evidence)
-  })
+testRows('objects', rows, [objectsOnly])

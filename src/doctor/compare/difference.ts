@@ -6,7 +6,7 @@ import type { Backend } from '#doctor/expect/endpoints.ts'
 import type { Asker, Expected, Front } from '#doctor/expect/expect.ts'
 import type { Observed, Sent } from '#doctor/compare/observe.ts'
 
-export type DifferenceKind =
+type DifferenceKind =
   /** no rule for it */
   | 'missing'
   /** leads to somebody who is not, or no longer, an endpoint */

@@ -33,7 +33,7 @@ export type Forward = {
 
 export type BrokenCorefile = { readonly map: ConfigMap; readonly error: CorefileError; readonly pods: readonly Pod[] }
 
-export type Forwards = { readonly forwards: readonly Forward[]; readonly broken: readonly BrokenCorefile[] }
+type Forwards = { readonly forwards: readonly Forward[]; readonly broken: readonly BrokenCorefile[] }
 
 export function forwardsOf(view: View): Forwards {
   const forwards: Forward[] = []

@@ -7,7 +7,7 @@ import { containsIp, parseCidr } from '#lib/cidr.ts'
 import { canonicalIp, type Ip, ipFamily } from '#lib/ip.ts'
 import { type Backend, backendsOf, near, usable } from '#doctor/expect/endpoints.ts'
 
-export type FrontKind = 'cluster-ip' | 'external-ip' | 'load-balancer' | 'node-port'
+type FrontKind = 'cluster-ip' | 'external-ip' | 'load-balancer' | 'node-port'
 
 /** One address and port at which a Service shall answer. */
 export type Front = {

@@ -24,7 +24,7 @@ import { renderRulesetJson } from '#kernel/nftables/ruleset-json.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
 
 /** A file of the snapshot without the folder that says whose it is. */
-export type StateFile = { readonly name: string; readonly text: string }
+type StateFile = { readonly name: string; readonly text: string }
 export type NamespaceState = { readonly files: readonly StateFile[]; readonly gaps: readonly string[] }
 
 /** `netns`: the path of a pin; undefined: the caller's own. `withPrograms`: false for pods, which have no rules to speak of. */

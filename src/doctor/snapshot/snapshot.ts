@@ -8,9 +8,7 @@ export type SnapshotFile = {
   readonly text: string
 }
 
-export type Snapshot = { readonly files: readonly SnapshotFile[] }
-
-export const manifestName = 'fairway-snapshot.json'
+const manifestName = 'fairway-snapshot.json'
 
 export type Manifest = {
   readonly fairwaySnapshot: 1
