@@ -329,6 +329,21 @@ const rows: readonly Row[] = [
     roots: ['ConntrackFull node/node-1'],
   },
   {
+    name: 'a counter of races that a new kernel has settled',
+    changes: [edit('node-1/conntrack-stats.txt', 'insert_failed=0', 'insert_failed=412')],
+    roots: [],
+  },
+  {
+    name: 'the same counter of an old kernel',
+    changes: [
+      edit('node-1/conntrack-stats.txt', 'insert_failed=0', 'insert_failed=412'),
+      object('nodes', 'node-1', ({ status }) => (status.nodeInfo.kernelVersion = '4.19.0-27-amd64')),
+      // Otherwise that kernel would have another fault too.
+      edit('ethtool-flannel.1.txt', 'tx-checksum-ip-generic: on', 'tx-checksum-ip-generic: off'),
+    ],
+    roots: ['InsertRace node/node-1'],
+  },
+  {
     name: 'races into the table of connections',
     changes: [
       edit('node-1/conntrack-stats.txt', 'insert_failed=0', 'insert_failed=412'),

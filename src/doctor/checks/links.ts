@@ -2,6 +2,7 @@
 
 import { onNode, restart } from '#doctor/remedy.ts'
 import type { Case } from '#doctor/checks/check.ts'
+import { kernelIsBefore } from '#doctor/checks/node-settings.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
 import type { NodeView } from '#doctor/view.ts'
 import { lookupRoute } from '#trace/route/lookup.ts'
@@ -56,13 +57,15 @@ function tunnels({ name, machine }: NodeView): readonly Finding[] {
 function checksums(node: NodeView): readonly Finding[] {
   const { name, machine, texts } = node
   const tunnel = machine.links?.find(({ vxlan }) => vxlan !== undefined)
-  const said = [...texts].find(([file, text]) => file.startsWith('ethtool') && /tx-checksum-ip-generic: on/.test(text))
+  const told = [...texts].filter(
+    ([file, text]) => file.startsWith('ethtool') && text.includes('tx-checksum-ip-generic:'),
+  )
+  const said = told.find(([, text]) => /tx-checksum-ip-generic: on/.test(text))
   const kernel = node.node?.status?.nodeInfo?.kernelVersion ?? ''
-  const [major = 0, minor = 0] = kernel.split('.').map(Number)
-  const isOld = major > 0 && (major < 5 || (major === 5 && minor < 7))
+  const isOld = kernelIsBefore(node, 5, 7) === true
   const nat = machine.iptables.flatMap(({ rules }) => rules.get('nat')?.get('KUBE-POSTROUTING')?.rules ?? [])
   const isRandom = nat.some(({ target }) => target?.kind === 'masquerade' && target.randomFully === true)
-  if (tunnel === undefined || !isOld || !isRandom) return []
+  if (tunnel === undefined || !isOld || !isRandom || (told.length > 0 && said === undefined)) return []
   const [route] = lookupRoute(machine, {
     family: 4,
     destination: tunnel.vxlan?.local ?? '',

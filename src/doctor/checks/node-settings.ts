@@ -21,6 +21,16 @@ export const setting = ({ machine }: NodeView, name: string): number | undefined
   return text === undefined ? undefined : Number(text)
 }
 
+/** Undefined where nobody says which kernel a node has. */
+export function kernelIsBefore({ node }: NodeView, major: number, minor: number): boolean | undefined {
+  const [own, part] =
+    /^(\d+)\.(\d+)/
+      .exec(node?.status?.nodeInfo?.kernelVersion ?? '')
+      ?.slice(1)
+      .map(Number) ?? []
+  return own === undefined || part === undefined ? undefined : own < major || (own === major && part < minor)
+}
+
 function forwarding(node: NodeView): readonly Finding[] {
   if (setting(node, 'net.ipv4.ip_forward') !== 0) return []
   const { name } = node
@@ -139,8 +149,7 @@ function reuse(node: NodeView): readonly Finding[] {
   const mode = setting(node, 'net.ipv4.vs.conn_reuse_mode')
   const expire = setting(node, 'net.ipv4.vs.expire_nodest_conn')
   const kernel = node.node?.status?.nodeInfo?.kernelVersion ?? ''
-  const [major = 0, minor = 0] = kernel.split('.').map(Number)
-  const isOld = major > 0 && (major < 5 || (major === 5 && minor < 9))
+  const isOld = kernelIsBefore(node, 5, 9) === true
   if (!usesIpvs(node) || (expire !== 0 && !(isOld && mode === 1))) return []
   return [
     finding({
