@@ -1,11 +1,11 @@
 // The records of the Kubernetes DNS specification 1.1.0, and CoreDNS's table of NXDOMAIN and NODATA, line by line.
 import * as assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { answer, type ZoneOptions } from '#dns/answer.ts'
+import { answer } from '#dns/answer.ts'
 import type { PortView, ServiceView, SliceView } from '#dns/state.ts'
 import { recordTypes, type RecordTypeName } from '#dns/wire/record.ts'
 import { renderRecord } from '#dns/wire/text.ts'
-import { Zone } from '#dns/zone.ts'
+import { Zone, type ZoneOptions } from '#dns/zone.ts'
 
 const options: ZoneOptions = {
   domain: 'cluster.local',

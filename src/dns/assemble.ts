@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import type { PartContext } from '#daemon/part.ts'
 import { UserError } from '#daemon/error.ts'
-import type { ZoneOptions } from '#dns/answer.ts'
 import type { ForwardConfig, KubernetesConfig, ServerConfig } from '#dns/corefile/config.ts'
 import { isReverse } from '#dns/corefile/option.ts'
 import { readHostsFile, type Hosts } from '#dns/corefile/hosts.ts'
@@ -12,7 +11,7 @@ import { createUpstream, type UpstreamAddress } from '#dns/forward/upstream.ts'
 import type { DnsMetrics } from '#dns/metrics.ts'
 import type { Server } from '#dns/resolver.ts'
 import { typeName } from '#dns/wire/record.ts'
-import type { Zone } from '#dns/zone.ts'
+import type { Zone, ZoneOptions } from '#dns/zone.ts'
 
 export type Assembly = Pick<PartContext, 'clock' | 'signal' | 'log'> & {
   readonly metrics: DnsMetrics

@@ -21,6 +21,9 @@ export type ClusterName =
   | { readonly kind: 'pod'; readonly namespace: string; readonly pod: string }
   | { readonly kind: 'none' }
 
+/** What names a Service, or something of it. */
+export type ServiceName = Extract<ClusterName, { service: string }>
+
 /** Reads `name`, which is within `zone`; both normal. */
 export function parseClusterName(name: string, zone: string): ClusterName {
   const labels = labelsOf(name === zone ? '' : zone === '' ? name : name.slice(0, -zone.length - 1))

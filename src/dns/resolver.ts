@@ -1,7 +1,7 @@
 // One question through everything that may answer it, in CoreDNS's order: rewrite, hosts, the cluster's zone, then
 // upstreams. Pure: what must be asked of the world is handed back as something to await.
 
-import { answer, type ZoneOptions } from '#dns/answer.ts'
+import { answer } from '#dns/answer.ts'
 import type { ForwardConfig, ServerConfig } from '#dns/corefile/config.ts'
 import type { HostTable, Hosts } from '#dns/corefile/hosts.ts'
 import { rewrite } from '#dns/corefile/rewrite.ts'
@@ -11,7 +11,7 @@ import type { Sections } from '#dns/reply.ts'
 import { isWithin } from '#dns/wire/name.ts'
 import { rcodes } from '#dns/wire/message.ts'
 import { classIn, recordTypes, type ResourceRecord } from '#dns/wire/record.ts'
-import type { Zone } from '#dns/zone.ts'
+import type { Zone, ZoneOptions } from '#dns/zone.ts'
 import { formatIp, parseIp } from '#lib/ip.ts'
 
 /** A reply before it is rendered; `plugin` is who gave it, nobody where the server itself refuses. */

@@ -10,6 +10,26 @@ export type ZoneChange =
   | { readonly kind: 'slice'; readonly key: string; readonly value: SliceView | undefined }
   | { readonly kind: 'pod'; readonly key: string; readonly value: PodView | undefined }
 
+export type ZoneOptions = {
+  /** the cluster's domain, normal */
+  readonly domain: string
+  /** reverse zones that are answered from endpoints and Services: `in-addr.arpa`, `ip6.arpa` or below, normal */
+  readonly reverseZones: readonly string[]
+  /** seconds */
+  readonly ttl: number
+  readonly pods: 'disabled' | 'insecure' | 'verified'
+  /** the only namespaces that have names; empty: all */
+  readonly namespaces: readonly string[]
+  /** name endpoints without a hostname after their pod */
+  readonly endpointPodNames: boolean
+  /** a Service with a cluster IP but no ready endpoint has no name */
+  readonly ignoreEmptyServices: boolean
+  /** zones whose missing names are left to whoever comes next */
+  readonly fallthrough: readonly string[]
+  /** addresses of this server, for `ns.dns` when it is no endpoint of a Service */
+  readonly localIps: readonly string[]
+}
+
 export class Zone {
   /** every kind of object has been seen once: before that, a name that is not found may only be unknown yet */
   synced = false

@@ -3,13 +3,12 @@
 // (names outside, mostly) goes to the main thread as it came.
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
 import { DatagramBatch } from '#kernel/datagram-batch.ts'
-import type { ZoneOptions } from '#dns/answer.ts'
 import type { ServerConfig } from '#dns/corefile/config.ts'
 import { createResolver, noZone, type Resolver, type Server } from '#dns/resolver.ts'
 import { datagramBytes, mostAtOnce } from '#dns/serve/datagram.ts'
 import { createResponder, type OnAnswer } from '#dns/serve/responder.ts'
 import { recordTypes } from '#dns/wire/record.ts'
-import { Zone, type ZoneChange } from '#dns/zone.ts'
+import { Zone, type ZoneChange, type ZoneOptions } from '#dns/zone.ts'
 
 export type BatchThreadData = {
   readonly fd: number
