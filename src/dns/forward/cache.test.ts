@@ -37,6 +37,17 @@ test('cache: answers live as long as they say, within the bounds, and count down
   cache.put('a', 'a.test', good(1000), 0)
   assert.ok(cache.get('a', 59_999))
   assert.equal(cache.get('a', 60_000), undefined)
+  assert.equal(
+    cache.put('a', 'a.test', good(1000), 0).answers?.[0]?.ttl,
+    60,
+    'what is told lives no longer than what is kept',
+  )
+  assert.equal(cache.get('a', 10_000)?.reply.answers?.[0]?.ttl, 50)
+  assert.equal(
+    cache.put('a', 'x.cluster.local', good(1000), 0).answers?.[0]?.ttl,
+    1000,
+    'what is not kept says what it said',
+  )
   const keeping = new AnswerCache({ ...config, keepTtl: true })
   keeping.put('a', 'a.test', good(30), 0)
   assert.equal(keeping.get('a', 10_000)?.reply.answers?.[0]?.ttl, 30)

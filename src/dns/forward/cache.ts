@@ -52,7 +52,7 @@ export class AnswerCache {
       const ageMs = keepTtl ? 0 : nowMs - entry.storedMs
       const basis = { forMs: leftMs, agedMs: keepTtl ? undefined : ageMs % 1000 }
       return {
-        reply: aged(entry.reply, Math.floor(ageMs / 1000)),
+        reply: withTtls(entry.reply, (ttl) => Math.max(0, ttl - Math.floor(ageMs / 1000))),
         refresh: leftMs <= 0 || this.#isPopular(entry, leftMs, nowMs),
         ...(leftMs > 0 && !prefetch ? { basis } : {}),
       }
@@ -71,18 +71,20 @@ export class AnswerCache {
     return entry.hits >= prefetch.amount && leftMs <= (entry.ttlMs * prefetch.percentage) / 100
   }
 
-  put(key: string, name: string, reply: Reply, nowMs: number): void {
+  /** Keeps the answer where it may, and hands back what clients are told: that it lives as long as it is kept, as CoreDNS has it. */
+  put(key: string, name: string, reply: Reply, nowMs: number): Reply {
     const kept = this.#sideFor(name, reply)
-    if (kept === undefined) return
+    if (kept === undefined || kept.ttlMs <= 0) return reply
     const { side, other, limits, ttlMs } = kept
-    if (ttlMs <= 0) return
+    const told = withTtls(reply, () => ttlMs / 1000)
     other.delete(key)
     side.delete(key)
     if (side.size >= limits.capacity) {
       const [oldest] = side.keys()
       if (oldest !== undefined) side.delete(oldest)
     }
-    side.set(key, { reply, storedMs: nowMs, ttlMs, hits: 0, countedMs: nowMs })
+    side.set(key, { reply: told, storedMs: nowMs, ttlMs, hits: 0, countedMs: nowMs })
+    return told
   }
 
   #sideFor(name: string, reply: Reply) {
@@ -97,7 +99,8 @@ export class AnswerCache {
     const hasAnswers = (reply.answers?.length ?? 0) > 0
     if (reply.rcode === rcodes.NOERROR && hasAnswers) {
       if (off(config.disableSuccess)) return undefined
-      const ttl = Math.min(...(reply.answers ?? []).map((record) => record.ttl))
+      const { answers = [], authorities = [], additionals = [] } = reply
+      const ttl = Math.min(...[answers, authorities, additionals].flat().map((record) => record.ttl))
       return { side: success, other: denial, limits: config.success, ttlMs: 1000 * within(config.success, ttl) }
     }
     if (reply.rcode !== rcodes.NXDOMAIN && reply.rcode !== rcodes.NOERROR) return undefined
@@ -115,14 +118,14 @@ function negativeTtl(authorities: readonly ResourceRecord[]): number | undefined
   return undefined
 }
 
-function aged(reply: Reply, seconds: number): Reply {
-  const age = (records: readonly ResourceRecord[] = []) =>
-    records.map((record) => ({ ...record, ttl: Math.max(0, record.ttl - seconds) }))
+function withTtls(reply: Reply, change: (ttl: number) => number): Reply {
+  const changed = (records: readonly ResourceRecord[] = []) =>
+    records.map((record) => ({ ...record, ttl: change(record.ttl) }))
   return {
     ...reply,
     authoritative: false,
-    answers: age(reply.answers),
-    authorities: age(reply.authorities),
-    additionals: age(reply.additionals),
+    answers: changed(reply.answers),
+    authorities: changed(reply.authorities),
+    additionals: changed(reply.additionals),
   }
 }

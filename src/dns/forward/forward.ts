@@ -122,10 +122,7 @@ export function withCache(forward: Forward, config: CacheConfig, clock: Clock, o
     if (asked !== undefined) return asked
     const fetched = forward
       .ask(...question)
-      .then((reply) => {
-        cache.put(key, question[0], reply, clock.monotonicMs())
-        return reply
-      })
+      .then((reply) => cache.put(key, question[0], reply, clock.monotonicMs()))
       .finally(() => onTheWay.delete(key))
     onTheWay.set(key, fetched)
     return fetched
