@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { openRoute } from '#kernel/route/open-route.ts'
-import { fairway, type Ran, run, startFairway } from '#test/fairway.ts'
+import { fairway, type Ran, startFairway } from '#test/fairway.ts'
 import { machineState } from '#test/cluster/leftovers.ts'
 import { need } from '#test/need.ts'
 
@@ -138,16 +138,10 @@ test('down, where nothing is', { skip }, () => {
 })
 
 test('a second command at the same time', { skip }, async () => {
-  const lock = `/var/lib/fairway/.${name}.lock`
-  const { identify } = await import('#kernel/process.ts')
-  run(['mkdir', '-p', '/var/lib/fairway'])
-  writeFileSync(lock, JSON.stringify(identify(process.pid)))
-  try {
-    refuses(
-      () => up(),
-      new RegExp(`another fairway command is at work on the cluster "${name}" \\(process ${process.pid}\\)`),
-    )
-  } finally {
-    rmSync(lock)
-  }
+  const { lockCluster } = await import('#lab/lock.ts')
+  using _lock = lockCluster(name)
+  refuses(
+    () => up(),
+    new RegExp(`another fairway command is at work on the cluster "${name}" \\(process ${process.pid}\\)`),
+  )
 })
