@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodes, pods, services, type Pod, type Service } from '#api/core.ts'
-import { endpointSlices } from '#api/discovery.ts'
 import type { Client } from '#client/client.ts'
 import { formatTime } from '#api/time.ts'
 import { percentile, type BenchResult } from '../bench.ts'
@@ -18,7 +17,6 @@ import type { Wanted } from '../ready.ts'
 const wanted = JSON.parse(process.argv[2]!) as Wanted
 const folder = mkdtempSync(join(tmpdir(), 'fairway-bench-ready-'))
 const started: ChildProcess[] = []
-let sliceMs = 0
 
 async function measure(): Promise<BenchResult> {
   const { process: apiserver, client } = await startApiserver(folder)
@@ -39,14 +37,6 @@ async function measure(): Promise<BenchResult> {
     part.stderr!.resume()
     started.push(part)
   }
-  void (async () => {
-    for await (const _ of client.watch(endpointSlices, {
-      ...inDefault,
-      labelSelector: 'kubernetes.io/service-name=measured',
-      signal: new AbortController().signal,
-    }))
-      sliceMs = performance.now()
-  })()
   const times: Record<'ready' | 'unready', number[]> = { ready: [], unready: [] }
   for (let round = -3; round < wanted.rounds; round++)
     for (const state of ['ready', 'unready'] as const) {
@@ -85,18 +75,12 @@ async function changeTo(client: Client, ip: string, state: 'ready' | 'unready'):
   const condition = { type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: formatTime(Date.now()) }
   const status = { phase: 'Running', podIP: serverIp, podIPs: [{ ip: serverIp }], conditions: [condition] } as const
   const startMs = performance.now()
-  sliceMs = 0
-  let ackMs = 0
   const patched = client.patch(pods, 'measured', { status }, { type: 'merge', subresource: 'status', ...inDefault })
-  void patched.then(() => (ackMs = performance.now() - startMs))
-  let n = 0
-  while ((n++, (await answers(ip)) !== isReady))
+  while ((await answers(ip)) !== isReady)
     if (performance.now() - startMs > 30_000) throw new Error(`the virtual IP did not become ${state}`)
     else await sleep(1)
   const tookMs = performance.now() - startMs
   await patched
-  await sleep(5)
-  console.log(state, [ackMs, sliceMs - startMs, tookMs, n].map((x) => x.toFixed(1)).join(' '))
   return tookMs
 }
 
