@@ -65,6 +65,25 @@ test('a change that changes nothing writes nothing', () => {
   assert.equal(renderChange(plans, plans, () => plans, options).text, '')
 })
 
+test('what is refused is refused before table nat changes, and until it has', () => {
+  const metadata = { namespace: 'demo', name: 'web' }
+  const service = viewService({ metadata, spec: { clusterIP: '10.96.0.9', ports: [{ port: 80 }] } })!
+  const slice = viewSlice({
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ port: 8080 }],
+    endpoints: [{ addresses: ['10.244.0.9'] }],
+  })!
+  const [without, withOne] = [planService(service, [], 4, node), planService(service, [slice], 4, node)]
+  const order = (before: readonly PortPlan[], after: readonly PortPlan[]) =>
+    renderChange(before, after, () => after, options)
+      .text.split('\n')
+      .filter((line) => /^\*|REJECT/.test(line))
+      .map((line) => line.replace(/ .*/, ''))
+  assert.deepEqual(order(without, withOne), ['*nat', '*filter', '-D'])
+  assert.deepEqual(order(withOne, without), ['*filter', '-A', '*nat'])
+})
+
 test('everything again: jumps that are there stay, chains of Services that are gone go', () => {
   const kernel = applyRestore(renderWhole([], options, nothing).text, untouched())
   kernel.get('nat')!.set('KUBE-SEP-GONE', ['-s 10.244.0.9/32 -j KUBE-MARK-MASQ'])

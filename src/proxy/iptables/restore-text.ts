@@ -46,7 +46,8 @@ export function renderWhole(
   for (const jump of [...jumps, ...kubeletJumps])
     if (!found.hasJump(jump)) tables[jump.table].insert(jump.from, jump.rule)
   for (const chain of found.serviceChains) if (!used.has(chain)) tables.nat.delete(chain)
-  return { ...restoreOf(tables), total }
+  const { mangle, filter, nat } = tables
+  return { text: `${mangle}${filter}${nat}`, rules: { filter: filter.added, nat: nat.added }, total }
 }
 
 /** An iptables that prints rules in other words than ours only costs that they are written again. */
@@ -72,6 +73,10 @@ const fewRules = 16
 /**
  * Only what differs: chains of the changed Services, and the rules that came or went in the chains of all Services. The
  * order in those does not matter, but that NodePorts come last in KUBE-SERVICES: new rules go in front there.
+ *
+ * Tables are written one after the other. A packet between two of them must not pass as if no Service were there, since
+ * table nat is never asked again about its connection: what table filter refuses comes before table nat has changed, and goes
+ * after it.
  */
 export function renderChange(
   before: readonly PortPlan[],
@@ -79,28 +84,31 @@ export function renderChange(
   all: () => Iterable<PortPlan>,
   options: RenderOptions,
 ): Restore {
-  const tables = { filter: new TableText('filter'), nat: new TableText('nat') }
+  const [filter, nat, filterAfter] = [new TableText('filter'), new TableText('nat'), new TableText('filter')]
   const old = collect(before, options)
   const now = collect(after, options)
-  for (const [chain, rules] of now.chains)
-    if (!equalLists(old.chains.get(chain) ?? [], rules)) tables.nat.fill(chain, rules)
+  for (const [chain, rules] of now.chains) if (!equalLists(old.chains.get(chain) ?? [], rules)) nat.fill(chain, rules)
   const rewritten: SharedChain[] = []
   for (const chain of sharedChains) {
     const had = old.shared.get(chain) ?? []
     const has = now.shared.get(chain) ?? []
     const gone = difference(had, has)
     const come = difference(has, had)
-    const table = tables[tableOf(chain)]
-    if (gone.length + come.length > fewRules) rewritten.push(chain)
-    else {
-      for (const rule of gone) table.remove(nameOf(chain), rule)
-      if (chain === 'nat KUBE-SERVICES') for (const rule of come.toReversed()) table.insert(nameOf(chain), rule)
-      else for (const rule of come) table.add(nameOf(chain), rule)
-    }
+    const isFilter = tableOf(chain) === 'filter'
+    const isRewritten = gone.length + come.length > fewRules
+    if (isRewritten) rewritten.push(chain)
+    else for (const rule of gone) (isFilter ? filterAfter : nat).remove(nameOf(chain), rule)
+    if (isFilter) for (const rule of come) filter.add(nameOf(chain), rule)
+    else if (isRewritten) continue
+    else if (chain === 'nat KUBE-SERVICES') for (const rule of come.toReversed()) nat.insert(nameOf(chain), rule)
+    else for (const rule of come) nat.add(nameOf(chain), rule)
   }
-  rewrite(rewritten, tables, all, options)
-  for (const chain of old.chains.keys()) if (!now.chains.has(chain)) tables.nat.delete(chain)
-  return restoreOf(tables)
+  rewrite(rewritten, { filter: filterAfter, nat }, all, options)
+  for (const chain of old.chains.keys()) if (!now.chains.has(chain)) nat.delete(chain)
+  return {
+    text: `${filter}${nat}${filterAfter}`,
+    rules: { filter: filter.added + filterAfter.added, nat: nat.added },
+  }
 }
 
 function rewrite(
@@ -141,11 +149,6 @@ function collect(plans: readonly PortPlan[], options: RenderOptions): Collected 
   }
   return { shared, chains }
 }
-
-const restoreOf = (tables: { readonly filter: TableText; readonly nat: TableText; readonly mangle?: TableText }) => ({
-  text: `${tables.mangle ?? ''}${tables.filter}${tables.nat}`,
-  rules: { filter: tables.filter.added, nat: tables.nat.added },
-})
 
 const equalLists = (a: readonly string[], b: readonly string[]) =>
   a.length === b.length && a.every((line, i) => line === b[i])
