@@ -211,6 +211,37 @@ export function randomIptables(random: Random, count: number): string {
   ].join('')
 }
 
+const addresses6: readonly (readonly [RegExp, string])[] = [
+  [/10\.96\.1\.(\d+)/g, 'fd00:96:1::$1'],
+  [/10\.168\.0\.0\/24/g, 'fd00:168::/64'],
+  [/10\.168\.0\.(\d+)/g, 'fd00:168::$1'],
+  [/10\.244\.0\.0\/16/g, 'fd00:244::/32'],
+  [/10\.244\.([01])\.0\/24/g, 'fd00:244:0:$1::/64'],
+  [/10\.244\.0\.(\d+)/g, 'fd00:244::$1'],
+  [/10\.244\.1\.(\d+)/g, 'fd00:244:0:1::$1'],
+  [/0\.0\.0\.0\/0/g, '::/0'],
+]
+const words6: readonly (readonly [RegExp, string])[] = [
+  [/-m set (! )?--match-set \S+ \S+/g, ''],
+  [/\b(BROADCAST|MULTICAST)\b/g, 'UNICAST'],
+  [/icmp-(host|net|admin)-prohibited/g, 'icmp6-adm-prohibited'],
+  [/icmp-net-unreachable/g, 'icmp6-no-route'],
+  [/icmp-proto-unreachable/g, 'icmp6-addr-unreachable'],
+  [/-p icmp -m icmp (! )?--icmp-type 3\/\d+/g, '-p icmpv6 -m icmp6 $1--icmpv6-type 1/4'],
+  [/-p icmp -m icmp (! )?--icmp-type \d+/g, '-p icmpv6 -m icmp6 $1--icmpv6-type 1'],
+  [/-p icmp\b/g, '-p icmpv6'],
+  [/--to-destination \S+-\S+/g, '--to-destination [10.244.0.11]:8080'],
+  [/--to-destination ([\d.]+):(\S+)/g, '--to-destination [$1]:$2'],
+  [/\/32\b/g, '/128'],
+]
+
+/** The same rules for ip6tables-restore. */
+export const inFamily6 = (rules: string): string =>
+  [...words6, ...addresses6].reduce((text, [from, to]) => text.replaceAll(from, to), rules)
+
+/** As `virtualIp`, in the other family. */
+export const virtualIp6 = (i: number): string => `fd00:96:1::${i + 1}`
+
 /** The sets that those rules name. */
 export const ipsets = `create clients hash:ip family inet
 add clients 10.168.0.100

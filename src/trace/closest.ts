@@ -43,13 +43,13 @@ function nearRules(machine: Machine, packet: Packet): readonly Near[] {
   return near
 }
 
-/** Entries of maps of nftables that are about the same address. */
+/** Entries of maps of nftables that are about the same address: of front ends, by address, protocol and port. */
 function nearElements(machine: Machine, packet: Packet): readonly Near[] {
   const ip = addressBytes(packet.destination)
   if (ip === undefined) return []
   return (machine.nftables?.ruleset.tables ?? []).flatMap((table) =>
     table.sets
-      .filter((set) => set.data !== undefined && set.key.length > 1 && /^ipv[46]$/.test(set.key[0]!))
+      .filter((set) => set.data !== undefined && set.key.length === 3 && /^ipv[46]$/.test(set.key[0]!))
       .flatMap((set) =>
         set.elements
           .filter(

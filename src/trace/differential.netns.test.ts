@@ -18,7 +18,7 @@ import { viewService, viewSlice } from '#proxy/state.ts'
 import { need } from '#test/need.ts'
 import { addresses, type Name } from '#test/proxy-topology.ts'
 import { type Random, seeded } from '#test/random.ts'
-import { ipsets, randomIptables, randomNft, virtualIp } from '#test/random-rules.ts'
+import { inFamily6, ipsets, randomIptables, randomNft, virtualIp, virtualIp6 } from '#test/random-rules.ts'
 import {
   compare,
   forgetConnections,
@@ -169,6 +169,22 @@ test('trace: what the kernel does is what the tracer says', { skip, timeout }, a
     run(net, ['ipset', 'destroy'])
   })
 
+  await t.test('random rules of ip6tables', { timeout }, async () => {
+    for (let n = 0; n < loads; n++) {
+      const seed = firstSeed + 2000 + n
+      const random = seeded(seed)
+      const rules = inFamily6(randomIptables(random, perLoad))
+      const backend = random.pick(['nft', 'legacy'])
+      run(net, [`ip6tables-${backend}-restore`], rules)
+      const dump = { file: 'ip6tables-save.txt', text: run(net, [`ip6tables-${backend}-save`]) }
+      const probes = randomProbes(random).map((probe, i) => ({ ...probe, to: virtualIp6(i >> 1) }))
+      const wrong = await compare(net, worldWith(dump), probes, 3)
+      forgetConnections(net)
+      run(net, [`ip6tables-${backend}-restore`], inFamily6(randomIptables(random, 0)))
+      check(wrong, `seed ${seed}, ${backend}\n${rules}`)
+    }
+  })
+
   await t.test('random rules of nftables, as text, as JSON and as the kernel has them', { timeout }, async () => {
     for (let n = 0; n < loads; n++) {
       const seed = firstSeed + 1000 + n
@@ -206,7 +222,7 @@ test('trace: what the kernel does is what the tracer says', { skip, timeout }, a
     run(net, ['nft', 'flush', 'ruleset'])
   })
 
-  const inFamily6 = serviceProbes.flatMap((probe) => {
+  const probes6 = serviceProbes.flatMap((probe) => {
     const to = probe.to.startsWith('10.96.0.')
       ? `fd00:96::${Number(probe.to.split('.')[3]).toString(16)}`
       : probe.to === addresses.node1[4]
@@ -223,7 +239,7 @@ test('trace: what the kernel does is what the tracer says', { skip, timeout }, a
       { file: 'nft.txt', text: run(net, ['nft', 'list', 'ruleset']) },
       { file: 'nft.json', text: run(net, ['nft', '-j', 'list', 'ruleset']) },
     ]
-    const probes = [...serviceProbes, ...inFamily6]
+    const probes = [...serviceProbes, ...probes6]
     const whole = worldWith(...dump)
     const wrong = await compare(net, whole, probes, 3)
     run(net, ['nft', 'flush', 'ruleset'])

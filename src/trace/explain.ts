@@ -31,9 +31,11 @@ export function explain(packet: Packet, ways: readonly Traced[], { all, closest 
     lines.push('', 'All of these begin with', ...renderSteps(told[0]!.slice(0, common), all))
   for (const [i, way] of shown.entries()) {
     const rest = told[i]!.slice(shown.length > 1 ? common : 0)
-    const text = verdicts.find((verdict) => verdict.ways.includes(way))!.text
+    const { text, share } = verdicts.find((verdict) => verdict.ways.includes(way))!
+    // One way alone needs no heading: it stands above.
+    const heading = examples.length === 1 ? [] : [`${percent(all ? way.share : share)} ${text}`]
     const own = told[i]!.length === 0 ? ['  no rule that is known changes it'] : renderSteps(rest, all)
-    lines.push('', `${percent(way.share)} ${text}`, ...own, ...renderBack(way.answer, all))
+    lines.push('', ...heading, ...own, ...renderBack(way.answer, all))
   }
   const more = examples.length - shown.length
   if (more > 0)

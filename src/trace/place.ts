@@ -14,5 +14,5 @@ export type Place = {
   /** record rules that do not match, too */
   readonly all: boolean
   /** an address of an interface; 127.0.0.1 or ::1 without one; `?` where it is not known */
-  ownAddress(device: string | undefined): string
+  ownAddress(device: string | undefined, family: 4 | 6): string
 }

@@ -108,18 +108,31 @@ function findPod(world: World, words: readonly string[], text: string): Pod {
   const wanted = words.length === 1 ? `default/${words[0]}` : words.join('/')
   const pod = world.objects.pods.find((item) => podName(item) === wanted)
   if (pod !== undefined) return pod
-  throw new TraceError(`nothing is known of ${text}`, 'give the pods too: kubectl get pods -A -o json, or a snapshot')
+  throw unknownObject(text, 'pod', world.objects.pods.map(podName), words.at(-1)!)
+}
+
+/** `wanted` may be there in another namespace; where nothing is known at all, the input is missing. */
+function unknownObject(text: string, kind: 'pod' | 'svc', known: readonly string[], wanted: string): TraceError {
+  const what = kind === 'pod' ? 'pods' : 'Services'
+  if (known.length === 0)
+    return new TraceError(
+      `nothing is known of ${text}`,
+      `give the ${what} too: kubectl get ${what.toLowerCase()} -A -o json, or a snapshot`,
+    )
+  const others = known.filter((name) => name.endsWith(`/${wanted}`))
+  return new TraceError(
+    `there is no ${text}`,
+    others.length > 0
+      ? `write its namespace: ${others.map((name) => `${kind}/${name}`).join(', ')}`
+      : `there are ${known.length} ${what}, none of that name`,
+  )
 }
 
 function findService(world: World, namespace: string, name: string, text: string): Service {
-  const service = world.objects.services.find(
-    ({ metadata }) => metadata?.name === name && (metadata.namespace ?? 'default') === namespace,
-  )
+  const fullName = ({ metadata }: Service) => `${metadata?.namespace ?? 'default'}/${metadata?.name ?? ''}`
+  const service = world.objects.services.find((item) => fullName(item) === `${namespace}/${name}`)
   if (service !== undefined) return service
-  throw new TraceError(
-    `nothing is known of ${text}`,
-    'give the Services too: kubectl get services -A -o json, or a snapshot',
-  )
+  throw unknownObject(text, 'svc', world.objects.services.map(fullName), name)
 }
 
 function serviceTarget(

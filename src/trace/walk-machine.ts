@@ -71,8 +71,12 @@ export const placeOn = (machine: Machine, hook: Hook, options: WalkOptions): Pla
   hook,
   budget: options.budget,
   all: options.all,
-  ownAddress: (device) =>
-    device === '' || device === undefined ? '127.0.0.1' : (sourceAddress(machine, 4, device, '') ?? '?'),
+  ownAddress: (device, family) =>
+    device === '' || device === undefined
+      ? family === 4
+        ? '127.0.0.1'
+        : '::1'
+      : (sourceAddress(machine, family, device, '') ?? '?'),
 })
 
 const pass = (walker: Walker, hook: Hook, way: Way, reroute?: (way: Way) => readonly Passed[]): readonly Passed[] =>

@@ -129,5 +129,5 @@ test('trace: one node by a kubeconfig, another by the script: as any cluster', {
 test('trace: a question that has no answer names what to do', { skip }, () => {
   const { status, stderr } = cluster.fairway('trace', '--from', 'pod/nobody', '--to', 'svc/hostnames:80')
   assert.equal(status, 2)
-  assert.match(stderr, /nothing is known of pod\/nobody/)
+  assert.match(stderr, /there is no pod\/nobody/)
 })

@@ -27,8 +27,14 @@ export function matchAddressType(
       unless: test.not === true,
       missing: 'ip addr',
     }
-  return decided(test.value.split(',').includes(type), test, `${side} ${address} is ${type} ${where}`)
+  return decided(isOfType(test.value.split(','), type, address), test, `${side} ${address} is ${type} ${where}`)
 }
+
+/** In IPv6 any address that is not for many is UNICAST, the machine's own too. */
+const isOfType = (wanted: readonly string[], type: AddressType, address: string): boolean =>
+  address.includes(':')
+    ? wanted.every((word) => (word === 'UNICAST' ? type !== 'MULTICAST' : word === type))
+    : wanted.includes(type)
 
 function typeOf(address: string, machine: Machine, device: string | undefined): AddressType | undefined {
   if (address === unknownAddress) return device === undefined ? 'LOCAL' : undefined

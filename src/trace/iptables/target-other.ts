@@ -2,6 +2,7 @@
 
 import type { Act } from '#trace/chain/chain.ts'
 import { destinationNat } from '#trace/nat.ts'
+import { familyOf } from '#trace/packet.ts'
 import type { Place } from '#trace/place.ts'
 import { assume, type Step, type Way, withPacket, withStep } from '#trace/way.ts'
 
@@ -52,7 +53,7 @@ export function actOther(
   if (name === 'REDIRECT') {
     // To the address of the interface that it came in by; 127.0.0.1 for what is made here.
     const port = after('--to-ports')?.split('-')[0]
-    const ip = place.ownAddress(way.packet.inInterface)
+    const ip = place.ownAddress(way.packet.inInterface, familyOf(way.packet))
     return destinationNat(way, `${ip.includes(':') ? `[${ip}]` : ip}${port === undefined ? '' : `:${port}`}`).map(
       ({ way: next, effect }) => ({ kind: 'accept', way: withStep(next, step(effect, 'act')) }),
     )

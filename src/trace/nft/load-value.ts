@@ -38,11 +38,11 @@ const address = (ip: string, side: string, family: 4 | 6): Loaded =>
   addressBytes(ip) ?? unknown(`${side} (the node's own address)`, family === 4 ? 4 : 16, 'ip addr')
 
 /** Of the packet, or of its connection: which seed was chosen for it, and the port of the client, are not known. */
-export const loadHash = ({ below, of }: Extract<NftInstruction, { kind: 'hash' }>, packet: Packet): Load => {
+export const loadHash = ({ below, of, seed }: Extract<NftInstruction, { kind: 'hash' }>, packet: Packet): Load => {
   const { source, destination } = packet
   const ends = of === undefined ? [source, destination].toSorted().join(' and ') : `${source} > ${destination}`
   return unknown(
-    `the hash of ${packet.answers ? 'the answer ' : ''}${packet.protocol} ${ends} below ${below} is`,
+    `the hash${of === undefined ? '' : ` (${of.length} bytes, seed ${seed})`} of ${packet.answers ? 'the answer ' : ''}${packet.protocol} ${ends} below ${below} is`,
     4,
     undefined,
     'number',

@@ -15,7 +15,8 @@ type Nat =
 export function rewriteAct(one: Nat, registers: Registers, way: Way, place: Place): readonly Rewritten[] {
   const port = portOf(registers, one.port)
   if (one.kind === 'masquerade') return masquerade(way, place.machine)
-  if (one.kind !== 'nat') return destinationNat(way, target(place.ownAddress(way.packet.inInterface), port))
+  if (one.kind !== 'nat')
+    return destinationNat(way, target(place.ownAddress(way.packet.inInterface, familyOf(way.packet)), port))
   const length = familyOf(way.packet) === 4 ? 4 : 16
   const address = addressOf(registers, one.address, length)
   if (one.address !== undefined && address === undefined)

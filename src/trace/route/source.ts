@@ -3,6 +3,7 @@
 
 import type { DumpedAddress } from '#kernel/dump/link.ts'
 import type { Machine } from '#trace/machine.ts'
+import { addressType } from '#trace/address-type.ts'
 import { rangeHas } from '#trace/ranges.ts'
 
 /** Undefined where the addresses are not known. */
@@ -12,6 +13,8 @@ export function sourceAddress(
   device: string | undefined,
   towards: string,
 ): string | undefined {
+  // Its own addresses are reached from themselves (RFC 6724, rule 1).
+  if (family === 6 && addressType(towards, machine) === 'LOCAL') return towards
   const links = machine.links?.filter((link) => link.addresses !== undefined) ?? []
   const usable = ({ ip, scope }: DumpedAddress) => ip.includes(':') === (family === 6) && scope === 'global'
   const own = links.find((link) => link.name === device)?.addresses?.filter(usable) ?? []
