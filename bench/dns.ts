@@ -35,7 +35,8 @@ export const bench: Bench = {
     const peers: Record<string, Figures> = {}
     const skipped: string[] = []
     try {
-      const program = await bundle()
+      // Threads load their own file, which is in no bundle.
+      const program = options.own.has('threads') ? join(import.meta.dirname, 'dns/server.ts') : await bundle()
       for (const [index, names] of sizes.entries()) {
         const kinds = index === 0 ? workloads : (['hits'] as const)
         const place = { folder, zone: join(folder, 'zone'), port: firstPort, upstream: upstreamPort }
