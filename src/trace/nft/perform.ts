@@ -49,7 +49,7 @@ export function perform(run: Run, one: NftInstruction, state: State): Done {
     case 'limit':
       return decide(state, {
         kind: 'maybe',
-        condition: `no more than ${one.rate} ${one.of} in ${one.seconds} s came by here${packet.answers ? ' when the answer did' : ''}`,
+        condition: `no more than ${one.rate} ${one.of} in ${one.seconds} s came by rule ${run.rule.handle} of ${run.chain}${packet.answers ? ' when the answer did' : ''}`,
         unless: one.over,
       })
     case 'meta-set':

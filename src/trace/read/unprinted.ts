@@ -30,7 +30,10 @@ export function inferCode(
     return [...printed, ...loadFront({ words, isAny }, 0), lookup(map, 0, chosen), verdict]
   }
   const led = /dnat ip6? to .+ \. meta l4proto \. th dport \. (.+) map @(endpoints-(\S+))/.exec(text)
-  return led === null ? undefined : leadCode(text, chain, { words, isAny: chain.startsWith('node-port') }, led)
+  const isWhole = chain.startsWith('cluster-ip') && !/\[invalid type\]|@affinity/.test(text)
+  return led === null || isWhole
+    ? undefined
+    : leadCode(text, chain, { words, isAny: chain.startsWith('node-port') }, led)
 }
 
 /** Of rules that choose an endpoint. */
