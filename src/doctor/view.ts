@@ -53,6 +53,8 @@ export type View = {
   readonly kinds: ReadonlySet<string>
 }
 
+export const usesIpvs = ({ machine }: NodeView): boolean => (machine.virtualServers?.length ?? 0) > 0
+
 type Metadata = { readonly name?: string; readonly namespace?: string }
 
 export const keyOf = ({ metadata }: { readonly metadata?: Metadata | undefined }): string =>

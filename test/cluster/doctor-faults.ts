@@ -252,6 +252,8 @@ export const faults: readonly Fault[] = [
     name: 'a firewall that lets no question of the DNS out',
     code: 'DnsUpstreamFails',
     about: 'configmap/kube-system/kube-dns',
+    // Without one it also stands between pods and the DNS on another node.
+    tunnel: true,
     make: (live) => {
       for (const node of ['node-1', 'node-2'])
         onNode(

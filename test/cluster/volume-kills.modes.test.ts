@@ -122,7 +122,10 @@ test('kills of provisioner and binder lose nothing and leave nothing', { skip, t
   await until(async () => {
     const { items } = await client.list(events, { namespace })
     const said = items.filter(({ reason }) => reason === 'ProvisioningFailed').map(({ message }) => message)
-    assert.match(said.join(), /node node-1 has no folder called "gone": it has other$/)
+    assert.match(
+      said.join(),
+      /node node-1 has no folder called "gone", it has other: give its provisioner --named-folder gone=PATH/,
+    )
   })
   for (const name of [...claims.keys(), 'nowhere']) await client.delete(persistentVolumeClaims, name, { namespace })
   await until(async () => {

@@ -4,7 +4,7 @@ import { onNode, restart } from '#doctor/remedy.ts'
 import { type Case } from '#doctor/checks/check.ts'
 import { containsIp, parseCidr } from '#lib/cidr.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
-import type { NodeView, View } from '#doctor/view.ts'
+import { type NodeView, usesIpvs, type View } from '#doctor/view.ts'
 
 export const checkNodeSettings = ({ view }: Case): readonly Finding[] =>
   view.nodes.flatMap((node) => [
@@ -101,8 +101,6 @@ function proxyDown({ name, sockets, node, texts }: NodeView): readonly Finding[]
 /** 503 is also what a proxy says on a node that is about to be deleted, whose rules are as good as any. */
 const saysBehind = (health: string): boolean =>
   /^HTTP\/1\.\d 503/.test(health) && !/"nodeEligible":\s*false/.test(health)
-
-const usesIpvs = ({ machine }: NodeView) => (machine.virtualServers?.length ?? 0) > 0
 
 /** Only addresses on a network of the node's own are asked for by ARP there. */
 function arp(node: NodeView, { services = [] }: View): readonly Finding[] {

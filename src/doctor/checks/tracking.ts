@@ -5,7 +5,7 @@ import { onNode, restart, script } from '#doctor/remedy.ts'
 import { kernelIsBefore, setting } from '#doctor/checks/node-settings.ts'
 import { percentOf, plural } from '#doctor/compare/words.ts'
 import { type Finding, finding } from '#doctor/finding.ts'
-import type { NodeView } from '#doctor/view.ts'
+import { type NodeView, usesIpvs } from '#doctor/view.ts'
 
 export const checkTracking = ({ view }: Case): readonly Finding[] =>
   view.nodes.flatMap((node) => [...tableFull(node), ...races(node), ...invalid(node)])
@@ -94,9 +94,13 @@ function races(node: NodeView): readonly Finding[] {
 const sumOf = (text = '', counter: string): number =>
   [...text.matchAll(new RegExp(`\\b${counter}=(\\d+)`, 'g'))].reduce((sum, [, value]) => sum + Number(value), 0)
 
-/** kube-proxy's rule against packets that conntrack cannot place, which would reach clients untranslated. */
+/**
+ * kube-proxy's rule against packets that conntrack cannot place, which would reach clients untranslated. IPVS translates by a
+ * table of its own.
+ */
 function invalid(node: NodeView): readonly Finding[] {
   const { name, machine } = node
+  if (usesIpvs(node)) return []
   if (setting(node, 'net.netfilter.nf_conntrack_tcp_be_liberal') !== 0) return []
   const chains = machine.iptables.flatMap(({ rules }) => rules.get('filter')?.get('KUBE-FORWARD') ?? [])
   const bad = chains.filter(
