@@ -3,7 +3,7 @@ import { createRecorder } from '#client/events.ts'
 import type { Logger } from '#daemon/log.ts'
 import { createLoop } from '#daemon/loop.ts'
 import type { PartContext } from '#daemon/part.ts'
-import { keepLittleFree, releaseMemory } from '#kernel/memory.ts'
+import { releaseMemory } from '#kernel/memory.ts'
 import { configuration } from '#proxy/configuration.ts'
 import { Families } from '#proxy/families.ts'
 import { HealthState } from '#proxy/health/health-state.ts'
@@ -28,7 +28,6 @@ const canaryMs = 1000
 export async function run(options: ProxyOptions, context: PartContext): Promise<void> {
   const { client, nodeName, mode, syncPeriodMs } = options
   const { clock, log, registry, signal } = context
-  keepLittleFree()
   const metrics = createProxyMetrics(registry)
   const openers = await openDataplanes(options, context, metrics)
   log.info(`Using ${mode} Proxier.`)
