@@ -48,4 +48,4 @@ async function measure(options: BenchOptions): Promise<Figures> {
 
 /** One boot in fresh namespaces. */
 const sample = (nodes: string, { short, say }: BenchOptions, ...more: readonly string[]): Promise<Sample> =>
-  inNamespace('boot/sample.ts', [nodes, short ? '0' : '5', ...more], say)
+  inNamespace('boot/sample.ts', [nodes, short ? '0' : '10', ...more], say)
