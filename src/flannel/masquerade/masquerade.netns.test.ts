@@ -1,11 +1,10 @@
 // The rules in both forms: what they do to packets, that they come back, and that of two forms only one is there.
 import * as assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { test } from 'node:test'
-import { withNetns } from '#kernel/netns.ts'
 import { defaultBackend } from '#flannel/network-config.ts'
 import { execInPod, knowEachOther, makeNodes, type TestNode, untilTrue } from '#test/flannel-nodes.ts'
 import { need } from '#test/need.ts'
+import { pythonServer } from '#test/python-server.ts'
 
 const skip = need({ root: true, programs: ['ip', 'bridge', 'iptables', 'nft', 'python3'] })
 
@@ -107,17 +106,7 @@ function withNode(node: TestNode, to: string): string {
 }
 
 /** Tells everyone who connects to port 8080 what address they come from. */
-async function whoAsks(netns: string): Promise<AsyncDisposable> {
-  const child = withNetns(netns, () => spawn('python3', ['-c', tellText], { stdio: ['ignore', 'pipe', 'inherit'] }))
-  await new Promise((resolve) => child.stdout.once('data', resolve))
-  return {
-    async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill()
-      await ended
-    },
-  }
-}
+const whoAsks = (netns: string): Promise<AsyncDisposable> => pythonServer(netns, tellText)
 const tellText = `
 import socket
 listener = socket.create_server(('', 8080), family=socket.AF_INET6, dualstack_ipv6=True)

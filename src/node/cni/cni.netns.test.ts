@@ -1,6 +1,6 @@
 // The plugin as a program, in a network namespace that stands for a node.
 import * as assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { answerCni } from '#node/cni/answer-cni.ts'
 import { needOwnNetwork } from '#node/testing/own-network.ts'
 import { type Call, installPlugin, startPlugin } from '#test/cni-plugin.ts'
 import { need } from '#test/need.ts'
+import { pythonServer } from '#test/python-server.ts'
 
 const skip = need({ root: true, programs: ['python3', 'nft'] }) || needOwnNetwork()
 const folder = mkdtempSync(join(tmpdir(), 'fairway-cni-'))
@@ -178,17 +179,7 @@ test('killed at any moment, then taken away and made again', { skip }, async () 
 })
 
 /** A pod that says who has asked it: TCP port 80, UDP port 81. Resolves when it does. */
-async function serve(netns: string): Promise<AsyncDisposable> {
-  const child = withNetns(netns, () => spawn('python3', ['-c', serverText], { stdio: ['ignore', 'pipe', 'inherit'] }))
-  await new Promise((resolve) => child.stdout.once('data', resolve))
-  return {
-    async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill()
-      await ended
-    },
-  }
-}
+const serve = (netns: string): Promise<AsyncDisposable> => pythonServer(netns, serverText)
 
 const serverText = `
 import socket, threading

@@ -95,13 +95,14 @@ export function renderChange(
     const gone = difference(had, has)
     const come = difference(has, had)
     const isFilter = tableOf(chain) === 'filter'
-    const isRewritten = gone.length + come.length > fewRules
-    if (isRewritten) rewritten.push(chain)
-    else for (const rule of gone) (isFilter ? filterAfter : nat).remove(nameOf(chain), rule)
     if (isFilter) for (const rule of come) filter.add(nameOf(chain), rule)
-    else if (isRewritten) continue
-    else if (chain === 'nat KUBE-SERVICES') for (const rule of come.toReversed()) nat.insert(nameOf(chain), rule)
-    else for (const rule of come) nat.add(nameOf(chain), rule)
+    if (gone.length + come.length > fewRules) {
+      rewritten.push(chain)
+      continue
+    }
+    for (const rule of gone) (isFilter ? filterAfter : nat).remove(nameOf(chain), rule)
+    if (chain === 'nat KUBE-SERVICES') for (const rule of come.toReversed()) nat.insert(nameOf(chain), rule)
+    else if (!isFilter) for (const rule of come) nat.add(nameOf(chain), rule)
   }
   rewrite(rewritten, { filter: filterAfter, nat }, all, options)
   for (const chain of old.chains.keys()) if (!now.chains.has(chain)) nat.delete(chain)
