@@ -4,6 +4,7 @@ import * as assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { createNetns, deleteNetns, withNetns } from '#kernel/netns.ts'
 import { openRoute } from '#kernel/route/open-route.ts'
@@ -70,13 +71,10 @@ for (const [i, { name, affinity, cut }] of cases.entries())
       const plans = plan(affinity)
       await plane.apply(plans)
       const ask = () => inside('curl', '-s', '-m', '25', '--noproxy', '*', `http://${clusterIp}/`)
-      const said = async (client: ReturnType<typeof ask>) =>
-        (await (client.stdout!.setEncoding('utf8') as AsyncIterable<string> & typeof client.stdout)!.toArray()).join('')
-      await until(async () => assert.equal(await said(ask()), 'here'))
+      await until(async () => assert.equal(await text(ask().stdout!), 'here'))
       if (cut === undefined) await plane.apply(new Map())
       else withNetns(netns, () => execFileSync('nft', [...cut]))
-      const client = ask()
-      const answer = said(client)
+      const answer = text(ask().stdout!)
       await until(() => {
         const sockets = withNetns(netns, () => readFileSync('/proc/thread-self/net/tcp', 'utf8'))
         assert.match(sockets, /^ *\d+: \S+ 0900600A:0050 02 /m)
